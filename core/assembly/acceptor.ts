@@ -1,0 +1,441 @@
+/**
+ * The acceptor: promises (1A to 1B) and accepts (2A to 2B), and answers learners that repair.
+ *
+ * The two rules of "Paxos Made Simple" (2.2, P1a): it accepts a proposal unless it has promised a
+ * higher ballot, and it promises nothing below what it has promised. One is added: no two
+ * incarnations of a proposer share a ballot here, so a proposer that restarted without its memory
+ * cannot take up the ballot it used before.
+ *
+ * The promise covers all instances at once. 1B comes in pages, and the acceptor keeps no state for
+ * them: a proposer asks again from where the last page ended. That is sound because between two
+ * pages nothing below the promised ballot can be accepted any more.
+ */
+import {
+  ACCEPT_BATCH_BYTES,
+  ACCEPT_BYTES,
+  ACCEPT_DECIDED,
+  ACCEPT_INSTANCE,
+  ACCEPT_VALUES,
+  Counter,
+  ENTRY_BALLOT,
+  ENTRY_BATCH_BYTES,
+  ENTRY_BYTES,
+  ENTRY_DECIDED,
+  ENTRY_FLAGS,
+  ENTRY_INSTANCE,
+  ENTRY_VALUES,
+  Event,
+  FORGOT_REFUSED,
+  Gauge,
+  HEADER_BALLOT,
+  HEADER_INCARNATION,
+  HEADER_SENDER_ID,
+  HEADER_SENDER_ROLE,
+  HEARTBEAT_DECIDED,
+  HI_BYTES,
+  HI_DELIVERED,
+  LEARNED_BYTES,
+  LEARNED_DECIDED,
+  LEARNED_ENTRIES,
+  LEARNED_TRIMMED,
+  Message,
+  OK_BYTES,
+  OK_DECIDED,
+  OK_NEXT,
+  OK_TRIMMED,
+  PREPARE_FROM,
+  PROMISE_BYTES,
+  PROMISE_DECIDED,
+  PROMISE_END,
+  PROMISE_ENTRIES,
+  PROMISE_FLAGS,
+  PROMISE_LAST,
+  PROMISE_PAUSE,
+  PROMISE_START,
+  RANGE_BYTES,
+  RANGES_BYTES,
+  RANGES_COUNT,
+  REJECT_BYTES,
+  REJECT_DECIDED,
+  REJECT_REJECTED,
+  Role,
+  Setting,
+  WINDOW_INSTANCES,
+} from "../layout";
+import { arenaTake } from "./arena";
+import { Accepted, logGet, logHigh, logInit, logLow, logPut } from "./log";
+import { count, gauge, note } from "./meters";
+import {
+  appendRecord,
+  begin,
+  finish,
+  finishHeld,
+  groupAddress,
+  heldFull,
+  outboxRoom,
+  sourceAddress,
+} from "./outbox";
+import {
+  registryBye,
+  registryExpire,
+  registryHi,
+  registryInit,
+  registryLowest,
+  registrySlowest,
+} from "./registry";
+import { acceptorCount, batchBytesMax, incarnation, mtu, settingU32 } from "./settings";
+
+/** Frames of one answer to a prepare or a repair; the asker paces itself by asking again. */
+const PAGE_FRAMES: i32 = 16;
+const REPAIR_FRAMES: i32 = 32;
+/**
+ * At its start an acceptor without stable storage says hi and listens before it votes, so that those
+ * who knew it before can say so.
+ */
+const LISTEN_US: u64 = 100_000;
+const LISTEN_HI_PERIOD_US: u64 = 25_000;
+const HI_PERIOD_US: u64 = 500_000;
+const EXPIRE_PERIOD_US: u64 = 500_000;
+const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
+
+/** Highest ballot promised, and the incarnation of its proposer. Invariant: never falls. */
+let promised: u64 = 0;
+let promisedIncarnation: u32 = 0;
+/** All instances below are decided: a leader said so. */
+let decided: u64 = 1;
+/** Where, in the log, the leader's own values were last marked as decided. */
+let markedBallot: u64 = 0;
+let marked: u64 = 1;
+
+/** Ranges accepted in `voteBallot` and not yet told. */
+let voteRanges: usize = 0;
+let voteCount: u32 = 0;
+let voteRangesMax: u32 = 0;
+let voteBallot: u64 = 0;
+let expireAt_us: u64 = 0;
+let logFullNotedAt_us: u64 = 0;
+let muted: bool = false;
+let votesFrom_us: u64 = 0;
+let hiAt_us: u64 = 0;
+
+export function acceptorInit(now_us: u64): void {
+  votesFrom_us = acceptorCount > 1 ? now_us + LISTEN_US : now_us;
+  logInit(settingU32(Setting.logBytes));
+  registryInit();
+  voteRangesMax = (mtu - RANGES_BYTES) / RANGE_BYTES;
+  voteRanges = arenaTake(<usize>voteRangesMax * RANGE_BYTES);
+}
+
+/** 1A. */
+export function acceptorPrepare(p: usize, now_us: u64): void {
+  if (!mayVote(now_us)) return;
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  const proposer = load<u32>(p, HEADER_INCARNATION);
+  if (heldFull()) return count(Counter.heldFull);
+  if (!mayTake(ballot, proposer)) return reject(p, ballot);
+  promise(ballot, proposer);
+  sendPages(p, ballot, load<u64>(p, PREPARE_FROM));
+}
+
+/** 2A. */
+export function acceptorAccept(p: usize, now_us: u64): void {
+  if (!mayVote(now_us)) return;
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  const proposer = load<u32>(p, HEADER_INCARNATION);
+  const instance = load<u64>(p, ACCEPT_INSTANCE);
+  const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
+  const leaderDecided = load<u64>(p, ACCEPT_DECIDED);
+  if (bytes > batchBytesMax || instance - leaderDecided >= WINDOW_INSTANCES) {
+    // Below the leader's first undecided instance, or beyond what phase 1 could bring up again.
+    return count(Counter.badBody);
+  }
+  if (heldFull()) return count(Counter.heldFull);
+  if (!mayTake(ballot, proposer)) return reject(p, ballot);
+  if (instance < logLow) return sendOk(p);
+
+  const before = logGet(instance);
+  if (before == null || before.ballot != ballot) {
+    // Below: an acceptor that accepted in a ballot has promised it, so an older copy is of a lower one.
+    assert(before == null || before.ballot < ballot, "accepted above the promise");
+    if (
+      !logPut(instance, ballot, p + ACCEPT_BYTES, bytes, load<u16>(p, ACCEPT_VALUES), trimLimit())
+    ) {
+      count(Counter.logFull);
+      if (now_us - logFullNotedAt_us >= LOG_FULL_NOTE_PERIOD_US) {
+        logFullNotedAt_us = now_us;
+        note(Event.logFull, registrySlowest(decided), instance);
+      }
+      return;
+    }
+    promise(ballot, proposer);
+    appendRecord();
+    count(Counter.accepted);
+  }
+  learnDecided(ballot, leaderDecided);
+  // A repeated 2A is answered again, always with the ballot of the acceptance itself.
+  vote(ballot, instance);
+}
+
+/** A leader speaks; a stale one is told so. */
+export function acceptorHeartbeat(p: usize): void {
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  learnDecided(ballot, load<u64>(p, HEARTBEAT_DECIDED));
+  if (ballot < promised) reject(p, ballot);
+}
+
+export function acceptorHi(p: usize, now_us: u64): void {
+  // Acceptors say hi to one another only to be told from their earlier incarnations.
+  if (load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor) return;
+  if (load<u8>(p, HEADER_SENDER_ROLE) == Role.learner) {
+    registryHi(
+      load<u16>(p, HEADER_SENDER_ID),
+      load<u32>(p, HEADER_INCARNATION),
+      load<u64>(p, HI_DELIVERED),
+      now_us,
+    );
+  }
+  sendOk(p);
+}
+
+export function acceptorBye(p: usize): void {
+  registryBye(load<u16>(p, HEADER_SENDER_ID), load<u32>(p, HEADER_INCARNATION));
+}
+
+/** A learner asks for ranges of instances: it gets what is here, in as many frames as one answer may have. */
+export function acceptorRepair(p: usize): void {
+  const ranges = load<u32>(p, RANGES_COUNT);
+  let frames = 0;
+  let frame: usize = 0;
+  let at: u32 = 0;
+  let entries: u32 = 0;
+  for (let r: u32 = 0; r < ranges; r++) {
+    const range = p + RANGES_BYTES + <usize>r * RANGE_BYTES;
+    let instance = max(load<u64>(range), logLow);
+    const end = min(load<u64>(range, 8), logHigh);
+    for (; instance < end; instance++) {
+      const accepted = logGet(instance);
+      if (accepted == null) continue;
+      if (frame != 0 && at + ENTRY_BYTES + accepted.bytes > mtu) {
+        endLearned(frame, p, entries, at);
+        frame = 0;
+        if (++frames == REPAIR_FRAMES) return;
+      }
+      if (frame == 0) {
+        frame = beginLearned(p);
+        if (frame == 0) return;
+        at = LEARNED_BYTES;
+        entries = 0;
+      }
+      at = putEntry(frame, at, accepted);
+      entries++;
+    }
+  }
+  // Even an empty answer tells how far the log was trimmed.
+  if (frame == 0) {
+    frame = beginLearned(p);
+    if (frame == 0) return;
+    at = LEARNED_BYTES;
+    entries = 0;
+  }
+  endLearned(frame, p, entries, at);
+}
+
+/** Sends the votes of this burst. */
+export function acceptorFlush(): void {
+  if (voteCount == 0) return;
+  const p = begin(
+    Message.accepted,
+    Role.acceptor,
+    Role.proposer | Role.learner | Role.client,
+    0,
+    voteBallot,
+  );
+  if (p != 0) {
+    store<u32>(p, voteCount, RANGES_COUNT);
+    store<u32>(p, 0, RANGES_COUNT + 4);
+    memory.copy(p + RANGES_BYTES, voteRanges, <usize>voteCount * RANGE_BYTES);
+    finishHeld(p, RANGES_BYTES + voteCount * RANGE_BYTES, groupAddress);
+  }
+  voteCount = 0;
+}
+
+export function acceptorTick(now_us: u64): u64 {
+  if (now_us >= expireAt_us) {
+    registryExpire(now_us);
+    expireAt_us = now_us + EXPIRE_PERIOD_US;
+  }
+  if (now_us >= hiAt_us) {
+    sendHi();
+    hiAt_us = now_us + (now_us < votesFrom_us ? LISTEN_HI_PERIOD_US : HI_PERIOD_US);
+  }
+  gauge(Gauge.promised, promised);
+  gauge(Gauge.trimmed, logLow);
+  return min(expireAt_us, hiAt_us);
+}
+
+/**
+ * Somebody knows another incarnation of this acceptor: it restarted and has forgotten what it
+ * promised. It must not vote as if it had not, so it never votes again.
+ */
+export function acceptorForgot(p: usize): void {
+  if (load<u32>(p, FORGOT_REFUSED) != incarnation || muted) return;
+  muted = true;
+  note(Event.muted, load<u16>(p, HEADER_SENDER_ID), 0);
+}
+
+/** Whether the acceptor may promise and accept: it listened first, and nobody knew it from before. */
+function mayVote(now_us: u64): bool {
+  return !muted && now_us >= votesFrom_us;
+}
+
+function mayTake(ballot: u64, proposer: u32): bool {
+  return ballot > promised || (ballot == promised && proposer == promisedIncarnation);
+}
+
+function promise(ballot: u64, proposer: u32): void {
+  if (ballot == promised) return;
+  assert(ballot > promised, "promise falls");
+  promised = ballot;
+  promisedIncarnation = proposer;
+  appendRecord();
+}
+
+/** Instances below may be taken from the log: decided, and delivered by every registered learner. */
+function trimLimit(): u64 {
+  return registryLowest(decided);
+}
+
+/** The leader of `ballot` says that all instances below `to` are decided: with its own values, where it proposed any. */
+function learnDecided(ballot: u64, to: u64): void {
+  if (to > decided) decided = to;
+  if (ballot < markedBallot) return;
+  let from = marked;
+  if (ballot > markedBallot) {
+    markedBallot = ballot;
+    from = logLow;
+  }
+  from = max(from, logLow);
+  const end = min(to, logHigh);
+  for (let i = from; i < end; i++) {
+    const accepted = logGet(i);
+    if (accepted != null && accepted.ballot == ballot) accepted.decided = true;
+  }
+  marked = max(from, end);
+}
+
+function vote(ballot: u64, instance: u64): void {
+  if (voteCount > 0 && voteBallot != ballot) acceptorFlush();
+  voteBallot = ballot;
+  if (voteCount > 0) {
+    const last = voteRanges + <usize>(voteCount - 1) * RANGE_BYTES;
+    if (load<u64>(last, 8) == instance) {
+      store<u64>(last, instance + 1, 8);
+      return;
+    }
+    if (voteCount == voteRangesMax) acceptorFlush();
+  }
+  const range = voteRanges + <usize>(voteCount++) * RANGE_BYTES;
+  store<u64>(range, instance);
+  store<u64>(range, instance + 1, 8);
+}
+
+/** To the proposer of a ballot below the promised one. */
+function reject(p: usize, ballot: u64): void {
+  count(Counter.rejected);
+  const q = begin(Message.reject, Role.acceptor, Role.proposer, load<u16>(p, HEADER_SENDER_ID), promised);
+  if (q == 0) return;
+  store<u64>(q, ballot, REJECT_REJECTED);
+  store<u64>(q, decided, REJECT_DECIDED);
+  finishHeld(q, REJECT_BYTES, sourceAddress(p));
+}
+
+function sendHi(): void {
+  const p = begin(
+    Message.hi,
+    Role.acceptor,
+    Role.proposer | Role.acceptor | Role.learner,
+    0,
+    0,
+  );
+  if (p == 0) return;
+  store<u64>(p, decided, HI_DELIVERED);
+  finish(p, HI_BYTES, groupAddress);
+}
+
+/** To a learner, client or proposer: how far this acceptor knows, and how far it has trimmed. */
+function sendOk(p: usize): void {
+  const q = begin(
+    Message.ok,
+    Role.acceptor,
+    load<u8>(p, HEADER_SENDER_ROLE),
+    load<u16>(p, HEADER_SENDER_ID),
+    0,
+  );
+  if (q == 0) return;
+  store<u64>(q, decided, OK_DECIDED);
+  store<u64>(q, logLow, OK_TRIMMED);
+  store<u64>(q, logHigh, OK_NEXT);
+  finish(q, OK_BYTES, sourceAddress(p));
+}
+
+/** 1B: all that was accepted from `from` on, in pages. Instances known to be decided need not be told. */
+function sendPages(p: usize, ballot: u64, from: u64): void {
+  let instance = max(max(from, decided), logLow);
+  for (let page = 1; page <= PAGE_FRAMES; page++) {
+    const q = begin(
+      Message.promise,
+      Role.acceptor,
+      Role.proposer,
+      load<u16>(p, HEADER_SENDER_ID),
+      ballot,
+    );
+    if (q == 0) return;
+    store<u64>(q, instance, PROMISE_START);
+    store<u64>(q, decided, PROMISE_DECIDED);
+    let at: u32 = PROMISE_BYTES;
+    let entries: u32 = 0;
+    for (; instance < logHigh; instance++) {
+      const accepted = logGet(instance);
+      if (accepted == null) continue;
+      if (at + ENTRY_BYTES + accepted.bytes > mtu) break;
+      at = putEntry(q, at, accepted);
+      entries++;
+    }
+    const last = instance >= logHigh;
+    const pause = last || page == PAGE_FRAMES || outboxRoom() < 2;
+    store<u64>(q, instance, PROMISE_END);
+    store<u32>(q, entries, PROMISE_ENTRIES);
+    store<u32>(q, (last ? PROMISE_LAST : 0) | (pause ? PROMISE_PAUSE : 0), PROMISE_FLAGS);
+    finishHeld(q, at, sourceAddress(p));
+    if (pause) return;
+  }
+}
+
+function putEntry(frame: usize, at: u32, accepted: Accepted): u32 {
+  const entry = frame + at;
+  store<u64>(entry, accepted.instance, ENTRY_INSTANCE);
+  store<u64>(entry, accepted.ballot, ENTRY_BALLOT);
+  store<u32>(entry, accepted.bytes, ENTRY_BATCH_BYTES);
+  store<u16>(entry, accepted.values, ENTRY_VALUES);
+  store<u16>(entry, accepted.decided ? ENTRY_DECIDED : 0, ENTRY_FLAGS);
+  memory.copy(entry + ENTRY_BYTES, accepted.batch, accepted.bytes);
+  return at + ENTRY_BYTES + accepted.bytes;
+}
+
+function beginLearned(p: usize): usize {
+  return begin(
+    Message.learned,
+    Role.acceptor,
+    load<u8>(p, HEADER_SENDER_ROLE),
+    load<u16>(p, HEADER_SENDER_ID),
+    0,
+  );
+}
+
+function endLearned(frame: usize, p: usize, entries: u32, length: u32): void {
+  store<u64>(frame, logLow, LEARNED_TRIMMED);
+  store<u64>(frame, decided, LEARNED_DECIDED);
+  store<u32>(frame, entries, LEARNED_ENTRIES);
+  store<u32>(frame, 0, LEARNED_ENTRIES + 4);
+  finishHeld(frame, length, sourceAddress(p));
+}

@@ -1,0 +1,496 @@
+/**
+ * The client: keeps values in flight, finds the leader, and sees for itself that they are decided.
+ *
+ * It hears 2A and 2B as a learner does, so a value is answered after three hops: to the leader, to
+ * the acceptors, back. An unanswered value is sent again, sooner when round trips are short, and the
+ * leader answers at once what is decided already.
+ *
+ * One process may hold many virtual clients. Each numbers its values from 1 and keeps them within
+ * SESSION_SEQUENCES of its oldest unanswered one, as `sessions.ts` demands.
+ */
+import {
+  ACCEPT_BATCH_BYTES,
+  ACCEPT_BYTES,
+  ACCEPT_DECIDED,
+  ACCEPT_INSTANCE,
+  ACCEPT_VALUES,
+  ANSWER_BYTES,
+  ANSWER_COUNT,
+  BYE_BYTES,
+  COMPLETION_BYTES,
+  COMPLETION_CLIENT,
+  COMPLETION_LATENCY,
+  COMPLETION_SEQUENCE,
+  Counter,
+  Event,
+  Gauge,
+  HEADER_BALLOT,
+  HEADER_SENDER_ID,
+  HEARTBEAT_DECIDED,
+  HI_BYTES,
+  HI_DELIVERED,
+  Message,
+  RANGE_BYTES,
+  RANGES_BYTES,
+  RANGES_COUNT,
+  Role,
+  RUN_BYTES,
+  SESSION_SEQUENCES,
+  Setting,
+  SUBMIT_BATCH_BYTES,
+  SUBMIT_BYTES,
+  SUBMIT_VALUES,
+  VALUE_HEADER_BYTES,
+  WINDOW_INSTANCES,
+} from "../layout";
+import { arenaTake } from "./arena";
+import { ballotId } from "./ballot";
+import { Run, RUN_VALUES_MAX } from "./batch";
+import { count, gauge, note } from "./meters";
+import { begin, finish, groupAddress, outboxRoom } from "./outbox";
+import { proposerAddress } from "./peers";
+import {
+  acceptorIndex,
+  batchBytesMax,
+  proposerIndex,
+  settingU32,
+  settingU64,
+} from "./settings";
+import { Window } from "./window";
+
+const HI_PERIOD_US: u64 = 1_000_000;
+/** While no leader is known. */
+const SEARCH_PERIOD_US: u64 = 100_000;
+/** A leader that was silent for this long is searched anew. */
+const LEADER_SILENT_US: u64 = 1_000_000;
+const RETRY_FIRST_US: u64 = 250_000;
+const RETRY_MIN_US: u64 = 10_000;
+const ROOM_KEPT: i32 = 8;
+const NONE: u32 = 0xffffffff;
+const NEVER: u64 = u64.MAX_VALUE;
+
+/** A value in flight. */
+@unmanaged
+class Flight {
+  sequence: u64;
+  submittedAt_us: u64;
+  sentAt_us: u64;
+  client: u32;
+  bytes: u32;
+  /** Neighbours in the list of its state: waiting to be sent, in the order to send; or sent, by time of sending. */
+  previous: u32;
+  next: u32;
+  tries: u32;
+  waiting: bool;
+}
+
+@unmanaged
+class VirtualClient {
+  /** Next sequence number, and the oldest unanswered one. */
+  next: u64;
+  floor: u64;
+  inFlight: u32;
+}
+
+/** A doubly linked list of flights by index. */
+@unmanaged
+class FlightList {
+  head: u32;
+  tail: u32;
+}
+
+let window: Window = changetype<Window>(0);
+let flights: usize = 0;
+let valueSlots: usize = 0;
+let freeFlights: usize = 0;
+let freeCount: u32 = 0;
+let flightCount: u32 = 0;
+let clients: usize = 0;
+let clientCount: u32 = 0;
+let clientBase: u64 = 0;
+let outstanding: u32 = 0;
+/** For each virtual client, a ring that finds a flight by its sequence number. */
+let rings: usize = 0;
+let ringMask: u64 = 0;
+let waiting: FlightList = changetype<FlightList>(0);
+let flying: FlightList = changetype<FlightList>(0);
+
+let leaderBallot: u64 = 0;
+let leaderHeardAt_us: u64 = 0;
+let insisted: u32 = 0;
+let hiAt_us: u64 = 0;
+let roundTrip_us: u64 = 0;
+let deviation_us: u64 = 0;
+let timeoutMax_us: u64 = 0;
+
+/** Where the host writes the next value. */
+export let staging: usize = 0;
+/** Values answered in this step, for the host. */
+export let completions: usize = 0;
+export let completionCount: i32 = 0;
+
+export function clientInit(): void {
+  window = Window.make(batchBytesMax, 1);
+  clientCount = settingU32(Setting.clients);
+  outstanding = settingU32(Setting.outstanding);
+  clientBase = settingU64(Setting.clientLow);
+  insisted = settingU32(Setting.proposer);
+  timeoutMax_us = settingU32(Setting.clientTimeout_us);
+  assert(clientCount >= 1 && outstanding >= 1 && outstanding <= SESSION_SEQUENCES / 2, "clients out of range");
+  flightCount = clientCount * outstanding;
+  flights = arenaTake(<usize>flightCount * offsetof<Flight>());
+  valueSlots = arenaTake(<usize>flightCount * batchBytesMax);
+  freeFlights = arenaTake(<usize>flightCount * 4);
+  for (let i: u32 = 0; i < flightCount; i++) store<u32>(freeFlights + (<usize>i << 2), flightCount - 1 - i);
+  freeCount = flightCount;
+  clients = arenaTake(<usize>clientCount * offsetof<VirtualClient>());
+  // Twice the values in flight: later ones go on while an early one is repeated.
+  let ring: u32 = 64;
+  while (ring < outstanding * 2) ring <<= 1;
+  ringMask = ring - 1;
+  rings = arenaTake(<usize>clientCount * ring * 4);
+  memory.fill(rings, 0xff, <usize>clientCount * ring * 4);
+  for (let c: u32 = 0; c < clientCount; c++) {
+    virtual(c).next = 1;
+    virtual(c).floor = 1;
+  }
+  waiting = changetype<FlightList>(arenaTake(offsetof<FlightList>()));
+  flying = changetype<FlightList>(arenaTake(offsetof<FlightList>()));
+  waiting.head = waiting.tail = NONE;
+  flying.head = flying.tail = NONE;
+  completions = arenaTake(<usize>flightCount * COMPLETION_BYTES);
+  staging = arenaTake(batchBytesMax);
+}
+
+/** Most bytes of one value. */
+export function clientValueBytesMax(): u32 {
+  return batchBytesMax - RUN_BYTES - VALUE_HEADER_BYTES;
+}
+
+export function clientClear(): void {
+  completionCount = 0;
+}
+
+/** How many more values this virtual client may submit now. */
+export function clientRoom(client: u32): u32 {
+  const v = virtual(client);
+  const span = v.floor + ringMask + 1 - v.next;
+  return min(outstanding - v.inFlight, <u32>span);
+}
+
+/** Submits the `bytes` at `staging`; returns the value's sequence number. There must be room. */
+export function clientSubmit(client: u32, bytes: u32, now_us: u64): u64 {
+  assert(client < clientCount && clientRoom(client) > 0, "no room for a value");
+  assert(bytes <= clientValueBytesMax(), "value too large");
+  const index = load<u32>(freeFlights + (<usize>(--freeCount) << 2));
+  const flight = at(index);
+  const v = virtual(client);
+  flight.sequence = v.next++;
+  flight.client = client;
+  flight.bytes = bytes;
+  flight.submittedAt_us = now_us;
+  flight.sentAt_us = 0;
+  flight.tries = 0;
+  v.inFlight++;
+  memory.copy(value(index), staging, bytes);
+  store<u32>(ringAt(client, flight.sequence), index);
+  flight.waiting = true;
+  append(waiting, index);
+  count(Counter.submitted);
+  return flight.sequence;
+}
+
+/** 2A: note where this process' own values are. */
+export function clientAccept(p: usize, now_us: u64): void {
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  hearLeader(ballot, now_us);
+  const instance = load<u64>(p, ACCEPT_INSTANCE);
+  const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
+  const decided = load<u64>(p, ACCEPT_DECIDED);
+  if (bytes > batchBytesMax) return;
+  cover(instance);
+  announce(ballot, decided, now_us);
+  if (!window.inside(instance)) return;
+  // What holds nothing of this process need not be kept, only that it was seen.
+  const mine = holdsOwn(p + ACCEPT_BYTES, bytes);
+  window.offer(
+    instance,
+    ballot,
+    p + ACCEPT_BYTES,
+    mine ? bytes : 0,
+    mine ? load<u16>(p, ACCEPT_VALUES) : 0,
+  );
+  if (window.slot(instance).decided) complete(instance, now_us);
+}
+
+/** 2B. */
+export function clientAccepted(p: usize, now_us: u64): void {
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  const index = acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+  const ranges = load<u32>(p, RANGES_COUNT);
+  for (let r: u32 = 0; r < ranges; r++) {
+    const range = p + RANGES_BYTES + <usize>r * RANGE_BYTES;
+    const end = load<u64>(range, 8);
+    cover(end - 1);
+    for (let i = max(load<u64>(range), window.base); i < end; i++) {
+      if (window.vote(i, ballot, index)) complete(i, now_us);
+    }
+  }
+}
+
+export function clientHeartbeat(p: usize, now_us: u64): void {
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  hearLeader(ballot, now_us);
+  announce(ballot, load<u64>(p, HEARTBEAT_DECIDED), now_us);
+}
+
+/** The leader says that these are decided. */
+export function clientAnswer(p: usize, now_us: u64): void {
+  const entries = load<u32>(p, ANSWER_COUNT);
+  for (let n: u32 = 0; n < entries; n++) {
+    const entry = p + ANSWER_BYTES + <usize>n * RUN_BYTES;
+    completeRun(entry, now_us);
+  }
+}
+
+/** Packs what waits into frames for the leader. */
+export function clientFlush(now_us: u64): void {
+  const to = target(now_us);
+  if (to == 0) return;
+  while (waiting.head != NONE && outboxRoom() > ROOM_KEPT) {
+    const p = begin(Message.submit, Role.client, Role.proposer, to, 0);
+    if (p == 0) return;
+    const batch = p + SUBMIT_BYTES;
+    let at_ = batch;
+    let run: usize = 0;
+    let runClient: u32 = 0;
+    let runNext: u64 = 0;
+    let runCount: u32 = 0;
+    let values: u32 = 0;
+    while (waiting.head != NONE) {
+      const index = waiting.head;
+      const flight = at(index);
+      const follows = run != 0 && flight.client == runClient && flight.sequence == runNext &&
+        runCount < RUN_VALUES_MAX;
+      const start = follows ? at_ : Run.pad(at_) + RUN_BYTES;
+      const end = start + VALUE_HEADER_BYTES + flight.bytes;
+      if (<u32>(Run.pad(end) - batch) > batchBytesMax) break;
+      if (!follows) {
+        if (run != 0) closeRun(run, runCount, at_);
+        run = Run.pad(at_);
+        Run.set(run, clientBase + flight.client, flight.sequence, 0);
+        runClient = flight.client;
+        runNext = flight.sequence;
+        runCount = 0;
+      }
+      store<u16>(start, <u16>flight.bytes);
+      memory.copy(start + VALUE_HEADER_BYTES, value(index), flight.bytes);
+      at_ = end;
+      runNext++;
+      runCount++;
+      values++;
+      remove(waiting, index);
+      flight.waiting = false;
+      flight.sentAt_us = now_us;
+      if (flight.tries++ > 0) count(Counter.retries);
+      append(flying, index);
+    }
+    closeRun(run, runCount, at_);
+    const bytes = <u32>(Run.pad(at_) - batch);
+    store<u32>(p, bytes, SUBMIT_BATCH_BYTES);
+    store<u32>(p, values, SUBMIT_VALUES);
+    finish(p, SUBMIT_BYTES + bytes, proposerAddress(proposerIndex(to)));
+  }
+}
+
+export function clientTick(now_us: u64): u64 {
+  const known = leaderKnown(now_us);
+  if (now_us >= hiAt_us) {
+    sendHi();
+    hiAt_us = now_us + (known ? HI_PERIOD_US : SEARCH_PERIOD_US);
+  }
+  let due = hiAt_us;
+  const timeout_us = retryTimeout();
+  let next = flying.head;
+  while (next != NONE) {
+    const index = next;
+    const flight = at(index);
+    next = flight.next;
+    // Oldest first: those behind it were sent later, but a repeated one among them waits longer.
+    if (now_us - flight.sentAt_us < timeout_us) {
+      due = min(due, flight.sentAt_us + timeout_us);
+      break;
+    }
+    const wait_us = min(timeout_us << min(<u64>flight.tries - 1, 8), timeoutMax_us);
+    if (now_us - flight.sentAt_us < wait_us) {
+      due = min(due, flight.sentAt_us + wait_us);
+      continue;
+    }
+    remove(flying, index);
+    flight.waiting = true;
+    append(waiting, index);
+    due = now_us;
+  }
+  gauge(Gauge.leaderBallot, leaderBallot);
+  gauge(Gauge.leaderHeard_us, leaderHeardAt_us);
+  gauge(Gauge.inFlightValues, flightCount - freeCount);
+  return waiting.head != NONE && target(now_us) != 0 ? now_us : due;
+}
+
+export function clientBye(): void {
+  const p = begin(Message.bye, Role.client, Role.proposer | Role.acceptor, 0, 0);
+  if (p != 0) finish(p, BYE_BYTES, groupAddress);
+}
+
+/** The proposer to send to; 0 while no leader is known. */
+function target(now_us: u64): u32 {
+  if (insisted != 0) return insisted;
+  return leaderKnown(now_us) ? ballotId(leaderBallot) : 0;
+}
+
+function leaderKnown(now_us: u64): bool {
+  return leaderHeardAt_us != 0 && now_us - leaderHeardAt_us < LEADER_SILENT_US;
+}
+
+function hearLeader(ballot: u64, now_us: u64): void {
+  if (ballot < leaderBallot) return;
+  if (ballot > leaderBallot) {
+    leaderBallot = ballot;
+    note(Event.leaderHeard, ballotId(ballot), ballot);
+    // What the old leader had in hand may be lost with it; the new one drops what it knows.
+    while (flying.head != NONE) {
+      const index = flying.head;
+      remove(flying, index);
+      at(index).waiting = true;
+      append(waiting, index);
+    }
+  }
+  leaderHeardAt_us = now_us;
+}
+
+/** Slides the window up to hold an instance: the client follows what is new, the retry covers the rest. */
+function cover(instance: u64): void {
+  if (instance >= window.end()) window.advance(instance - WINDOW_INSTANCES / 2);
+}
+
+/** Takes the leader's word, and answers what it decides. */
+function announce(ballot: u64, decided: u64, now_us: u64): void {
+  if (ballot < window.watermarkBallot) return;
+  const known = ballot == window.watermarkBallot ? window.watermark : 0;
+  const from = max(window.base, known);
+  window.announce(ballot, decided);
+  const end = min(decided, window.end());
+  for (let i = from; i < end; i++) {
+    if (window.slot(i).decided) complete(i, now_us);
+  }
+}
+
+function holdsOwn(batch: usize, bytes: u32): bool {
+  const end = batch + bytes;
+  for (let run = batch; run < end; run = Run.end(run)) {
+    if (Run.client(run) - clientBase < clientCount) return true;
+  }
+  return false;
+}
+
+/** Answers this process' values of a decided instance. */
+function complete(instance: u64, now_us: u64): void {
+  const slot = window.slot(instance);
+  const batch = window.batch(instance);
+  const end = batch + slot.bytes;
+  for (let run = batch; run < end; run = Run.end(run)) completeRun(run, now_us);
+  // Once is enough.
+  slot.bytes = 0;
+}
+
+function completeRun(run: usize, now_us: u64): void {
+  const client = Run.client(run) - clientBase;
+  if (client >= clientCount) return;
+  const first = Run.first(run);
+  const end = first + Run.count(run);
+  const v = virtual(<u32>client);
+  for (let s = max(first, v.floor); s < min(end, v.next); s++) {
+    const cell = ringAt(<u32>client, s);
+    const index = load<u32>(cell);
+    if (index == NONE || at(index).sequence != s) continue;
+    store<u32>(cell, NONE);
+    const flight = at(index);
+    remove(flight.waiting ? waiting : flying, index);
+    v.inFlight--;
+    const to = completions + <usize>(completionCount++ * COMPLETION_BYTES);
+    const latency_us = now_us - flight.submittedAt_us;
+    store<u64>(to, s, COMPLETION_SEQUENCE);
+    store<u32>(to, <u32>client, COMPLETION_CLIENT);
+    store<u32>(to, <u32>min(latency_us, 0xffffffff), COMPLETION_LATENCY);
+    if (flight.tries == 1) measure(now_us - flight.sentAt_us);
+    store<u32>(freeFlights + (<usize>(freeCount++) << 2), index);
+    count(Counter.completed);
+  }
+  while (v.floor < v.next && load<u32>(ringAt(<u32>client, v.floor)) == NONE) v.floor++;
+}
+
+function closeRun(run: usize, values: u32, end: usize): void {
+  Run.set(run, Run.client(run), Run.first(run), values);
+  memory.fill(end, 0, Run.pad(end) - end);
+}
+
+/** Smoothed round trip and deviation (Jacobson, "Congestion Avoidance and Control", 1988). */
+function measure(sample_us: u64): void {
+  if (roundTrip_us == 0) {
+    roundTrip_us = sample_us;
+    deviation_us = sample_us >> 1;
+    return;
+  }
+  const error = sample_us > roundTrip_us ? sample_us - roundTrip_us : roundTrip_us - sample_us;
+  deviation_us = (deviation_us * 3 + error) >> 2;
+  roundTrip_us = (roundTrip_us * 7 + sample_us) >> 3;
+}
+
+function retryTimeout(): u64 {
+  if (roundTrip_us == 0) return min(RETRY_FIRST_US, timeoutMax_us);
+  return min(max(roundTrip_us * 2 + deviation_us * 4, RETRY_MIN_US), timeoutMax_us);
+}
+
+function sendHi(): void {
+  const p = begin(Message.hi, Role.client, Role.proposer | Role.acceptor, 0, 0);
+  if (p == 0) return;
+  store<u64>(p, 0, HI_DELIVERED);
+  finish(p, HI_BYTES, groupAddress);
+}
+
+@inline
+function at(index: u32): Flight {
+  return changetype<Flight>(flights + <usize>index * offsetof<Flight>());
+}
+
+@inline
+function value(index: u32): usize {
+  return valueSlots + <usize>index * batchBytesMax;
+}
+
+@inline
+function virtual(client: u32): VirtualClient {
+  return changetype<VirtualClient>(clients + <usize>client * offsetof<VirtualClient>());
+}
+
+@inline
+function ringAt(client: u32, sequence: u64): usize {
+  return rings + ((<usize>client * <usize>(ringMask + 1) + <usize>(sequence & ringMask)) << 2);
+}
+
+function append(list: FlightList, index: u32): void {
+  const flight = at(index);
+  flight.previous = list.tail;
+  flight.next = NONE;
+  if (list.tail != NONE) at(list.tail).next = index;
+  else list.head = index;
+  list.tail = index;
+}
+
+function remove(list: FlightList, index: u32): void {
+  const flight = at(index);
+  if (flight.previous != NONE) at(flight.previous).next = flight.next;
+  else list.head = flight.next;
+  if (flight.next != NONE) at(flight.next).previous = flight.previous;
+  else list.tail = flight.previous;
+}

@@ -1,0 +1,228 @@
+/** Every check that a received frame must pass before anything looks at it. */
+import {
+  ACCEPT_BATCH_BYTES,
+  ACCEPT_BYTES,
+  ACCEPT_INSTANCE,
+  ACCEPT_VALUES,
+  ANSWER_BYTES,
+  ANSWER_COUNT,
+  BYE_BYTES,
+  Counter,
+  ENTRY_BALLOT,
+  ENTRY_BATCH_BYTES,
+  ENTRY_BYTES,
+  ENTRY_INSTANCE,
+  ENTRY_VALUES,
+  FORGOT_BYTES,
+  HEADER_BALLOT,
+  HEADER_BYTES,
+  HEADER_CHECKSUM,
+  HEADER_CLUSTER,
+  HEADER_INCARNATION,
+  HEADER_LENGTH,
+  HEADER_RECEIVER_ID,
+  HEADER_RECEIVER_ROLES,
+  HEADER_SENDER_ID,
+  HEADER_SENDER_ROLE,
+  HEADER_TYPE,
+  HEADER_VERSION,
+  HEARTBEAT_BYTES,
+  HI_BYTES,
+  LEARNED_BYTES,
+  LEARNED_ENTRIES,
+  Message,
+  MESSAGE_END,
+  OK_BYTES,
+  PREPARE_BYTES,
+  PROMISE_BYTES,
+  PROMISE_ENTRIES,
+  RANGE_BYTES,
+  RANGES_BYTES,
+  RANGES_COUNT,
+  REJECT_BYTES,
+  Role,
+  RUN_BYTES,
+  SUBMIT_BATCH_BYTES,
+  SUBMIT_BYTES,
+  SUBMIT_VALUES,
+  WIRE_VERSION,
+} from "../layout";
+import { ballotId, ballotRound } from "./ballot";
+import { batchValues, Run } from "./batch";
+import { frameChecksum } from "./outbox";
+import { acceptorIndex, cluster, incarnation, proposerIndex, roles, selfId } from "./settings";
+
+/** Rounds beyond cannot come from counting; they would leave no higher ballot. */
+const ROUND_MAX: u64 = 1 << 46;
+/** Instances beyond cannot come from counting either. */
+const INSTANCE_MAX: u64 = 1 << 62;
+
+/** 0 when the frame of `bytes` bytes at `p` is sound and meant for this node, otherwise the counter of the reason. */
+export function frameFault(p: usize, bytes: u32): i32 {
+  if (bytes < HEADER_BYTES) return Counter.badLength;
+  if (load<u8>(p, HEADER_VERSION) != WIRE_VERSION) return Counter.badVersion;
+  if (load<u16>(p, HEADER_CLUSTER) != <u16>cluster) return Counter.badCluster;
+  // The header's length counts, not the frame's: Ethernet pads to 60 bytes.
+  const length = <u32>load<u16>(p, HEADER_LENGTH);
+  if (length < HEADER_BYTES || length > bytes) return Counter.badLength;
+  if (load<u64>(p, HEADER_CHECKSUM) != frameChecksum(p, length)) return Counter.badChecksum;
+
+  const type = <i32>load<u8>(p, HEADER_TYPE);
+  if (type == 0 || <u32>type >= MESSAGE_END) return Counter.badType;
+  const senderRole = <u32>load<u8>(p, HEADER_SENDER_ROLE);
+  const senderId = <u32>load<u16>(p, HEADER_SENDER_ID);
+  if (popcnt(senderRole) != 1 || (senderRole & sendersOf(type)) == 0) return Counter.badSender;
+  if (senderId == 0 || load<u32>(p, HEADER_INCARNATION) == 0) return Counter.badSender;
+  if (senderRole == Role.acceptor && acceptorIndex(senderId) < 0) return Counter.badSender;
+  if (senderRole == Role.proposer && proposerIndex(senderId) < 0) return Counter.badSender;
+  if (load<u32>(p, HEADER_INCARNATION) == incarnation) return Counter.ownEcho;
+  const receiverId = <u32>load<u16>(p, HEADER_RECEIVER_ID);
+  if (
+    (<u32>load<u8>(p, HEADER_RECEIVER_ROLES) & roles) == 0 ||
+    (receiverId != 0 && receiverId != selfId)
+  ) {
+    return Counter.badReceiver;
+  }
+  return bodySound(p, type, length) ? 0 : Counter.badBody;
+}
+
+/** The roles that may send a message of this type. */
+function sendersOf(type: i32): u32 {
+  switch (type) {
+    case Message.prepare:
+    case Message.accept:
+    case Message.heartbeat:
+    case Message.answer:
+      return Role.proposer;
+    case Message.promise:
+    case Message.accepted:
+    case Message.reject:
+    case Message.learned:
+      return Role.acceptor;
+    case Message.submit:
+      return Role.client | Role.proposer;
+    case Message.hi:
+      return Role.learner | Role.client | Role.acceptor;
+    case Message.ok:
+      return Role.acceptor | Role.proposer;
+    case Message.bye:
+      return Role.learner | Role.client;
+    case Message.repair:
+      return Role.learner;
+    default:
+      return Role.proposer | Role.acceptor | Role.learner | Role.client;
+  }
+}
+
+function bodySound(p: usize, type: i32, length: u32): bool {
+  switch (type) {
+    case Message.prepare:
+      return length == PREPARE_BYTES && ownBallot(p);
+    case Message.promise:
+      return length >= PROMISE_BYTES && ballotSound(load<u64>(p, HEADER_BALLOT)) &&
+        entriesSound(p, PROMISE_BYTES, load<u32>(p, PROMISE_ENTRIES), length);
+    case Message.accept:
+      return length >= ACCEPT_BYTES && ownBallot(p) &&
+        instanceSound(load<u64>(p, ACCEPT_INSTANCE)) &&
+        batchSound(
+          p + ACCEPT_BYTES,
+          load<u32>(p, ACCEPT_BATCH_BYTES),
+          load<u32>(p, ACCEPT_VALUES),
+          length - ACCEPT_BYTES,
+        );
+    case Message.accepted:
+      return rangesSound(p, length) && ballotSound(load<u64>(p, HEADER_BALLOT));
+    case Message.reject:
+      return length == REJECT_BYTES && ballotSound(load<u64>(p, HEADER_BALLOT));
+    case Message.heartbeat:
+      return length == HEARTBEAT_BYTES && ownBallot(p);
+    case Message.submit:
+      return length > SUBMIT_BYTES &&
+        batchSound(
+          p + SUBMIT_BYTES,
+          load<u32>(p, SUBMIT_BATCH_BYTES),
+          load<u32>(p, SUBMIT_VALUES),
+          length - SUBMIT_BYTES,
+        );
+    case Message.answer:
+      return answerSound(p, length);
+    case Message.hi:
+      return length == HI_BYTES;
+    case Message.ok:
+      return length == OK_BYTES;
+    case Message.bye:
+      return length == BYE_BYTES;
+    case Message.repair:
+      return rangesSound(p, length);
+    case Message.learned:
+      return length >= LEARNED_BYTES &&
+        entriesSound(p, LEARNED_BYTES, load<u32>(p, LEARNED_ENTRIES), length);
+    default:
+      return length == FORGOT_BYTES;
+  }
+}
+
+/** A ballot of the proposer that sends it. */
+function ownBallot(p: usize): bool {
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  return ballotSound(ballot) && ballotId(ballot) == <u32>load<u16>(p, HEADER_SENDER_ID);
+}
+
+function ballotSound(ballot: u64): bool {
+  const round = ballotRound(ballot);
+  return round > 0 && round < ROUND_MAX && proposerIndex(ballotId(ballot)) >= 0;
+}
+
+function instanceSound(instance: u64): bool {
+  return instance > 0 && instance < INSTANCE_MAX;
+}
+
+function batchSound(batch: usize, bytes: u32, values: u32, room: u32): bool {
+  return bytes == room && (bytes & 7) == 0 && batchValues(batch, bytes) == <i32>values;
+}
+
+/** Ranges ascend, do not touch backwards, and are not empty; so together they are no longer than the instances they span. */
+function rangesSound(p: usize, length: u32): bool {
+  if (length < RANGES_BYTES) return false;
+  const ranges = load<u32>(p, RANGES_COUNT);
+  if (ranges == 0 || ranges > 0xffff || length != RANGES_BYTES + ranges * RANGE_BYTES) return false;
+  let before: u64 = 0;
+  for (let r: u32 = 0; r < ranges; r++) {
+    const range = p + RANGES_BYTES + <usize>r * RANGE_BYTES;
+    const first = load<u64>(range);
+    const end = load<u64>(range, 8);
+    if (!instanceSound(first) || !instanceSound(end) || first < before || end <= first) return false;
+    before = end;
+  }
+  return true;
+}
+
+function entriesSound(p: usize, from: u32, entries: u32, length: u32): bool {
+  let at = from;
+  let before: u64 = 0;
+  for (let n: u32 = 0; n < entries; n++) {
+    if (length - at < ENTRY_BYTES) return false;
+    const entry = p + at;
+    const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
+    at += ENTRY_BYTES;
+    if (bytes > length - at) return false;
+    const instance = load<u64>(entry, ENTRY_INSTANCE);
+    if (!instanceSound(instance) || instance <= before) return false;
+    if (!ballotSound(load<u64>(entry, ENTRY_BALLOT))) return false;
+    if (!batchSound(entry + ENTRY_BYTES, bytes, load<u16>(entry, ENTRY_VALUES), bytes)) return false;
+    before = instance;
+    at += bytes;
+  }
+  return at == length;
+}
+
+function answerSound(p: usize, length: u32): bool {
+  if (length < ANSWER_BYTES) return false;
+  const entries = load<u32>(p, ANSWER_COUNT);
+  if (entries == 0 || entries > 0xffff || length != ANSWER_BYTES + entries * RUN_BYTES) return false;
+  for (let n: u32 = 0; n < entries; n++) {
+    const run = p + ANSWER_BYTES + <usize>n * RUN_BYTES;
+    if (Run.count(run) == 0 || Run.client(run) == 0 || Run.first(run) == 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,362 @@
+/**
+ * One step of the node: frames in; frames, deliveries, completions and events out.
+ *
+ * The order of a step is part of the protocol and written down here once:
+ *   1. what became durable is let go;
+ *   2. received frames are checked and handled;
+ *   3. messages of this node to its own roles are handled, until there are none;
+ *   4. votes, proposals and values of this burst go into frames, decided values are delivered;
+ *   5. timers; then 3 and 4 again.
+ * Whatever leaves is for the host to send when `step` has returned; see `roles/node.ts`.
+ */
+import {
+  ACCEPT_DECIDED,
+  Counter,
+  HEADER_INCARNATION,
+  HEADER_RECEIVER_ROLES,
+  HEADER_SENDER_ID,
+  HEADER_SENDER_ROLE,
+  HEADER_TYPE,
+  HEARTBEAT_DECIDED,
+  LINK_BYTES,
+  Message,
+  RECEIVE_FRAMES,
+  Role,
+  Setting,
+} from "../layout";
+import {
+  acceptorAccept,
+  acceptorBye,
+  acceptorFlush,
+  acceptorForgot,
+  acceptorHeartbeat,
+  acceptorHi,
+  acceptorInit,
+  acceptorPrepare,
+  acceptorRepair,
+  acceptorTick,
+} from "./acceptor";
+import { arenaBytes as arenaUsed, arenaReset, arenaTake } from "./arena";
+import {
+  clientAccept,
+  clientAccepted,
+  clientAnswer,
+  clientBye,
+  clientClear,
+  clientFlush,
+  clientHeartbeat,
+  clientInit,
+  clientRoom as room,
+  clientSubmit as submit,
+  clientTick,
+  clientValueBytesMax,
+  completionCount as completed,
+  completions,
+  staging,
+} from "./client";
+import { frameFault } from "./frame";
+import {
+  deliveries,
+  deliveryCount as delivered,
+  learnerAccept,
+  learnerAccepted,
+  learnerBye,
+  learnerClear,
+  learnerDeliver,
+  learnerHeartbeat,
+  learnerInit,
+  learnerLearned,
+  learnerOk,
+  learnerTick,
+} from "./learner";
+import { count, counters, eventCount as noted, events, eventsClear, gauges, metersReset } from "./meters";
+import {
+  descriptorCount as descriptorsUsed,
+  descriptors,
+  nextOwn,
+  outboxClear,
+  outboxAddress,
+  outboxInit,
+  ownWaiting,
+  PAYLOAD_OFFSET,
+  release,
+  slotBytesFor,
+  sourceAddress,
+} from "./outbox";
+import { hearAcceptor, hearProposer, peersInit, presetAddress } from "./peers";
+import {
+  proposerAccepted,
+  proposerFlush,
+  proposerHearLeader,
+  proposerHi,
+  proposerInit,
+  proposerOk,
+  proposerPromise,
+  proposerReject,
+  proposerSubmit,
+  proposerTick,
+} from "./proposer";
+import { random, randomSeed } from "./random";
+import {
+  acceptorIndex,
+  addMember,
+  batchBytesMax,
+  mtu,
+  proposerIndex,
+  roles,
+  setSetting,
+  setting,
+  settingU64,
+  settle,
+} from "./settings";
+
+let receiveSlots: usize = 0;
+let receiveSlotBytes: usize = 0;
+let receiveLengths: usize = 0;
+/** A frame is dropped when a random u32 is below; 2^32 drops all. */
+let lossBelow: u64 = 0;
+
+/** Sets one setting; before `init`. */
+export function set(key: i32, value: f64): void {
+  setSetting(key, value);
+}
+
+/** Adds an acceptor or proposer; before `init`. */
+export function member(role: u32, id: u32): void {
+  addMember(role, id);
+}
+
+/** Takes all memory and makes the roles that were set. Returns the bytes of memory in use. */
+export function init(now_us: f64): f64 {
+  settle();
+  arenaReset();
+  metersReset();
+  randomSeed(settingU64(Setting.seedLow));
+  lossBelow = <u64>setting(Setting.loss);
+  receiveSlotBytes = slotBytesFor(mtu);
+  receiveSlots = arenaTake(receiveSlotBytes * RECEIVE_FRAMES);
+  receiveLengths = arenaTake(RECEIVE_FRAMES * 4);
+  outboxInit();
+  peersInit();
+  const now = <u64>now_us;
+  if (is(Role.proposer)) proposerInit(now);
+  if (is(Role.acceptor)) acceptorInit(now);
+  if (is(Role.learner)) learnerInit();
+  if (is(Role.client)) clientInit();
+  return <f64>arenaUsed();
+}
+
+/**
+ * Sets this node's link address and the group's: the first four bytes of each, little-endian, and
+ * the last two. After `init`, before the first step, and when the card's address changes.
+ */
+export function address(low: u32, high: u32, groupLow: u32, groupHigh: u32): void {
+  outboxAddress(<u64>low | (<u64>high << 32), <u64>groupLow | (<u64>groupHigh << 32));
+}
+
+/** Gives a member's link address from the configuration; after `init`. */
+export function preset(role: u32, id: u32, low: u32, high: u32): void {
+  const index = role == Role.acceptor ? acceptorIndex(id) : proposerIndex(id);
+  assert(index >= 0, "unknown member");
+  presetAddress(role, index, <u64>low | (<u64>high << 32));
+}
+
+/**
+ * One turn: `frames` frames lie in the receive slots, it is `now_us`, records up to `durable` are
+ * durable, and `pause` says that the host cannot take deliveries. Returns when the next turn is due
+ * at the latest, in µs.
+ */
+export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
+  const now = <u64>now_us;
+  outboxClear();
+  eventsClear();
+  if (is(Role.learner)) learnerClear(pause);
+  if (is(Role.client)) clientClear();
+  release(<u64>durable);
+  for (let i = 0; i < frames; i++) receive(i, now);
+  drain(now);
+  let due: u64 = now + 1_000_000;
+  if (is(Role.proposer)) due = min(due, proposerTick(now));
+  if (is(Role.acceptor)) due = min(due, acceptorTick(now));
+  if (is(Role.learner)) due = min(due, learnerTick(now));
+  if (is(Role.client)) due = min(due, clientTick(now));
+  drain(now);
+  return <f64>due;
+}
+
+/** Starts the last turn: says goodbye. The host sends what this leaves in the outbox. */
+export function leave(): void {
+  outboxClear();
+  eventsClear();
+  if (is(Role.learner)) {
+    learnerClear(true);
+    learnerBye();
+  }
+  if (is(Role.client)) {
+    clientClear();
+    clientBye();
+  }
+}
+
+@inline
+function is(role: u32): bool {
+  return (roles & role) != 0;
+}
+
+function receive(index: i32, now: u64): void {
+  const p = receiveSlots + <usize>index * receiveSlotBytes + PAYLOAD_OFFSET;
+  const bytes = load<u32>(receiveLengths + (<usize>index << 2));
+  // The card reports a frame it had to cut as empty.
+  if (bytes < LINK_BYTES) return;
+  count(Counter.received);
+  count(Counter.receivedBytes, bytes);
+  if (lossBelow != 0 && <u64>random() < lossBelow) return count(Counter.lossInjected);
+  const fault = frameFault(p, bytes - LINK_BYTES);
+  if (fault != 0) return count(fault);
+  dispatch(p, now);
+}
+
+/** Handles this node's messages to itself, and lets out what this step brought about. */
+function drain(now: u64): void {
+  for (;;) {
+    let any = false;
+    for (let p = nextOwn(); p != 0; p = nextOwn()) {
+      dispatch(p, now);
+      any = true;
+    }
+    if (is(Role.acceptor)) acceptorFlush();
+    if (is(Role.proposer)) proposerFlush(now);
+    if (is(Role.client)) clientFlush(now);
+    if (is(Role.learner)) learnerDeliver();
+    if (!any && !ownWaiting()) return;
+  }
+}
+
+/** Hands a sound frame to every role of this node that it is meant for. */
+function dispatch(p: usize, now: u64): void {
+  const to = <u32>load<u8>(p, HEADER_RECEIVER_ROLES) & roles;
+  const senderRole = <u32>load<u8>(p, HEADER_SENDER_ROLE);
+  const senderId = <u32>load<u16>(p, HEADER_SENDER_ID);
+  const address = sourceAddress(p);
+  if (senderRole == Role.acceptor) {
+    const incarnation = load<u32>(p, HEADER_INCARNATION);
+    if (!hearAcceptor(acceptorIndex(senderId), senderId, incarnation, address, now)) return;
+  } else if (senderRole == Role.proposer) {
+    hearProposer(proposerIndex(senderId), address, now);
+  }
+  const proposer = (to & Role.proposer) != 0;
+  const acceptor = (to & Role.acceptor) != 0;
+  const learner = (to & Role.learner) != 0;
+  const client = (to & Role.client) != 0;
+  switch (<i32>load<u8>(p, HEADER_TYPE)) {
+    case Message.prepare:
+      if (acceptor) acceptorPrepare(p, now);
+      break;
+    case Message.promise:
+      if (proposer) proposerPromise(p, now);
+      break;
+    case Message.accept:
+      if (proposer) proposerHearLeader(p, load<u64>(p, ACCEPT_DECIDED), now);
+      if (acceptor) acceptorAccept(p, now);
+      if (learner) learnerAccept(p);
+      if (client) clientAccept(p, now);
+      break;
+    case Message.accepted:
+      if (proposer) proposerAccepted(p, now);
+      if (learner) learnerAccepted(p);
+      if (client) clientAccepted(p, now);
+      break;
+    case Message.reject:
+      if (proposer) proposerReject(p, now);
+      break;
+    case Message.heartbeat:
+      if (proposer) proposerHearLeader(p, load<u64>(p, HEARTBEAT_DECIDED), now);
+      if (acceptor) acceptorHeartbeat(p);
+      if (learner) learnerHeartbeat(p);
+      if (client) clientHeartbeat(p, now);
+      break;
+    case Message.submit:
+      if (proposer) proposerSubmit(p, now);
+      break;
+    case Message.answer:
+      if (client) clientAnswer(p, now);
+      break;
+    case Message.hi:
+      if (acceptor) acceptorHi(p, now);
+      if (proposer) proposerHi(p);
+      break;
+    case Message.ok:
+      if (proposer) proposerOk(p);
+      if (learner) learnerOk(p);
+      break;
+    case Message.bye:
+      if (acceptor) acceptorBye(p);
+      break;
+    case Message.repair:
+      if (acceptor) acceptorRepair(p);
+      break;
+    case Message.learned:
+      if (learner) learnerLearned(p);
+      break;
+    case Message.forgot:
+      if (acceptor) acceptorForgot(p);
+      break;
+  }
+}
+
+// Where the host finds things.
+export function rxSlots(): usize {
+  return receiveSlots;
+}
+export function rxSlotBytes(): usize {
+  return receiveSlotBytes;
+}
+export function rxLengths(): usize {
+  return receiveLengths;
+}
+export function txDescriptors(): usize {
+  return descriptors;
+}
+export function txCount(): i32 {
+  return descriptorsUsed;
+}
+export function deliveryAt(): usize {
+  return deliveries;
+}
+export function deliveryCount(): i32 {
+  return delivered;
+}
+export function completionAt(): usize {
+  return completions;
+}
+export function completionCount(): i32 {
+  return completed;
+}
+export function eventAt(): usize {
+  return events;
+}
+export function eventCount(): i32 {
+  return noted;
+}
+export function counterAt(): usize {
+  return counters;
+}
+export function gaugeAt(): usize {
+  return gauges;
+}
+export function stagingAt(): usize {
+  return staging;
+}
+
+/** Most bytes of one value. */
+export function valueBytesMax(): u32 {
+  return is(Role.client) ? clientValueBytesMax() : batchBytesMax;
+}
+/** How many more values a virtual client may submit now. */
+export function clientRoom(client: u32): u32 {
+  return room(client);
+}
+/** Submits the value of `bytes` bytes at `stagingAt`; returns its sequence number. */
+export function clientSubmit(client: u32, bytes: u32, now_us: f64): f64 {
+  return <f64>submit(client, bytes, <u64>now_us);
+}

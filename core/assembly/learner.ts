@@ -1,0 +1,388 @@
+/**
+ * The learner: delivers every decided value once, in the order of instances.
+ *
+ * It learns an instance from a majority of 2B of one ballot and the value of that ballot
+ * (`window.ts`), from the leader's word about its own values, or from an acceptor that knows. What
+ * is missing it asks for in ranges, from one acceptor at a time, and asks for more only when that
+ * came or time is up: the receiver sets the pace.
+ */
+import {
+  ACCEPT_BATCH_BYTES,
+  ACCEPT_BYTES,
+  ACCEPT_DECIDED,
+  ACCEPT_INSTANCE,
+  ACCEPT_VALUES,
+  Counter,
+  DELIVERIES_MAX,
+  DELIVERY_BYTES,
+  DELIVERY_CLIENT,
+  DELIVERY_INDEX,
+  DELIVERY_INSTANCE,
+  DELIVERY_LENGTH,
+  DELIVERY_POINTER,
+  DELIVERY_SEQUENCE,
+  ENTRY_BALLOT,
+  ENTRY_BATCH_BYTES,
+  ENTRY_BYTES,
+  ENTRY_DECIDED,
+  ENTRY_FLAGS,
+  ENTRY_INSTANCE,
+  ENTRY_VALUES,
+  Event,
+  Gauge,
+  HEADER_BALLOT,
+  HEADER_SENDER_ID,
+  HEARTBEAT_DECIDED,
+  HI_BYTES,
+  HI_DELIVERED,
+  LEARNED_BYTES,
+  LEARNED_DECIDED,
+  LEARNED_ENTRIES,
+  LEARNED_TRIMMED,
+  Message,
+  OK_DECIDED,
+  OK_TRIMMED,
+  RANGE_BYTES,
+  RANGES_BYTES,
+  RANGES_COUNT,
+  Role,
+  Setting,
+  WINDOW_INSTANCES,
+} from "../layout";
+import { arenaTake } from "./arena";
+import { Run } from "./batch";
+import { count, gauge, note } from "./meters";
+import { begin, finish, groupAddress } from "./outbox";
+import { Sessions } from "./sessions";
+import {
+  acceptorCount,
+  acceptorId,
+  acceptorIndex,
+  batchBytesMax,
+  mtu,
+  roles,
+  selfId,
+  settingU64,
+} from "./settings";
+import { Window } from "./window";
+import { acceptorHeard, acceptorAddress } from "./peers";
+import { BYE_BYTES, VALUE_HEADER_BYTES } from "../layout";
+
+const HI_PERIOD_US: u64 = 500_000;
+/** Progress after which acceptors hear of it before the period is over, so that they can trim. */
+const HI_INSTANCES: u64 = 1024;
+/** How long a gap may be a mere reordering before the learner asks. */
+const REPAIR_DELAY_US: u64 = 5_000;
+/** How long an asked acceptor may take before the next one is asked; doubles up to the maximum. */
+const REPAIR_TIMEOUT_US: u64 = 20_000;
+const REPAIR_TIMEOUT_MAX_US: u64 = 500_000;
+/** Ranges of one request, and instances of all its ranges. */
+const REPAIR_RANGES: u32 = 32;
+const REPAIR_INSTANCES: u64 = 512;
+/** An acceptor that was silent for this long is not waited for. */
+const ACCEPTOR_SILENT_US: u64 = 3_000_000;
+/** Without progress for this long, and with no acceptor to help, a learner is behind. */
+const BEHIND_US: u64 = 1_000_000;
+const NEVER: u64 = u64.MAX_VALUE;
+
+let window: Window = changetype<Window>(0);
+let sessions: Sessions = changetype<Sessions>(0);
+/** All instances below are decided, as far as was heard. */
+let decided: u64 = 0;
+/** False until the first instance to deliver is known. */
+let started: bool = false;
+/** No acceptor that is heard still has the next instance. */
+let behind: bool = false;
+/** Bits of the acceptors that trimmed the next instance, and the lowest instance one of them has. */
+let trimmedBy: u32 = 0;
+let trimmedTo: u64 = 0;
+
+let repairAt_us: u64 = NEVER;
+let repairTimeout_us: u64 = REPAIR_TIMEOUT_US;
+let repairTurn: i32 = 0;
+/** Where the base was when the last request left, and the end of what it asked for. */
+let repairBase: u64 = 0;
+let repairEnd: u64 = 0;
+/** Acceptors in a row whose answer did not bring the next instance. */
+let repairMisses: i32 = 0;
+/** When the base moved last, as far as repairs looked. */
+let movedAt_us: u64 = 0;
+let hiAt_us: u64 = 0;
+let hiDelivered: u64 = 0;
+
+/** Values for the host, in order; valid until the next step. */
+export let deliveries: usize = 0;
+export let deliveryCount: i32 = 0;
+/** The host cannot take values now. */
+let paused: bool = false;
+
+export function learnerInit(): void {
+  const from = settingU64(Setting.fromLow);
+  window = Window.make(batchBytesMax, max(from, 1));
+  started = from != 0;
+  sessions = Sessions.make();
+  deliveries = arenaTake(DELIVERIES_MAX * DELIVERY_BYTES);
+}
+
+/** Starts a step: the host has taken what was delivered. */
+export function learnerClear(pause: bool): void {
+  deliveryCount = 0;
+  paused = pause;
+}
+
+/** 2A. */
+export function learnerAccept(p: usize): void {
+  hearDecided(load<u64>(p, ACCEPT_DECIDED));
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));
+  const instance = load<u64>(p, ACCEPT_INSTANCE);
+  const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
+  if (!fits(instance, bytes)) return;
+  window.offer(instance, ballot, p + ACCEPT_BYTES, bytes, load<u16>(p, ACCEPT_VALUES));
+}
+
+/** 2B. */
+export function learnerAccepted(p: usize): void {
+  if (!started) return;
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  const index = acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+  const ranges = load<u32>(p, RANGES_COUNT);
+  for (let r: u32 = 0; r < ranges; r++) {
+    const range = p + RANGES_BYTES + <usize>r * RANGE_BYTES;
+    const end = min(load<u64>(range, 8), window.end());
+    for (let i = max(load<u64>(range), window.base); i < end; i++) {
+      window.vote(i, ballot, index);
+    }
+  }
+}
+
+export function learnerHeartbeat(p: usize): void {
+  const to = load<u64>(p, HEARTBEAT_DECIDED);
+  hearDecided(to);
+  window.announce(load<u64>(p, HEADER_BALLOT), to);
+}
+
+/** An acceptor's answer to hi. */
+export function learnerOk(p: usize): void {
+  hearDecided(load<u64>(p, OK_DECIDED));
+  hearTrimmed(p, load<u64>(p, OK_TRIMMED));
+}
+
+/** An acceptor's answer to a repair. */
+export function learnerLearned(p: usize): void {
+  hearDecided(load<u64>(p, LEARNED_DECIDED));
+  hearTrimmed(p, load<u64>(p, LEARNED_TRIMMED));
+  const index = acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+  let entry = p + LEARNED_BYTES;
+  for (let n = load<u32>(p, LEARNED_ENTRIES); n > 0; n--) {
+    const instance = load<u64>(entry, ENTRY_INSTANCE);
+    const ballot = load<u64>(entry, ENTRY_BALLOT);
+    const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
+    const values = load<u16>(entry, ENTRY_VALUES);
+    if (fits(instance, bytes)) {
+      if ((load<u16>(entry, ENTRY_FLAGS) & ENTRY_DECIDED) != 0) {
+        window.learn(instance, ballot, entry + ENTRY_BYTES, bytes, values);
+      } else {
+        window.offer(instance, ballot, entry + ENTRY_BYTES, bytes, values);
+        window.vote(instance, ballot, index);
+      }
+    }
+    entry += ENTRY_BYTES + bytes;
+  }
+  // No need to wait for the timeout when the answer did not help: the next acceptor may.
+  if (started && !window.slot(window.base).decided && repairMisses < acceptorCount) {
+    repairMisses++;
+    repairAt_us = 0;
+  }
+}
+
+/** Delivers what is decided and next; stops when the host or its buffer is full. */
+export function learnerDeliver(): void {
+  if (!started) return;
+  while (!paused && window.slot(window.base).decided) {
+    const slot = window.slot(window.base);
+    if (<u32>deliveryCount + slot.values > DELIVERIES_MAX) break;
+    deliver(window.base, window.batch(window.base), slot.bytes);
+    window.advance(window.base + 1);
+    count(Counter.decidedInstances);
+  }
+  gauge(Gauge.delivered, window.base);
+}
+
+export function learnerTick(now_us: u64): u64 {
+  if (now_us >= hiAt_us || window.base - hiDelivered >= HI_INSTANCES) {
+    sendHi();
+    hiAt_us = now_us + HI_PERIOD_US;
+    hiDelivered = window.base;
+  }
+  return min(hiAt_us, repairTick(now_us));
+}
+
+/** Says goodbye. */
+export function learnerBye(): void {
+  const p = begin(Message.bye, Role.learner, Role.acceptor, 0, 0);
+  if (p != 0) finish(p, BYE_BYTES, groupAddress);
+}
+
+function fits(instance: u64, bytes: u32): bool {
+  if (!started || bytes > batchBytesMax || instance < window.base) return false;
+  if (window.inside(instance)) return true;
+  count(Counter.windowFull);
+  return false;
+}
+
+function hearDecided(to: u64): void {
+  if (!started && to != 0) {
+    window.advance(to);
+    started = true;
+  }
+  if (to > decided) {
+    decided = to;
+    gauge(Gauge.learnerDecided, decided);
+  }
+}
+
+function hearTrimmed(p: usize, to: u64): void {
+  const bit = 1 << acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+  if (!started || to <= window.base) {
+    trimmedBy &= ~bit;
+    return;
+  }
+  trimmedTo = trimmedBy == 0 ? to : min(trimmedTo, to);
+  trimmedBy |= bit;
+}
+
+function deliver(instance: u64, batch: usize, bytes: u32): void {
+  let index: u32 = 0;
+  const end = batch + bytes;
+  for (let run = batch; run < end;) {
+    const client = Run.client(run);
+    let sequence = Run.first(run);
+    let value = run + 16;
+    for (let n = Run.count(run); n > 0; n--) {
+      const length = <u32>load<u16>(value);
+      if (sessions.add(client, sequence)) {
+        const at = deliveries + <usize>(deliveryCount++ * DELIVERY_BYTES);
+        store<u64>(at, instance, DELIVERY_INSTANCE);
+        store<u64>(at, client, DELIVERY_CLIENT);
+        store<u64>(at, sequence, DELIVERY_SEQUENCE);
+        store<u32>(at, <u32>(value + VALUE_HEADER_BYTES), DELIVERY_POINTER);
+        store<u32>(at, length, DELIVERY_LENGTH);
+        store<u32>(at, index, DELIVERY_INDEX);
+        count(Counter.deliveredValues);
+      } else {
+        count(Counter.duplicateValues);
+      }
+      index++;
+      sequence++;
+      value = Run.next(value);
+    }
+    run = Run.pad(value);
+  }
+}
+
+function sendHi(): void {
+  const p = begin(Message.hi, Role.learner, Role.acceptor, 0, 0);
+  if (p == 0) return;
+  store<u64>(p, started ? window.base : 0, HI_DELIVERED);
+  finish(p, HI_BYTES, groupAddress);
+}
+
+/** Asks for what is missing, when it is time. Returns when it is next. */
+function repairTick(now_us: u64): u64 {
+  if (!started || paused || window.base >= decided) {
+    repairAt_us = NEVER;
+    repairTimeout_us = REPAIR_TIMEOUT_US;
+    return NEVER;
+  }
+  if (repairAt_us == NEVER) {
+    repairAt_us = now_us + REPAIR_DELAY_US;
+    repairBase = window.base;
+    repairEnd = 0;
+    movedAt_us = now_us;
+    return repairAt_us;
+  }
+  const moved = window.base > repairBase;
+  // All of the last request came: ask for the next part at once, and the same acceptor.
+  const fulfilled = repairEnd != 0 && window.base >= repairEnd;
+  if (moved && !fulfilled && repairEnd == 0) {
+    // The gap closed by itself and another opened.
+    repairBase = window.base;
+    repairAt_us = now_us + REPAIR_DELAY_US;
+    return repairAt_us;
+  }
+  if (!fulfilled && now_us < repairAt_us) return repairAt_us;
+  if (moved) {
+    repairTimeout_us = REPAIR_TIMEOUT_US;
+    trimmedBy = 0;
+    behind = false;
+    movedAt_us = now_us;
+  } else if (repairAt_us != 0) {
+    repairTimeout_us = min(repairTimeout_us * 2, REPAIR_TIMEOUT_MAX_US);
+  }
+  if (moved || repairAt_us != 0) repairMisses = 0;
+  if (!fulfilled) repairTurn++;
+  repairBase = window.base;
+  repairAt_us = now_us + repairTimeout_us;
+  sendRepair(now_us);
+  checkBehind(now_us);
+  return repairAt_us;
+}
+
+function sendRepair(now_us: u64): void {
+  const index = nextAcceptor(now_us);
+  const q = begin(Message.repair, Role.learner, Role.acceptor, acceptorId(index), 0);
+  if (q == 0) return;
+  const most = min(REPAIR_RANGES, (mtu - RANGES_BYTES) / RANGE_BYTES);
+  let ranges: u32 = 0;
+  let instances: u64 = 0;
+  let i = window.base;
+  const end = min(decided, window.end());
+  while (i < end && ranges < most && instances < REPAIR_INSTANCES) {
+    while (i < end && window.slot(i).decided) i++;
+    if (i == end) break;
+    const first = i;
+    while (i < end && !window.slot(i).decided && instances < REPAIR_INSTANCES) {
+      i++;
+      instances++;
+    }
+    const range = q + RANGES_BYTES + <usize>ranges * RANGE_BYTES;
+    store<u64>(range, first);
+    store<u64>(range, i, 8);
+    ranges++;
+  }
+  repairEnd = i;
+  store<u32>(q, ranges, RANGES_COUNT);
+  store<u32>(q, 0, RANGES_COUNT + 4);
+  finish(q, RANGES_BYTES + ranges * RANGE_BYTES, acceptorAddress(index));
+  count(Counter.repairs);
+}
+
+/** The acceptor whose turn it is; silent ones only when there is no other. */
+function nextAcceptor(now_us: u64): i32 {
+  for (let tries = 0; tries < acceptorCount; tries++) {
+    const index = (repairTurn + tries) % acceptorCount;
+    if (isHeard(index, now_us)) {
+      repairTurn = index;
+      return index;
+    }
+  }
+  return repairTurn % acceptorCount;
+}
+
+function isHeard(index: i32, now_us: u64): bool {
+  const heard = acceptorHeard(index);
+  return heard != 0 && now_us - heard < ACCEPTOR_SILENT_US;
+}
+
+/** When every acceptor that is heard has trimmed the next instance, nobody can send it any more. */
+function checkBehind(now_us: u64): void {
+  if (behind || trimmedBy == 0 || now_us - movedAt_us < BEHIND_US) return;
+  for (let i = 0; i < acceptorCount; i++) {
+    // The acceptor in this process has nothing that this learner did not hear, or get from it at once.
+    const inside = (roles & Role.acceptor) != 0 && acceptorId(i) == selfId;
+    if (!inside && isHeard(i, now_us) && (trimmedBy & (1 << i)) == 0) return;
+  }
+  behind = true;
+  note(Event.behindTrim, 0, trimmedTo);
+}

@@ -1,0 +1,151 @@
+/**
+ * The acceptor's log: what it accepted, by instance, in a fixed amount of memory.
+ *
+ * Values lie in a ring of bytes in the order of acceptance; an index of slots, one for each
+ * instance of a moving range, points into it. A value that is accepted again in a higher ballot is
+ * written anew, and the old copy is dead. Space is taken back from the ring's tail, and only from
+ * copies that are dead or whose instance is below the limit that the acceptor allows.
+ *
+ *   ring:   tail ->| instance, bytes, batch | instance, bytes, batch | ... |<- head
+ *   index:  low  ->| ballot, pointer, bytes | ballot, pointer, bytes | ... |<- high
+ */
+import { arenaTake } from "./arena";
+
+const COPY_HEADER: usize = 16;
+
+@unmanaged
+export class Accepted {
+  instance: u64;
+  /** Ballot in which it was accepted; 0: nothing accepted. */
+  ballot: u64;
+  /** The batch. */
+  batch: usize;
+  bytes: u32;
+  values: u16;
+  /** The acceptor knows that this value is the chosen one. */
+  decided: bool;
+}
+
+let index: usize = 0;
+let indexMask: u64 = 0;
+let ring: usize = 0;
+let ringBytes: usize = 0;
+let head: usize = 0;
+let tail: usize = 0;
+let filled: usize = 0;
+/** Lowest instance that is kept. */
+export let logLow: u64 = 1;
+/** One past the highest instance accepted. */
+export let logHigh: u64 = 1;
+
+export function logInit(bytes: u32): void {
+  // One slot for each 256 bytes: a log of small batches is bounded by its index, one of large by its ring.
+  let slots: u32 = 4096;
+  while (slots < bytes >>> 8) slots <<= 1;
+  indexMask = slots - 1;
+  index = arenaTake(<usize>slots * offsetof<Accepted>());
+  ringBytes = bytes & ~7;
+  ring = arenaTake(ringBytes);
+}
+
+/** What was accepted for an instance; null if nothing, or no longer kept. */
+export function logGet(instance: u64): Accepted | null {
+  if (instance < logLow || instance >= logHigh) return null;
+  const slot = slotOf(instance);
+  return slot.instance == instance && slot.ballot != 0 ? slot : null;
+}
+
+/**
+ * Stores an accepted batch. Takes space from instances below `limit` when it must. False when that
+ * is not enough: then nothing has changed.
+ */
+export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, values: u32, limit: u64): bool {
+  assert(instance >= logLow, "instance was trimmed");
+  if (instance - logLow > indexMask) {
+    const low = instance - indexMask;
+    if (low > limit) return false;
+    logTrim(low);
+  }
+  const need = COPY_HEADER + Pad.to8(bytes);
+  // What makes room for an instance is older than it.
+  const at = take(need, min(limit, instance));
+  if (at == 0) return false;
+  store<u64>(at, instance);
+  store<u32>(at, <u32>need, 8);
+  memory.copy(at + COPY_HEADER, batch, bytes);
+  const slot = slotOf(instance);
+  slot.instance = instance;
+  slot.ballot = ballot;
+  slot.batch = at + COPY_HEADER;
+  slot.bytes = bytes;
+  slot.values = <u16>values;
+  slot.decided = false;
+  if (instance >= logHigh) logHigh = instance + 1;
+  return true;
+}
+
+/** Forgets all instances below `low`. */
+function logTrim(low: u64): void {
+  if (low > logLow) logLow = low;
+  if (logHigh < logLow) logHigh = logLow;
+}
+
+class Pad {
+  @inline static to8(bytes: u32): usize {
+    return (<usize>bytes + 7) & ~7;
+  }
+}
+
+@inline
+function slotOf(instance: u64): Accepted {
+  return changetype<Accepted>(index + <usize>(instance & indexMask) * offsetof<Accepted>());
+}
+
+/** Contiguous space for `need` bytes at the ring's head, or 0. */
+function take(need: usize, limit: u64): usize {
+  // A copy never wraps: what is left at the ring's end is filled with a dead one.
+  const rest = ringBytes - head;
+  const gap = rest < need ? rest : 0;
+  while (ringBytes - filled < need + gap) {
+    if (!reclaim(limit)) return 0;
+  }
+  if (gap > 0) {
+    if (gap >= COPY_HEADER) {
+      store<u64>(ring + head, 0);
+      store<u32>(ring + head, <u32>gap, 8);
+    }
+    filled += gap;
+    head = 0;
+  }
+  const at = ring + head;
+  head += need;
+  if (head == ringBytes) head = 0;
+  filled += need;
+  return at;
+}
+
+/** Frees the oldest copy. False when it must be kept. */
+function reclaim(limit: u64): bool {
+  if (filled == 0) return false;
+  const rest = ringBytes - tail;
+  if (rest < COPY_HEADER) {
+    filled -= rest;
+    tail = 0;
+    return true;
+  }
+  const at = ring + tail;
+  const instance = load<u64>(at);
+  const bytes = <usize>load<u32>(at, 8);
+  if (instance >= logLow) {
+    const slot = slotOf(instance);
+    const live = slot.instance == instance && slot.batch == at + COPY_HEADER;
+    if (live) {
+      if (instance >= limit) return false;
+      logTrim(instance + 1);
+    }
+  }
+  filled -= bytes;
+  tail += bytes;
+  if (tail == ringBytes) tail = 0;
+  return true;
+}

@@ -1,0 +1,540 @@
+/**
+ * The proposer: phase 1 once for all instances, then phase 2 for one batch after another.
+ *
+ * Only the proposer that the configuration names campaigns; every other one forwards what clients
+ * send it. A proposer that is preempted steps down and tries again, in a higher ballot, only when
+ * no other leader has been heard for a while.
+ *
+ * Phase 2 proposes, for every instance that phase 1 brought up, the value of the highest ballot, a
+ * no-op in the holes between ("Paxos Made Simple", 2.2 P2c and 3), and then what clients submit.
+ */
+import {
+  ACCEPT_BATCH_BYTES,
+  ACCEPT_BYTES,
+  ACCEPT_DECIDED,
+  ACCEPT_INSTANCE,
+  ACCEPT_VALUES,
+  ACCEPTORS_MAX,
+  ANSWER_BYTES,
+  ANSWER_COUNT,
+  Counter,
+  ENTRY_BALLOT,
+  ENTRY_BATCH_BYTES,
+  ENTRY_BYTES,
+  ENTRY_INSTANCE,
+  ENTRY_VALUES,
+  Event,
+  Gauge,
+  HEADER_BALLOT,
+  HEADER_LENGTH,
+  HEADER_RECEIVER_ID,
+  HEADER_SENDER_ID,
+  HEADER_SENDER_ROLE,
+  HEARTBEAT_BYTES,
+  HEARTBEAT_DECIDED,
+  HEARTBEAT_NEXT,
+  Message,
+  OK_BYTES,
+  OK_DECIDED,
+  OK_NEXT,
+  OK_TRIMMED,
+  PREPARE_BYTES,
+  PREPARE_FROM,
+  PROMISE_BYTES,
+  PROMISE_DECIDED,
+  PROMISE_END,
+  PROMISE_ENTRIES,
+  PROMISE_FLAGS,
+  PROMISE_LAST,
+  PROMISE_PAUSE,
+  PROMISE_START,
+  RANGE_BYTES,
+  RANGES_BYTES,
+  RANGES_COUNT,
+  REJECT_DECIDED,
+  Role,
+  RUN_BYTES,
+  Setting,
+  SUBMIT_BATCH_BYTES,
+  SUBMIT_BYTES,
+  VALUE_HEADER_BYTES,
+  WINDOW_INSTANCES,
+} from "../layout";
+import { arenaTake } from "./arena";
+import { ballotId, ballotOf, ballotRound } from "./ballot";
+import { Run } from "./batch";
+import { count, gauge, note } from "./meters";
+import { begin, finish, groupAddress, outboxRoom, sourceAddress } from "./outbox";
+import { acceptorAddress, proposerAddress } from "./peers";
+import {
+  pendingClear,
+  pendingEmpty,
+  pendingInit,
+  pendingPush,
+  pendingRoom,
+  pendingTake,
+  takenValues,
+} from "./pending";
+import { random, randomBelow } from "./random";
+import { Sessions } from "./sessions";
+import {
+  acceptorCount,
+  acceptorId,
+  acceptorIndex,
+  batchBytesMax,
+  leaderSetting,
+  mtu,
+  proposerIndex,
+  quorum,
+  selfId,
+  settingU32,
+} from "./settings";
+import { Slot, Window } from "./window";
+
+const FOLLOWER: i32 = 0;
+const PREPARING: i32 = 1;
+const LEADING: i32 = 2;
+
+const HEARTBEAT_PERIOD_US: u64 = 50_000;
+/** A leader that was silent for this long no longer keeps this proposer from campaigning. */
+const LEADER_SILENT_US: u64 = 1_000_000;
+/** At its start a proposer listens for this long, so as not to disturb a leader that is at work. */
+const LISTEN_US: u64 = 120_000;
+/** After preemption, the first wait before the next campaign; it doubles, and half of it is random. */
+const BACKOFF_US: u64 = 100_000;
+const BACKOFF_MAX_US: u64 = 3_200_000;
+const RETRANSMIT_FIRST_US: u64 = 50_000;
+const RETRANSMIT_MIN_US: u64 = 3_000;
+/** Repeated 2A of one look at the window: a burst of losses is repaired, not answered by a flood. */
+const RETRANSMITS_MAX: i32 = 64;
+/** Frames of a step that proposals leave to everybody else. */
+const ROOM_KEPT: i32 = 64;
+const NEVER: u64 = u64.MAX_VALUE;
+
+let state: i32 = FOLLOWER;
+let ballot: u64 = 0;
+/** Highest ballot seen anywhere. */
+let highestBallot: u64 = 0;
+/** Ballot of the leader heard last; may be this proposer's own. */
+let leaderBallot: u64 = 0;
+let leaderHeardAt_us: u64 = 0;
+let campaignAt_us: u64 = 0;
+let backoff_us: u64 = BACKOFF_US;
+
+/** Instances from the first undecided one on: values of phase 1, then proposals and their votes. */
+let window: Window = changetype<Window>(0);
+/** Next instance to propose a new batch for. Invariant: window.base <= next. */
+let next: u64 = 1;
+/** Proposals below were sent at least once. */
+let sent: u64 = 1;
+let inFlightMax: u64 = 0;
+
+/** For each acceptor, from where its next page is wanted; NEVER: its promise is complete. */
+let cursors: usize = 0;
+let promises: i32 = 0;
+let prepareAt_us: u64 = 0;
+let prepareTimeout_us: u64 = 0;
+
+let heartbeatAt_us: u64 = 0;
+let lookAt_us: u64 = 0;
+let roundTrip_us: u64 = 0;
+let deviation_us: u64 = 0;
+let timeoutMax_us: u64 = 0;
+
+/** Values that this leader proposed or has queued, and those it saw decided. */
+let admitted: Sessions = changetype<Sessions>(0);
+let answered: Sessions = changetype<Sessions>(0);
+
+export function proposerInit(now_us: u64): void {
+  window = Window.make(batchBytesMax, 1);
+  cursors = arenaTake(ACCEPTORS_MAX * 8);
+  pendingInit();
+  admitted = Sessions.make();
+  answered = Sessions.make();
+  inFlightMax = settingU32(Setting.inFlight);
+  timeoutMax_us = settingU32(Setting.proposerTimeout_us);
+  assert(inFlightMax >= 1 && inFlightMax <= WINDOW_INSTANCES, "window out of range");
+  campaignAt_us = now_us + LISTEN_US + randomBelow(LISTEN_US);
+}
+
+/** A frame of a leader, 2A or heartbeat: who leads, and how far it is. */
+export function proposerHearLeader(p: usize, decided: u64, now_us: u64): void {
+  const heard = load<u64>(p, HEADER_BALLOT);
+  if (load<u16>(p, HEADER_SENDER_ID) == selfId) return;
+  if (heard < leaderBallot) return;
+  if (heard != leaderBallot) note(Event.leaderHeard, ballotId(heard), heard);
+  leaderBallot = heard;
+  leaderHeardAt_us = now_us;
+  observe(heard, now_us);
+  // A leader goes by its own count alone: it announces in its own ballot, and only there is that true.
+  if (state == FOLLOWER) window.advance(decided);
+}
+
+/** 1B. */
+export function proposerPromise(p: usize, now_us: u64): void {
+  if (state != PREPARING || load<u64>(p, HEADER_BALLOT) != ballot) return;
+  const index = acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+  const decided = load<u64>(p, PROMISE_DECIDED);
+  // Nothing was proposed in this ballot yet, so what an acceptor knows as decided needs no proposal.
+  window.advance(decided);
+  const cursor = cursors + (<usize>index << 3);
+  const wanted = load<u64>(cursor);
+  if (wanted == NEVER) return;
+  const start = load<u64>(p, PROMISE_START);
+  // A page that leaves a gap before it says nothing: its predecessor was lost. It comes again.
+  if (start > wanted && start > decided) return;
+  let entry = p + PROMISE_BYTES;
+  for (let n = load<u32>(p, PROMISE_ENTRIES); n > 0; n--) {
+    const instance = load<u64>(entry, ENTRY_INSTANCE);
+    const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
+    if (instance >= window.base) {
+      // The acceptor's own decided instance is at most window.base, and it accepts nothing this far above it.
+      if (!window.inside(instance) || bytes > batchBytesMax) return count(Counter.badBody);
+      window.offer(
+        instance,
+        load<u64>(entry, ENTRY_BALLOT),
+        entry + ENTRY_BYTES,
+        bytes,
+        load<u16>(entry, ENTRY_VALUES),
+      );
+      if (instance >= next) next = instance + 1;
+    }
+    entry += ENTRY_BYTES + bytes;
+  }
+  const flags = load<u32>(p, PROMISE_FLAGS);
+  if ((flags & PROMISE_LAST) != 0) {
+    store<u64>(cursor, NEVER);
+    if (++promises >= quorum) lead(now_us);
+    return;
+  }
+  store<u64>(cursor, max(wanted, load<u64>(p, PROMISE_END)));
+  if ((flags & PROMISE_PAUSE) != 0) sendPrepare(index);
+}
+
+/** 2B. */
+export function proposerAccepted(p: usize, now_us: u64): void {
+  const voted = load<u64>(p, HEADER_BALLOT);
+  if (state != LEADING || voted != ballot) return;
+  const index = acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+  const ranges = load<u32>(p, RANGES_COUNT);
+  for (let r: u32 = 0; r < ranges; r++) {
+    const range = p + RANGES_BYTES + <usize>r * RANGE_BYTES;
+    const end = min(load<u64>(range, 8), sent);
+    for (let i = max(load<u64>(range), window.base); i < end; i++) {
+      if (window.vote(i, ballot, index)) chosen(i, now_us);
+    }
+  }
+  while (window.base < sent && window.slot(window.base).decided) window.advance(window.base + 1);
+}
+
+/** Preempted: an acceptor promised a higher ballot, or this one to another incarnation. */
+export function proposerReject(p: usize, now_us: u64): void {
+  const promised = load<u64>(p, HEADER_BALLOT);
+  if (promised > highestBallot) highestBallot = promised;
+  if (state == FOLLOWER || promised < ballot) return;
+  stepDown(promised, now_us);
+  window.advance(load<u64>(p, REJECT_DECIDED));
+}
+
+/** What an acceptor answers when it has trimmed what is proposed. */
+export function proposerOk(p: usize): void {
+  if (state == FOLLOWER) window.advance(load<u64>(p, OK_DECIDED));
+}
+
+/** A client looks for the leader. */
+export function proposerHi(p: usize): void {
+  if (load<u8>(p, HEADER_SENDER_ROLE) != Role.client) return;
+  if (state == LEADING) return sendHeartbeat(sourceAddress(p));
+  const q = begin(Message.ok, Role.proposer, Role.client, load<u16>(p, HEADER_SENDER_ID), 0);
+  if (q == 0) return;
+  store<u64>(q, window.base, OK_DECIDED);
+  store<u64>(q, 0, OK_TRIMMED);
+  store<u64>(q, next, OK_NEXT);
+  finish(q, OK_BYTES, sourceAddress(p));
+}
+
+/** Values of clients: queued by the leader, forwarded to it by others when they were named. */
+export function proposerSubmit(p: usize, now_us: u64): void {
+  if (state != LEADING) return forward(p, now_us);
+  const end = p + SUBMIT_BYTES + <usize>load<u32>(p, SUBMIT_BATCH_BYTES);
+  let reply: usize = 0;
+  let replies: u32 = 0;
+  for (let run = p + SUBMIT_BYTES; run < end;) {
+    const client = Run.client(run);
+    let sequence = Run.first(run);
+    let value = run + RUN_BYTES;
+    let fresh: usize = 0;
+    let freshFirst: u64 = 0;
+    let freshCount: u32 = 0;
+    for (let n = Run.count(run); n > 0; n--) {
+      const following = Run.next(value);
+      if (!admitted.has(client, sequence)) {
+        if (fresh == 0) {
+          fresh = value;
+          freshFirst = sequence;
+        }
+        freshCount++;
+      } else {
+        if (fresh != 0) queue(client, freshFirst, freshCount, fresh, value);
+        fresh = 0;
+        freshCount = 0;
+        count(Counter.duplicateSubmits);
+        // A repeated value that is decided: the client lost the votes, so tell it.
+        if (answered.has(client, sequence)) {
+          if (reply == 0) {
+            reply = begin(
+              Message.answer,
+              Role.proposer,
+              Role.client,
+              0,
+              ballot,
+            );
+          }
+          if (reply != 0 && ANSWER_BYTES + (replies + 1) * RUN_BYTES <= mtu) {
+            Run.set(reply + ANSWER_BYTES + <usize>replies * RUN_BYTES, client, sequence, 1);
+            replies++;
+          }
+        }
+      }
+      sequence++;
+      value = following;
+    }
+    if (fresh != 0) queue(client, freshFirst, freshCount, fresh, value);
+    run = Run.pad(value);
+  }
+  if (reply != 0) {
+    store<u32>(reply, replies, ANSWER_COUNT);
+    store<u32>(reply, 0, ANSWER_COUNT + 4);
+    // What another proposer forwarded came from a client whose address only the group reaches.
+    const forwarded = load<u8>(p, HEADER_SENDER_ROLE) == Role.proposer;
+    finish(reply, ANSWER_BYTES + replies * RUN_BYTES, forwarded ? groupAddress : sourceAddress(p));
+  }
+}
+
+/** Sends what phase 1 left to propose, then batches of what is queued, as far as the window allows. */
+export function proposerFlush(now_us: u64): void {
+  if (state != LEADING) return;
+  while (sent < next && outboxRoom() > ROOM_KEPT) {
+    transmit(window.slot(sent), now_us);
+    sent++;
+  }
+  while (
+    sent == next && !pendingEmpty() && next - window.base < inFlightMax && outboxRoom() > ROOM_KEPT
+  ) {
+    const bytes = pendingTake(window.batch(next), batchBytesMax);
+    const slot = window.propose(next, ballot, bytes, takenValues);
+    count(Counter.proposed, takenValues);
+    next++;
+    transmit(slot, now_us);
+    sent++;
+  }
+}
+
+export function proposerTick(now_us: u64): u64 {
+  let due = NEVER;
+  if (state == FOLLOWER) {
+    due = followerTick(now_us);
+  } else if (state == PREPARING) {
+    if (now_us >= prepareAt_us) {
+      for (let i = 0; i < acceptorCount; i++) {
+        if (load<u64>(cursors + (<usize>i << 3)) != NEVER) sendPrepare(i);
+      }
+      prepareTimeout_us = min(prepareTimeout_us * 2, timeoutMax_us);
+      prepareAt_us = now_us + prepareTimeout_us;
+    }
+    due = prepareAt_us;
+  } else {
+    if (now_us >= heartbeatAt_us) {
+      sendHeartbeat(groupAddress);
+      heartbeatAt_us = now_us + HEARTBEAT_PERIOD_US;
+    }
+    due = min(heartbeatAt_us, retransmit(now_us));
+  }
+  gauge(Gauge.proposerState, state);
+  gauge(Gauge.decided, window.base);
+  gauge(Gauge.leaderBallot, leaderBallot);
+  gauge(Gauge.leaderHeard_us, state == LEADING ? now_us : leaderHeardAt_us);
+  return due;
+}
+
+function followerTick(now_us: u64): u64 {
+  if (leaderSetting != selfId) return NEVER;
+  const quietAt_us = leaderHeardAt_us == 0 ? 0 : leaderHeardAt_us + LEADER_SILENT_US;
+  const due = max(campaignAt_us, quietAt_us);
+  if (now_us < due) return due;
+  campaign(now_us);
+  return now_us;
+}
+
+/** Begins phase 1 with a ballot above every one seen. */
+function campaign(now_us: u64): void {
+  ballot = ballotOf(ballotRound(highestBallot) + 1, selfId);
+  highestBallot = ballot;
+  state = PREPARING;
+  promises = 0;
+  window.clear();
+  next = window.base;
+  for (let i = 0; i < acceptorCount; i++) store<u64>(cursors + (<usize>i << 3), window.base);
+  prepareTimeout_us = min(RETRANSMIT_FIRST_US, timeoutMax_us);
+  prepareAt_us = now_us;
+  note(Event.preparing, selfId, ballot);
+}
+
+/** A majority promised: begins phase 2. */
+function lead(now_us: u64): void {
+  state = LEADING;
+  backoff_us = BACKOFF_US;
+  leaderBallot = ballot;
+  admitted.clear();
+  pendingClear();
+  if (next < window.base) next = window.base;
+  sent = window.base;
+  for (let i = window.base; i < next; i++) {
+    const slot = window.slot(i);
+    const held = slot.valueBallot != 0;
+    window.propose(i, ballot, held ? slot.bytes : 0, held ? slot.values : 0);
+    admitBatch(admitted, i);
+  }
+  heartbeatAt_us = now_us;
+  lookAt_us = now_us;
+  note(Event.leading, selfId, ballot);
+}
+
+/** A ballot above this proposer's own was seen. */
+function observe(seen: u64, now_us: u64): void {
+  if (seen > highestBallot) highestBallot = seen;
+  if (state != FOLLOWER && seen > ballot) stepDown(seen, now_us);
+}
+
+function stepDown(seen: u64, now_us: u64): void {
+  note(Event.preempted, ballotId(seen), seen);
+  state = FOLLOWER;
+  pendingClear();
+  campaignAt_us = now_us + (backoff_us >> 1) + randomBelow(backoff_us >> 1);
+  backoff_us = min(backoff_us * 2, BACKOFF_MAX_US);
+}
+
+function sendPrepare(index: i32): void {
+  const p = begin(Message.prepare, Role.proposer, Role.acceptor, acceptorId(index), ballot);
+  if (p == 0) return;
+  store<u64>(p, load<u64>(cursors + (<usize>index << 3)), PREPARE_FROM);
+  finish(p, PREPARE_BYTES, acceptorAddress(index));
+}
+
+function sendHeartbeat(address: u64): void {
+  const p = begin(
+    Message.heartbeat,
+    Role.proposer,
+    Role.proposer | Role.acceptor | Role.learner | Role.client,
+    0,
+    ballot,
+  );
+  if (p == 0) return;
+  store<u64>(p, window.base, HEARTBEAT_DECIDED);
+  store<u64>(p, next, HEARTBEAT_NEXT);
+  finish(p, HEARTBEAT_BYTES, address);
+}
+
+/** Sends the 2A of a slot. */
+function transmit(slot: Slot, now_us: u64): void {
+  const p = begin(
+    Message.accept,
+    Role.proposer,
+    Role.proposer | Role.acceptor | Role.learner | Role.client,
+    0,
+    ballot,
+  );
+  if (p == 0) return;
+  slot.sentAt_us = now_us;
+  slot.tries++;
+  store<u64>(p, window.base, ACCEPT_DECIDED);
+  store<u64>(p, slot.instance, ACCEPT_INSTANCE);
+  store<u32>(p, slot.bytes, ACCEPT_BATCH_BYTES);
+  store<u32>(p, slot.values, ACCEPT_VALUES);
+  memory.copy(p + ACCEPT_BYTES, window.batch(slot.instance), slot.bytes);
+  finish(p, ACCEPT_BYTES + slot.bytes, groupAddress);
+}
+
+/** An instance of this leader was chosen. */
+function chosen(instance: u64, now_us: u64): void {
+  const slot = window.slot(instance);
+  // Karn: what was sent twice says nothing about the round trip.
+  if (slot.tries == 1) measure(now_us - slot.sentAt_us);
+  admitBatch(answered, instance);
+}
+
+/** Adds the values of an instance to a table. */
+function admitBatch(table: Sessions, instance: u64): void {
+  const batch = window.batch(instance);
+  const end = batch + window.slot(instance).bytes;
+  for (let run = batch; run < end; run = Run.end(run)) {
+    const client = Run.client(run);
+    let sequence = Run.first(run);
+    for (let n = Run.count(run); n > 0; n--) table.add(client, sequence++);
+  }
+}
+
+/** Smoothed round trip and deviation (Jacobson, "Congestion Avoidance and Control", 1988). */
+function measure(sample_us: u64): void {
+  if (roundTrip_us == 0) {
+    roundTrip_us = sample_us;
+    deviation_us = sample_us >> 1;
+    return;
+  }
+  const error = sample_us > roundTrip_us ? sample_us - roundTrip_us : roundTrip_us - sample_us;
+  deviation_us = (deviation_us * 3 + error) >> 2;
+  roundTrip_us = (roundTrip_us * 7 + sample_us) >> 3;
+}
+
+function retransmitTimeout(): u64 {
+  if (roundTrip_us == 0) return min(RETRANSMIT_FIRST_US, timeoutMax_us);
+  return min(max(roundTrip_us * 2 + deviation_us * 4, RETRANSMIT_MIN_US), timeoutMax_us);
+}
+
+/** Repeats what was not answered in time. Returns when to look again. */
+function retransmit(now_us: u64): u64 {
+  if (window.base == sent) return NEVER;
+  if (now_us < lookAt_us) return lookAt_us;
+  const timeout_us = retransmitTimeout();
+  let repeated = 0;
+  for (let i = window.base; i < sent && repeated < RETRANSMITS_MAX; i++) {
+    const slot = window.slot(i);
+    if (slot.decided) continue;
+    const wait_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
+    if (now_us - slot.sentAt_us < wait_us) continue;
+    if (outboxRoom() <= ROOM_KEPT) break;
+    transmit(slot, now_us);
+    repeated++;
+    count(Counter.retransmitted);
+  }
+  lookAt_us = now_us + (timeout_us >> 1);
+  return lookAt_us;
+}
+
+/** Queues values `from` to `to` of one client, which are consecutive and new. */
+function queue(client: u64, first: u64, values: u32, from: usize, to: usize): void {
+  const bytes = to - from;
+  const padded = Run.pad(<usize>RUN_BYTES + bytes);
+  const run = pendingRoom(padded);
+  if (run == 0) return count(Counter.pendingFull, values);
+  Run.set(run, client, first, values);
+  memory.copy(run + RUN_BYTES, from, bytes);
+  memory.fill(run + RUN_BYTES + bytes, 0, padded - RUN_BYTES - bytes);
+  pendingPush(run + padded);
+  for (let n: u32 = 0; n < values; n++) admitted.add(client, first + n);
+}
+
+/** A client named this proposer, which does not lead: the leader gets its values, once. */
+function forward(p: usize, now_us: u64): void {
+  const named = load<u16>(p, HEADER_RECEIVER_ID) == selfId;
+  if (!named || load<u8>(p, HEADER_SENDER_ROLE) != Role.client) return;
+  const leader = ballotId(leaderBallot);
+  const quiet = leaderHeardAt_us == 0 || now_us - leaderHeardAt_us > LEADER_SILENT_US;
+  if (leaderBallot == 0 || leader == selfId || quiet) return count(Counter.noLeader);
+  const q = begin(Message.submit, Role.proposer, Role.proposer, leader, 0);
+  if (q == 0) return;
+  const length = <u32>load<u16>(p, HEADER_LENGTH);
+  memory.copy(q + SUBMIT_BATCH_BYTES, p + SUBMIT_BATCH_BYTES, length - SUBMIT_BATCH_BYTES);
+  finish(q, length, proposerAddress(proposerIndex(leader)));
+  count(Counter.forwarded);
+}

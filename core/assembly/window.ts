@@ -1,0 +1,172 @@
+/**
+ * A window of instances with the votes and the value of each: how a value is known to be chosen.
+ *
+ * A value is chosen when a majority of acceptors accepted it in one ballot. Votes carry no value,
+ * so a slot tallies the votes of one ballot at a time, the highest seen, and keeps the value of the
+ * highest ballot seen. Once a majority of one ballot is there, the value of that ballot is chosen,
+ * and so is the value of any higher one, since no proposer may propose another above a chosen one
+ * ("Paxos Made Simple", P2b).
+ */
+import { WINDOW_INSTANCES } from "../layout";
+import { arenaTake } from "./arena";
+import { quorum } from "./settings";
+
+@unmanaged
+export class Slot {
+  instance: u64;
+  /** Ballot whose votes are tallied, and the acceptors that voted. Invariant: frozen once `chosen`. */
+  voteBallot: u64;
+  votes: u32;
+  bytes: u32;
+  /** Ballot of the value that `batch` holds; 0: no value yet. */
+  valueBallot: u64;
+  /** When the proposer last sent it, µs; 0: not yet. */
+  sentAt_us: u64;
+  values: u32;
+  tries: u32;
+  /** A majority of `voteBallot` was seen. */
+  chosen: bool;
+  /** Chosen, and the value is here. Invariant: value and flag never change again. */
+  decided: bool;
+}
+
+@unmanaged
+export class Window {
+  /** First instance of the window. Invariant: only grows. */
+  base: u64;
+  /** What the leader of `watermarkBallot` said: all instances below are decided. */
+  watermark: u64;
+  watermarkBallot: u64;
+  private slots: usize;
+  private batches: usize;
+  private batchBytes: usize;
+
+  static make(batchBytes: usize, base: u64): Window {
+    const self = changetype<Window>(arenaTake(offsetof<Window>()));
+    self.slots = arenaTake(offsetof<Slot>() * WINDOW_INSTANCES);
+    self.batches = arenaTake(batchBytes * WINDOW_INSTANCES);
+    self.batchBytes = batchBytes;
+    self.base = base;
+    return self;
+  }
+
+  @inline end(): u64 {
+    return this.base + WINDOW_INSTANCES;
+  }
+
+  @inline inside(instance: u64): bool {
+    return instance - this.base < WINDOW_INSTANCES;
+  }
+
+  /** The slot of an instance inside the window, emptied if it last held another instance. */
+  slot(instance: u64): Slot {
+    const index = <usize>(instance & (WINDOW_INSTANCES - 1));
+    const slot = changetype<Slot>(this.slots + index * offsetof<Slot>());
+    if (slot.instance != instance) {
+      memory.fill(changetype<usize>(slot), 0, offsetof<Slot>());
+      slot.instance = instance;
+    }
+    return slot;
+  }
+
+  @inline batch(instance: u64): usize {
+    return this.batches + <usize>(instance & (WINDOW_INSTANCES - 1)) * this.batchBytes;
+  }
+
+  /** Forgets every slot; the base stays. */
+  clear(): void {
+    memory.fill(this.slots, 0, offsetof<Slot>() * WINDOW_INSTANCES);
+  }
+
+  /** Keeps the value of `ballot`, unless one of a higher ballot, or a decided one, is there. True if this decides it. */
+  offer(instance: u64, ballot: u64, batch: usize, bytes: u32, values: u32): bool {
+    const slot = this.slot(instance);
+    if (slot.decided || ballot <= slot.valueBallot) return false;
+    this.keep(slot, ballot, batch, bytes, values);
+    if (this.covers(instance, ballot)) return this.decideNow(slot);
+    return this.settle(slot);
+  }
+
+  /** Counts the vote of the acceptor at `index`. True if this decides the instance. */
+  vote(instance: u64, ballot: u64, index: i32): bool {
+    const slot = this.slot(instance);
+    if (slot.chosen || ballot < slot.voteBallot) return false;
+    if (ballot > slot.voteBallot) {
+      slot.voteBallot = ballot;
+      slot.votes = 0;
+    }
+    slot.votes |= 1 << index;
+    if (<i32>popcnt(slot.votes) < quorum) return false;
+    slot.chosen = true;
+    return this.settle(slot);
+  }
+
+  /** Takes a value of which an acceptor knows that it is chosen. */
+  learn(instance: u64, ballot: u64, batch: usize, bytes: u32, values: u32): bool {
+    const slot = this.slot(instance);
+    if (slot.decided) return false;
+    this.keep(slot, ballot, batch, bytes, values);
+    return this.decideNow(slot);
+  }
+
+  /**
+   * Takes the word of the leader of `ballot` that all instances below `decided` are decided. Its own
+   * values among them are then the chosen ones; values of other ballots need not be.
+   */
+  announce(ballot: u64, decided: u64): void {
+    if (ballot < this.watermarkBallot) return;
+    if (ballot == this.watermarkBallot && decided <= this.watermark) return;
+    let from = ballot == this.watermarkBallot ? this.watermark : this.base;
+    this.watermarkBallot = ballot;
+    this.watermark = decided;
+    if (from < this.base) from = this.base;
+    const to = min(decided, this.end());
+    for (let i = from; i < to; i++) {
+      const slot = this.slot(i);
+      if (!slot.decided && slot.valueBallot == ballot) this.decideNow(slot);
+    }
+  }
+
+  /** Moves the base up. */
+  advance(base: u64): void {
+    if (base > this.base) this.base = base;
+  }
+
+  /** Readies a slot for a proposal of one's own in `ballot`; the batch is in place. */
+  propose(instance: u64, ballot: u64, bytes: u32, values: u32): Slot {
+    const slot = this.slot(instance);
+    assert(!slot.decided, "proposal for a decided instance");
+    slot.valueBallot = ballot;
+    slot.voteBallot = ballot;
+    slot.votes = 0;
+    slot.chosen = false;
+    slot.bytes = bytes;
+    slot.values = values;
+    slot.sentAt_us = 0;
+    slot.tries = 0;
+    return slot;
+  }
+
+  @inline private covers(instance: u64, ballot: u64): bool {
+    return ballot == this.watermarkBallot && instance < this.watermark;
+  }
+
+  private keep(slot: Slot, ballot: u64, batch: usize, bytes: u32, values: u32): void {
+    assert(<usize>bytes <= this.batchBytes, "batch larger than its slot");
+    slot.valueBallot = ballot;
+    slot.bytes = bytes;
+    slot.values = values;
+    memory.copy(this.batch(slot.instance), batch, bytes);
+  }
+
+  private settle(slot: Slot): bool {
+    if (!slot.chosen || slot.valueBallot < slot.voteBallot) return false;
+    return this.decideNow(slot);
+  }
+
+  private decideNow(slot: Slot): bool {
+    slot.chosen = true;
+    slot.decided = true;
+    return true;
+  }
+}

@@ -1,0 +1,398 @@
+/** The core as its host sees it: one instance of the WebAssembly module, typed. */
+import wasm from "../build/core.wasm" with { type: "bytes" };
+import type { FrameArea } from "../ffi/nic.ts";
+import {
+  COMPLETION_BYTES,
+  COMPLETION_CLIENT,
+  COMPLETION_LATENCY,
+  COMPLETION_SEQUENCE,
+  Counter,
+  DELIVERY_BYTES,
+  DELIVERY_CLIENT,
+  DELIVERY_INDEX,
+  DELIVERY_INSTANCE,
+  DELIVERY_LENGTH,
+  DELIVERY_POINTER,
+  DELIVERY_SEQUENCE,
+  type Event,
+  EVENT_BYTES,
+  EVENT_CODE,
+  EVENT_LARGE,
+  EVENT_SMALL,
+  Gauge,
+  HELD_FRAMES,
+  RECEIVE_FRAMES,
+  Role,
+  SEND_FRAMES,
+  Setting,
+} from "./layout.ts";
+
+/** Pages that the module declares; it grows to what `init` needs and no further. */
+const PAGES_INITIAL = 16;
+const PAGES_MAXIMUM = 16384;
+
+/** What a core is made of; see `Setting` in `layout.ts` for units. */
+export interface CoreOptions {
+  /** Bits of `Role`. */
+  readonly roles: number;
+  /** 1 to 65535. */
+  readonly id: number;
+  /** 1 to 65535. */
+  readonly cluster: number;
+  /** Drawn anew by every start; 1 to 2^32 - 1. */
+  readonly incarnation: number;
+  readonly seed: bigint;
+  /** Most bytes after the link header, 256 to 9000. */
+  readonly mtu: number;
+  readonly ethertype: number;
+  /** Ids of all acceptors, and of all proposers, in the order of the configuration. */
+  readonly acceptors: readonly number[];
+  readonly proposers: readonly number[];
+  /** Id of the proposer that leads. */
+  readonly leader: number;
+  /** Most instances in flight. */
+  readonly inFlight: number;
+  readonly proposerTimeout_us: number;
+  readonly clientTimeout_us: number;
+  /** Fraction of received frames to drop, 0 to 1. */
+  readonly loss: number;
+  /** Bytes of accepted values that an acceptor keeps. */
+  readonly logBytes: number;
+  /** First instance to deliver; 0n: the first undecided one heard of. */
+  readonly from: bigint;
+  /** Records become durable later than they are appended. */
+  readonly persistent: boolean;
+  readonly clients: number;
+  readonly outstanding: number;
+  /** Number of the first virtual client. */
+  readonly firstClient: bigint;
+  /** Proposer that the client insists on; 0: whoever leads. */
+  readonly proposer: number;
+}
+
+/** A delivered value. `value` is a view of the core's memory, valid until the next step. */
+export interface Delivery {
+  instance: number;
+  /** Position within the instance's batch. */
+  index: number;
+  client: bigint;
+  sequence: number;
+  value: Uint8Array;
+}
+
+/** What happened in a step that a person may want to read about. */
+export interface CoreEvent {
+  readonly code: Event;
+  readonly small: number;
+  readonly large: bigint;
+}
+
+type Exports = {
+  set(key: number, value: number): void;
+  member(role: number, id: number): void;
+  init(now_us: number): number;
+  address(
+    low: number,
+    high: number,
+    groupLow: number,
+    groupHigh: number,
+  ): void;
+  preset(role: number, id: number, low: number, high: number): void;
+  step(
+    frames: number,
+    now_us: number,
+    durable: number,
+    pause: number,
+  ): number;
+  leave(): void;
+  rxSlots(): number;
+  rxSlotBytes(): number;
+  rxLengths(): number;
+  txDescriptors(): number;
+  txCount(): number;
+  deliveryAt(): number;
+  deliveryCount(): number;
+  completionAt(): number;
+  completionCount(): number;
+  eventAt(): number;
+  eventCount(): number;
+  counterAt(): number;
+  gaugeAt(): number;
+  stagingAt(): number;
+  valueBytesMax(): number;
+  clientRoom(client: number): number;
+  clientSubmit(client: number, bytes: number, now_us: number): number;
+};
+
+let compiled: WebAssembly.Module | undefined;
+
+/** The compiled module; the same bytes in production, in tests and in simulation. */
+export function coreModule(): WebAssembly.Module {
+  return compiled ??= new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>);
+}
+
+/** Low 32 bits of the first four bytes of a link address, and its last two, little-endian. */
+function addressHalves(address: Uint8Array): [number, number] {
+  const view = new DataView(address.buffer, address.byteOffset, 6);
+  return [view.getUint32(0, true), view.getUint16(4, true)];
+}
+
+/**
+ * One node's protocol state. It does no I/O and has no clock: the host fills the receive slots of
+ * `area`, calls `step`, and sends the frames of the descriptors.
+ */
+export class Core {
+  readonly area: FrameArea;
+  /** Bytes of memory that the core took at `init`. */
+  readonly memoryBytes: number;
+  readonly #exports: Exports;
+  readonly #instance: WebAssembly.Instance;
+  readonly #view: DataView;
+  readonly #delivery: Delivery;
+  readonly #counters: BigUint64Array;
+  readonly #gauges: BigUint64Array;
+
+  /**
+   * @param now_us Time of the host's monotonic clock, µs.
+   * @throws {Error} if an option is out of range or memory is short.
+   */
+  constructor(options: CoreOptions, now_us: number) {
+    const memory = new WebAssembly.Memory({
+      initial: PAGES_INITIAL,
+      maximum: PAGES_MAXIMUM,
+      shared: true,
+    });
+    this.#instance = new WebAssembly.Instance(coreModule(), {
+      env: {
+        memory,
+        abort: (message: number, file: number, line: number) => {
+          throw new Error(
+            `The core's invariant "${text(memory, message)}" does not hold (${
+              text(memory, file)
+            }:${line}). This is a bug; the node stops rather than go on.`,
+          );
+        },
+      },
+    });
+    this.#exports = this.#instance.exports as unknown as Exports;
+    this.#configure(options);
+    this.memoryBytes = this.#exports.init(now_us);
+    const bytes = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
+    this.area = {
+      memory: bytes,
+      rxSlots: this.#exports.rxSlots(),
+      rxSlotBytes: this.#exports.rxSlotBytes(),
+      rxCapacity: RECEIVE_FRAMES,
+      rxLengths: this.#exports.rxLengths(),
+      txDescriptors: this.#exports.txDescriptors(),
+      txCapacity: SEND_FRAMES + HELD_FRAMES,
+    };
+    this.#delivery = {
+      instance: 0,
+      index: 0,
+      client: 0n,
+      sequence: 0,
+      value: bytes.subarray(0, 0),
+    };
+    this.#counters = new BigUint64Array(
+      memory.buffer,
+      this.#exports.counterAt(),
+      Counter.end,
+    );
+    this.#gauges = new BigUint64Array(
+      memory.buffer,
+      this.#exports.gaugeAt(),
+      Gauge.end,
+    );
+  }
+
+  /** Tells the core its own link address and the group's; before the first step. */
+  setAddress(own: Uint8Array, group: Uint8Array): void {
+    this.#exports.address(...addressHalves(own), ...addressHalves(group));
+  }
+
+  /** Gives the link address of a configured acceptor or proposer. */
+  preset(role: Role, id: number, address: Uint8Array): void {
+    this.#exports.preset(role, id, ...addressHalves(address));
+  }
+
+  /**
+   * One turn. Descriptors, deliveries, completions and events hold what it brought.
+   *
+   * @param frames How many receive slots are filled.
+   * @param durable Number of the last record that is durable; 0 without storage.
+   * @param pause The host can take no deliveries now.
+   * @returns When the next turn is due at the latest, µs.
+   */
+  step(
+    frames: number,
+    now_us: number,
+    durable: number,
+    pause: boolean,
+  ): number {
+    return this.#exports.step(frames, now_us, durable, pause ? 1 : 0);
+  }
+
+  /** The last turn: goodbyes are in the outbox. */
+  leave(): void {
+    this.#exports.leave();
+  }
+
+  /** Frames to send. */
+  get sendCount(): number {
+    return this.#exports.txCount();
+  }
+
+  get deliveryCount(): number {
+    return this.#exports.deliveryCount();
+  }
+
+  /** The `i`th delivery of this step. The object is used again by the next call. */
+  delivery(i: number): Delivery {
+    const view = this.#view;
+    const at = this.#exports.deliveryAt() + i * DELIVERY_BYTES;
+    const delivery = this.#delivery;
+    delivery.instance = number64(view, at + DELIVERY_INSTANCE);
+    delivery.index = view.getUint32(at + DELIVERY_INDEX, true);
+    delivery.client = view.getBigUint64(at + DELIVERY_CLIENT, true);
+    delivery.sequence = number64(view, at + DELIVERY_SEQUENCE);
+    const pointer = view.getUint32(at + DELIVERY_POINTER, true);
+    delivery.value = this.area.memory.subarray(
+      pointer,
+      pointer + view.getUint32(at + DELIVERY_LENGTH, true),
+    );
+    return delivery;
+  }
+
+  get completionCount(): number {
+    return this.#exports.completionCount();
+  }
+
+  /** Calls back with virtual client, sequence number and latency in µs of every value answered in this step. */
+  eachCompletion(
+    visit: (client: number, sequence: number, latency_us: number) => void,
+  ): void {
+    const view = this.#view;
+    let at = this.#exports.completionAt();
+    for (let n = this.#exports.completionCount(); n > 0; n--) {
+      visit(
+        view.getUint32(at + COMPLETION_CLIENT, true),
+        number64(view, at + COMPLETION_SEQUENCE),
+        view.getUint32(at + COMPLETION_LATENCY, true),
+      );
+      at += COMPLETION_BYTES;
+    }
+  }
+
+  get eventCount(): number {
+    return this.#exports.eventCount();
+  }
+
+  /** The events of this step, oldest first. */
+  events(): CoreEvent[] {
+    const view = this.#view;
+    const from = this.#exports.eventAt();
+    return Array.from({ length: this.eventCount }, (_, i) => {
+      const at = from + i * EVENT_BYTES;
+      return {
+        code: view.getUint32(at + EVENT_CODE, true),
+        small: view.getUint32(at + EVENT_SMALL, true),
+        large: view.getBigUint64(at + EVENT_LARGE, true),
+      };
+    });
+  }
+
+  counter(counter: Counter): number {
+    return Number(this.#counters[counter]);
+  }
+
+  gauge(gauge: Gauge): number {
+    return Number(this.#gauges[gauge]);
+  }
+
+  /** Clears a gauge that collects until the host has read it. */
+  clearGauge(gauge: Gauge): void {
+    this.#gauges[gauge] = 0n;
+  }
+
+  /** Most bytes of one value. */
+  get valueBytesMax(): number {
+    return this.#exports.valueBytesMax();
+  }
+
+  /** How many more values a virtual client may submit now. */
+  clientRoom(client: number): number {
+    return this.#exports.clientRoom(client);
+  }
+
+  /**
+   * Submits one value; there must be room. Returns its sequence number.
+   *
+   * @param value At most `valueBytesMax` bytes.
+   */
+  submit(client: number, value: Uint8Array, now_us: number): number {
+    this.area.memory.set(value, this.#exports.stagingAt());
+    return this.#exports.clientSubmit(client, value.length, now_us);
+  }
+
+  /** The module's mutable globals, which with the memory are its whole state. */
+  get globals(): Map<string, WebAssembly.Global> {
+    return new Map(
+      Object.entries(this.#instance.exports).filter(
+        (entry): entry is [string, WebAssembly.Global] =>
+          entry[1] instanceof WebAssembly.Global,
+      ),
+    );
+  }
+
+  #configure(options: CoreOptions): void {
+    const set = (key: Setting, value: number) => this.#exports.set(key, value);
+    const setHalves = (low: Setting, value: bigint) => {
+      set(low, Number(value & 0xffffffffn));
+      set(low + 1, Number(value >> 32n & 0xffffffffn));
+    };
+    set(Setting.roles, options.roles);
+    set(Setting.id, options.id);
+    set(Setting.cluster, options.cluster);
+    set(Setting.incarnation, options.incarnation);
+    setHalves(Setting.seedLow, options.seed);
+    set(Setting.mtu, options.mtu);
+    set(Setting.ethertype, options.ethertype);
+    set(Setting.leader, options.leader);
+    set(Setting.inFlight, options.inFlight);
+    set(Setting.proposerTimeout_us, options.proposerTimeout_us);
+    set(Setting.clientTimeout_us, options.clientTimeout_us);
+    set(Setting.loss, Math.round(options.loss * 2 ** 32));
+    set(Setting.logBytes, options.logBytes);
+    setHalves(Setting.fromLow, options.from);
+    set(Setting.persistent, options.persistent ? 1 : 0);
+    set(Setting.clients, options.clients);
+    set(Setting.outstanding, options.outstanding);
+    setHalves(Setting.clientLow, options.firstClient);
+    set(Setting.proposer, options.proposer);
+    for (const id of options.acceptors) {
+      this.#exports.member(Role.acceptor, id);
+    }
+    for (const id of options.proposers) {
+      this.#exports.member(Role.proposer, id);
+    }
+  }
+}
+
+/** A u64 that is known to stay below 2^53. */
+function number64(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+}
+
+/** A string of AssemblyScript: UTF-16 with its length in bytes in the word before. */
+function text(memory: WebAssembly.Memory, pointer: number): string {
+  if (pointer === 0) return "";
+  const view = new DataView(memory.buffer);
+  const length = view.getUint32(pointer - 4, true);
+  let result = "";
+  for (let at = 0; at < length; at += 2) {
+    result += String.fromCharCode(view.getUint16(pointer + at, true));
+  }
+  return result;
+}

@@ -1,0 +1,351 @@
+/**
+ * The numbers that the core and its host must agree on.
+ *
+ * This one file is compiled twice: by AssemblyScript as part of the core, and by Deno as part
+ * of the host. It therefore holds nothing but constants and enumerations of small integers.
+ * The wire format that the `HEADER_`, `*_BYTES` and `RUN_` constants describe is drawn in
+ * `docs/wire.md`.
+ */
+
+/** Version of the wire format; frames of any other version are dropped. */
+export const WIRE_VERSION: u32 = 1;
+
+/** EtherType that IEEE 802 reserves for local experiments (IEEE 802-2014, 9.2.4). */
+export const ETHERTYPE_DEFAULT: u32 = 0x88b5;
+
+/** Roles, as bits, so that one frame can address several. */
+export enum Role {
+  proposer = 1,
+  acceptor = 2,
+  learner = 4,
+  client = 8,
+}
+
+/** Message types. 1A, 1B, 2A and 2B are the names of "Paxos Made Simple". */
+export enum Message {
+  /** 1A, proposer to acceptors. */
+  prepare = 1,
+  /** 1B, acceptor to proposer: one page of what it has accepted. */
+  promise = 2,
+  /** 2A, proposer to everybody: one instance and its batch. */
+  accept = 3,
+  /** 2B, acceptor to everybody: ranges of instances accepted in one ballot. */
+  accepted = 4,
+  /** Acceptor to proposer: preempted, a higher ballot is promised. */
+  reject = 5,
+  /** Leader to everybody: I lead, and this much is decided. */
+  heartbeat = 6,
+  /** Client to leader: values to be decided. */
+  submit = 7,
+  /** Leader to client: these values are decided already. */
+  answer = 8,
+  /** Learner or client to everybody: I am here and have delivered this much. */
+  hi = 9,
+  /** Acceptor or proposer, in answer to hi. */
+  ok = 10,
+  /** Learner or client leaves. */
+  bye = 11,
+  /** Learner to an acceptor: send me these instances. */
+  repair = 12,
+  /** Acceptor to learner, in answer to repair. */
+  learned = 13,
+  /** Anybody to an acceptor: you are not the incarnation whose votes I know. */
+  forgot = 14,
+}
+
+/** One more than the highest message type. */
+export const MESSAGE_END: u32 = 15;
+
+/** Bytes of the link header before every kpaxos header: destination, source, EtherType. */
+export const LINK_BYTES: u32 = 14;
+/** Where a frame starts in its slot, so that the kpaxos header is aligned to 8 bytes. */
+export const FRAME_OFFSET: u32 = 2;
+
+/** Offsets in the header that starts every message. */
+export const HEADER_VERSION: u32 = 0;
+export const HEADER_TYPE: u32 = 1;
+export const HEADER_CLUSTER: u32 = 2;
+export const HEADER_SENDER_ROLE: u32 = 4;
+export const HEADER_RECEIVER_ROLES: u32 = 5;
+export const HEADER_SENDER_ID: u32 = 6;
+export const HEADER_RECEIVER_ID: u32 = 8;
+export const HEADER_LENGTH: u32 = 10;
+export const HEADER_INCARNATION: u32 = 12;
+export const HEADER_CHECKSUM: u32 = 16;
+export const HEADER_BALLOT: u32 = 24;
+export const HEADER_BYTES: u32 = 32;
+
+/** Offsets in the bodies, counted from the start of the header. */
+export const PREPARE_FROM: u32 = 32;
+export const PREPARE_BYTES: u32 = 40;
+
+export const PROMISE_START: u32 = 32;
+export const PROMISE_END: u32 = 40;
+export const PROMISE_DECIDED: u32 = 48;
+export const PROMISE_ENTRIES: u32 = 56;
+export const PROMISE_FLAGS: u32 = 60;
+export const PROMISE_BYTES: u32 = 64;
+/** This page ends what the acceptor has accepted. */
+export const PROMISE_LAST: u32 = 1;
+/** The acceptor sends no further page before it is asked. */
+export const PROMISE_PAUSE: u32 = 2;
+
+export const ACCEPT_DECIDED: u32 = 32;
+export const ACCEPT_INSTANCE: u32 = 40;
+export const ACCEPT_BATCH_BYTES: u32 = 48;
+export const ACCEPT_VALUES: u32 = 52;
+export const ACCEPT_BYTES: u32 = 56;
+
+/** Both accepted (2B) and repair carry ranges of instances. */
+export const RANGES_COUNT: u32 = 32;
+export const RANGES_BYTES: u32 = 40;
+/** One range: first instance, and one past the last; u64 each. */
+export const RANGE_BYTES: u32 = 16;
+
+export const REJECT_REJECTED: u32 = 32;
+export const REJECT_DECIDED: u32 = 40;
+export const REJECT_BYTES: u32 = 48;
+
+export const HEARTBEAT_DECIDED: u32 = 32;
+export const HEARTBEAT_NEXT: u32 = 40;
+export const HEARTBEAT_BYTES: u32 = 48;
+
+export const SUBMIT_BATCH_BYTES: u32 = 32;
+export const SUBMIT_VALUES: u32 = 36;
+export const SUBMIT_BYTES: u32 = 40;
+
+export const ANSWER_COUNT: u32 = 32;
+export const ANSWER_BYTES: u32 = 40;
+
+export const HI_DELIVERED: u32 = 32;
+export const HI_BYTES: u32 = 40;
+
+export const OK_DECIDED: u32 = 32;
+export const OK_TRIMMED: u32 = 40;
+export const OK_NEXT: u32 = 48;
+export const OK_BYTES: u32 = 56;
+
+export const BYE_BYTES: u32 = 32;
+
+/** The incarnation known before, and the one that is refused. */
+export const FORGOT_KNOWN: u32 = 32;
+export const FORGOT_REFUSED: u32 = 36;
+export const FORGOT_BYTES: u32 = 40;
+
+export const LEARNED_TRIMMED: u32 = 32;
+export const LEARNED_DECIDED: u32 = 40;
+export const LEARNED_ENTRIES: u32 = 48;
+export const LEARNED_BYTES: u32 = 56;
+
+/** An accepted instance within a promise or learned message; its batch follows, padded to 8. */
+export const ENTRY_INSTANCE: u32 = 0;
+export const ENTRY_BALLOT: u32 = 8;
+export const ENTRY_BATCH_BYTES: u32 = 16;
+export const ENTRY_VALUES: u32 = 20;
+export const ENTRY_FLAGS: u32 = 22;
+export const ENTRY_BYTES: u32 = 24;
+/** The acceptor knows that this value is chosen. */
+export const ENTRY_DECIDED: u32 = 1;
+
+/**
+ * A run of one client's consecutive values: client (u64), then first sequence number in the low
+ * 48 bits and count in the high 16, then each value as u16 length and bytes; padded to 8.
+ * A batch is a sequence of runs; a no-op is an empty batch.
+ */
+export const RUN_CLIENT: u32 = 0;
+export const RUN_SEQUENCE: u32 = 8;
+export const RUN_BYTES: u32 = 16;
+/** Bytes before each value: its length. */
+export const VALUE_HEADER_BYTES: u32 = 2;
+
+/**
+ * No leader proposes an instance this far or further beyond the first undecided one it
+ * announces; so a proposer's window of this size holds all that phase 1 can bring up.
+ */
+export const WINDOW_INSTANCES: u32 = 2048;
+
+/** Bytes of a frame beyond its batch that every message must leave room for: 1B with one entry. */
+export const BATCH_OVERHEAD_BYTES: u32 = 88;
+
+/** Most acceptors: their votes are bits of one 32-bit word. */
+export const ACCEPTORS_MAX: u32 = 31;
+/** Most proposers. */
+export const PROPOSERS_MAX: u32 = 31;
+/** Most learners whose delivery holds back the trimming of the acceptors' log. */
+export const REGISTRATIONS_MAX: u32 = 64;
+/** Most frames that one step takes in. */
+export const RECEIVE_FRAMES: u32 = 256;
+/** Most frames that one step puts out. */
+export const SEND_FRAMES: u32 = 512;
+/** Most frames that wait for a record to become durable. */
+export const HELD_FRAMES: u32 = 1024;
+/** Sequence numbers that one client may have between its oldest unanswered value and its newest. */
+export const SESSION_SEQUENCES: u32 = 16384;
+/** Clients whose sequence numbers are remembered; the least recently used by log order goes first. */
+export const SESSIONS_MAX: u32 = 1024;
+/** Most delivered values in one step. */
+export const DELIVERIES_MAX: u32 = 8192;
+/** Events kept for the host between two steps. */
+export const EVENTS_MAX: u32 = 64;
+
+/** One delivered value: instance u64, client u64, sequence u64, pointer u32, bytes u32, index u32. */
+export const DELIVERY_INSTANCE: u32 = 0;
+export const DELIVERY_CLIENT: u32 = 8;
+export const DELIVERY_SEQUENCE: u32 = 16;
+export const DELIVERY_POINTER: u32 = 24;
+export const DELIVERY_LENGTH: u32 = 28;
+export const DELIVERY_INDEX: u32 = 32;
+export const DELIVERY_BYTES: u32 = 40;
+
+/** One completed value: sequence u64, virtual client u32, latency in µs u32. */
+export const COMPLETION_SEQUENCE: u32 = 0;
+export const COMPLETION_CLIENT: u32 = 8;
+export const COMPLETION_LATENCY: u32 = 12;
+export const COMPLETION_BYTES: u32 = 16;
+
+/** One event: code u32, argument u32, argument u64. */
+export const EVENT_CODE: u32 = 0;
+export const EVENT_SMALL: u32 = 4;
+export const EVENT_LARGE: u32 = 8;
+export const EVENT_BYTES: u32 = 16;
+
+/** What the host sets before `init`. Every one is a number; times are in µs. */
+export enum Setting {
+  /** Bits of `Role`. */
+  roles = 0,
+  id,
+  cluster,
+  /** Drawn anew by every start of a process; never 0. */
+  incarnation,
+  seedLow,
+  seedHigh,
+  /** Most bytes after the link header. */
+  mtu,
+  ethertype,
+  /** The proposer that leads. */
+  leader,
+  /** Most instances that a leader has in flight. */
+  inFlight,
+  /** Longest wait before an unanswered 1A or 2A is repeated. */
+  proposerTimeout_us,
+  /** Longest wait before an unanswered value is sent again. */
+  clientTimeout_us,
+  /** Fraction of received frames to drop, times 2^32. */
+  loss,
+  /** Bytes of accepted values that an acceptor keeps. */
+  logBytes,
+  /** First instance that the learner delivers; 0: the first undecided one it hears of. */
+  fromLow,
+  fromHigh,
+  /** 1: records become durable later, and votes wait for that. */
+  persistent,
+  /** Virtual clients in this process, and the values each may have in flight. */
+  clients,
+  outstanding,
+  /** Client number of the first virtual client; the others follow. */
+  clientLow,
+  clientHigh,
+  /** Proposer that the client insists on; 0: whoever leads. */
+  proposer,
+  end,
+}
+
+/** What the core counts. u64 each. */
+export enum Counter {
+  received = 0,
+  receivedBytes,
+  sent,
+  sentBytes,
+  /** Frames dropped, by reason. */
+  badLength,
+  badVersion,
+  badCluster,
+  badType,
+  badSender,
+  badReceiver,
+  badChecksum,
+  badBody,
+  ownEcho,
+  lossInjected,
+  /** Votes of an acceptor that restarted and so forgot its promises. */
+  forgottenVotes,
+  /** Frames that did not fit into the outbox, or the ring of held frames. */
+  outboxFull,
+  heldFull,
+  /** Submitted values dropped because the leader's queue was full, or no leader was known. */
+  pendingFull,
+  noLeader,
+  /** Submitted values that were already proposed or decided. */
+  duplicateSubmits,
+  forwarded,
+  proposed,
+  retransmitted,
+  /** 2A dropped because the acceptor's log was full of what may not be trimmed. */
+  logFull,
+  accepted,
+  rejected,
+  decidedInstances,
+  deliveredValues,
+  duplicateValues,
+  repairs,
+  /** 2A that a learner could not take because it has not delivered enough. */
+  windowFull,
+  submitted,
+  completed,
+  retries,
+  end,
+}
+
+/** What the host may read of the state at any time, besides the counters. u64 each. */
+export enum Gauge {
+  /** Ballot this node last saw leading. */
+  leaderBallot = 0,
+  /** Ballot promised by the acceptor. */
+  promised,
+  /** First undecided instance, as far as the proposer or acceptor knows. */
+  decided,
+  /** Next instance that the learner delivers. */
+  delivered,
+  /** Lowest instance that the acceptor still has. */
+  trimmed,
+  /** 0 follower, 1 preparing, 2 leading. */
+  proposerState,
+  /** When a leader was last heard, µs; 0 never. */
+  leaderHeard_us,
+  /** Bits of the acceptors whose votes were heard since the host last cleared this. */
+  acceptorsHeard,
+  /** Values in flight at the client. */
+  inFlightValues,
+  /** Bytes waiting at the proposer. */
+  pendingBytes,
+  /** Records appended so far; a record is durable when the host says so. */
+  records,
+  /** First undecided instance, as far as the learner has heard. */
+  learnerDecided,
+  end,
+}
+
+/** What happened that a person may want to read about. */
+export enum Event {
+  /** Small: id. Large: ballot. */
+  leading = 1,
+  preparing,
+  preempted,
+  /** Small: acceptor's id. */
+  acceptorForgot,
+  /** Large: lowest instance to be had. */
+  behindTrim,
+  /** Small: learner's id that holds back trimming, 0 none. Large: instance that did not fit. */
+  logFull,
+  /** Small: learner's id. */
+  learnerHi,
+  learnerBye,
+  learnerGone,
+  /** Small: proposer's id. Large: ballot. */
+  leaderHeard,
+  /** This acceptor restarted without its memory and votes no more. Small: id of who knew it. */
+  muted,
+}
+
+/** Ballots hold the round above these bits and the proposer's id in them. */
+export const BALLOT_ID_BITS: u32 = 16;
