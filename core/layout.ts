@@ -1,3 +1,4 @@
+/// <reference path="../types/assemblyscript.d.ts" />
 /**
  * The numbers that the core and its host must agree on.
  *
@@ -183,8 +184,9 @@ export const HELD_FRAMES: u32 = 1024;
 export const SESSION_SEQUENCES: u32 = 16384;
 /** Clients whose sequence numbers are remembered; the least recently used by log order goes first. */
 export const SESSIONS_MAX: u32 = 1024;
-/** Most delivered values in one step. */
-export const DELIVERIES_MAX: u32 = 8192;
+/** Most delivered values in one step, and their bytes after which a step delivers no further instance. */
+export const DELIVERIES_MAX: u32 = 4096;
+export const DELIVERY_STEP_BYTES: u32 = 1 << 20;
 /** Events kept for the host between two steps. */
 export const EVENTS_MAX: u32 = 64;
 

@@ -30,7 +30,10 @@ export interface FrameArea {
   readonly txCapacity: number;
 }
 
-/** What a wait ended with; any combination, 0 when only the time was up. */
+/**
+ * What a wait ended with; any combination, 0 when only the time was up (or a lost
+ * interface came back). `down`: the interface is lost; waits still sleep, and look for it.
+ */
 export const WAIT = { frames: 1, woken: 2, down: 4 } as const;
 
 /** Counters since the card was opened. */
@@ -43,23 +46,28 @@ export interface NicStats {
   truncated: number;
   /** Frames that could not be sent (no buffer, interface down, unreachable). */
   sendFailures: number;
-  /** How many times the interface was found down and came back. */
+  /** How many times the interface was lost and came back. */
   flaps: number;
 }
 
 /** A network card as the node cycle sees it. No call blocks but `wait`. */
 export interface Nic {
-  /** This node's own 6-byte link address: a MAC, or IPv4 address and port in network order. */
+  /**
+   * This node's own 6-byte link address: a MAC, or IPv4 address and port in network
+   * order. Its bytes change if a lost interface came back with another address; the
+   * card puts the address that is right into each frame's source itself.
+   */
   readonly address: Uint8Array;
   /** The 6-byte link address that reaches every node of the cluster. */
   readonly group: Uint8Array;
   /** Most bytes that may follow the link header. */
   readonly mtu: number;
-  /** Fills receive slots from 0 on; returns how many frames it put there. */
+  /** Fills receive slots from 0 on with whole frames meant for this node; returns how many. */
   receive(): number;
   /**
    * Sends the frames of descriptors `first` to `first + count - 1`, in order. A frame
    * that cannot be sent is counted and dropped, as a switch would; the protocol repeats it.
+   * With a full card it may take 10 ms. Throws if a descriptor points outside of the memory.
    */
   send(first: number, count: number): void;
   /** Sleeps until a frame arrived, `wake` was called, or `timeout_us` is over (negative: no limit). */

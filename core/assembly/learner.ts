@@ -21,6 +21,7 @@ import {
   DELIVERY_LENGTH,
   DELIVERY_POINTER,
   DELIVERY_SEQUENCE,
+  DELIVERY_STEP_BYTES,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
   ENTRY_BYTES,
@@ -113,6 +114,10 @@ let hiDelivered: u64 = 0;
 /** Values for the host, in order; valid until the next step. */
 export let deliveries: usize = 0;
 export let deliveryCount: i32 = 0;
+/** Bytes of the batches delivered in this step. */
+let deliveredBytes: u32 = 0;
+/** More could be delivered than fits a step. */
+let more: bool = false;
 /** The host cannot take values now. */
 let paused: bool = false;
 
@@ -127,6 +132,7 @@ export function learnerInit(): void {
 /** Starts a step: the host has taken what was delivered. */
 export function learnerClear(pause: bool): void {
   deliveryCount = 0;
+  deliveredBytes = 0;
   paused = pause;
 }
 
@@ -199,9 +205,14 @@ export function learnerLearned(p: usize): void {
 /** Delivers what is decided and next; stops when the host or its buffer is full. */
 export function learnerDeliver(): void {
   if (!started) return;
+  more = false;
   while (!paused && window.slot(window.base).decided) {
     const slot = window.slot(window.base);
-    if (<u32>deliveryCount + slot.values > DELIVERIES_MAX) break;
+    if (<u32>deliveryCount + slot.values > DELIVERIES_MAX || deliveredBytes >= DELIVERY_STEP_BYTES) {
+      more = true;
+      break;
+    }
+    deliveredBytes += slot.bytes;
     deliver(window.base, window.batch(window.base), slot.bytes);
     window.advance(window.base + 1);
     count(Counter.decidedInstances);
@@ -215,7 +226,8 @@ export function learnerTick(now_us: u64): u64 {
     hiAt_us = now_us + HI_PERIOD_US;
     hiDelivered = window.base;
   }
-  return min(hiAt_us, repairTick(now_us));
+  const due = min(hiAt_us, repairTick(now_us));
+  return more ? now_us : due;
 }
 
 /** Says goodbye. */

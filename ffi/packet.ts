@@ -1,0 +1,52 @@
+/** The card on AF_PACKET: raw Ethernet frames, no IP. */
+import { type CardIdentity, ShimCard } from "./card.ts";
+import { packetOpenError } from "./errno.ts";
+import { MTU_DEFAULT, probeInterface } from "./interfaces.ts";
+import type { FrameArea } from "./nic.ts";
+import { cString, shim } from "./shim.ts";
+
+/** What an AF_PACKET card is opened with. */
+export interface PacketNicOptions extends CardIdentity {
+  /** Name of the interface, "eth0". */
+  readonly interfaceName: string;
+  /** Use no more of the interface's MTU than this, in bytes (default 1500, most 9000). */
+  readonly maxMtu?: number;
+}
+
+/**
+ * The multicast MAC of a cluster: "kpx" behind a first byte with the group bit and
+ * the locally administered bit set, then the cluster's number, high byte first.
+ */
+export function clusterGroup(cluster: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(
+    0x03,
+    0x6b,
+    0x70,
+    0x78,
+    cluster >> 8 & 0xff,
+    cluster & 0xff,
+  );
+}
+
+/**
+ * Opens a raw socket on an interface, filtered in the kernel.
+ *
+ * @param area The part of the core's memory to receive into and send from.
+ * @throws {UserError} if the interface cannot be used or the right to do so is missing.
+ */
+export function openPacketNic(
+  options: PacketNicOptions,
+  area: FrameArea,
+): ShimCard {
+  const { interfaceName, maxMtu = MTU_DEFAULT } = options;
+  const { mtu } = probeInterface(interfaceName, { nic: "af_packet", maxMtu });
+  const group = clusterGroup(options.cluster);
+  return new ShimCard(
+    area,
+    options,
+    group,
+    mtu,
+    (handle) => shim.kp_packet_open(handle, cString(interfaceName), group),
+    (result) => packetOpenError(result, interfaceName),
+  );
+}

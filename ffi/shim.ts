@@ -1,0 +1,77 @@
+/** The typed table of the C shim's functions, loaded once per thread. */
+import library from "../build/libkpnic.so" with { type: "bytes" };
+import { openEmbedded } from "./embedded.ts";
+import { systemError } from "./errno.ts";
+
+/** The shim's functions. Each returns >= 0 or -errno, if nothing else is said. */
+export const shim = openEmbedded("libkpnic.so", library, {
+  // int kp_probe(const char *name, struct kp_interface *out)
+  kp_probe: { parameters: ["buffer", "buffer"], result: "i32" },
+  // int kp_interfaces(char *out, uint32_t capacity)
+  kp_interfaces: { parameters: ["buffer", "u32"], result: "i32" },
+  // struct kp *kp_new(uint8_t *memory, double memory_bytes, uint32_t rx_slots,
+  //   uint32_t rx_slot_bytes, uint32_t rx_capacity, uint32_t rx_lengths,
+  //   uint32_t tx_descriptors, uint32_t tx_capacity): NULL if memory is short
+  kp_new: {
+    parameters: ["pointer", "f64", "u32", "u32", "u32", "u32", "u32", "u32"],
+    result: "pointer",
+  },
+  // int kp_identify(struct kp *card, uint32_t cluster, uint32_t ethertype,
+  //   uint32_t roles, uint32_t id, uint32_t incarnation)
+  kp_identify: {
+    parameters: ["pointer", "u32", "u32", "u32", "u32", "u32"],
+    result: "i32",
+  },
+  // int kp_packet_open(struct kp *card, const char *name, const uint8_t *group)
+  kp_packet_open: {
+    parameters: ["pointer", "buffer", "buffer"],
+    result: "i32",
+  },
+  // int kp_udp_open(struct kp *card, const char *name, uint32_t port,
+  //   const uint8_t *group, const uint8_t *peers, uint32_t peer_count)
+  kp_udp_open: {
+    parameters: ["pointer", "buffer", "u32", "buffer", "buffer", "u32"],
+    result: "i32",
+  },
+  // int kp_receive(struct kp *card)
+  kp_receive: { parameters: ["pointer"], result: "i32" },
+  // int kp_send(struct kp *card, uint32_t first, uint32_t count)
+  kp_send: { parameters: ["pointer", "u32", "u32"], result: "i32" },
+  // int kp_wait(struct kp *card, double timeout_us)
+  kp_wait: { parameters: ["pointer", "f64"], result: "i32" },
+  // int kp_wake(int event_fd)
+  kp_wake: { parameters: ["i32"], result: "i32" },
+  // int kp_event_fd(struct kp *card)
+  kp_event_fd: { parameters: ["pointer"], result: "i32" },
+  // int kp_address(struct kp *card, uint8_t *out)
+  kp_address: { parameters: ["pointer", "buffer"], result: "i32" },
+  // int kp_stats(struct kp *card, uint64_t *out)
+  kp_stats: { parameters: ["pointer", "buffer"], result: "i32" },
+  // double kp_echo(struct kp *card, double seconds): frames echoed
+  kp_echo: { parameters: ["pointer", "f64"], result: "f64" },
+  // double kp_pingpong(struct kp *card, const uint8_t *target, uint32_t length,
+  //   uint32_t window, double seconds, uint32_t *samples_ns,
+  //   uint32_t sample_capacity): frames that came back
+  kp_pingpong: {
+    parameters: ["pointer", "buffer", "u32", "u32", "f64", "buffer", "u32"],
+    result: "f64",
+  },
+  // int kp_close(struct kp *card)
+  kp_close: { parameters: ["pointer"], result: "i32" },
+}).symbols;
+
+/** A NUL-terminated copy of `text`, as C wants it. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+/**
+ * Ends the wait of the card whose `wakeFd` this is. Any thread of the process may
+ * call it; a card that is not waiting returns from its next wait at once.
+ *
+ * @throws {Error} if `fd` is no card's wake descriptor.
+ */
+export function wake(fd: number): void {
+  const result = shim.kp_wake(fd);
+  if (result < 0) throw systemError(result, "wake the node");
+}

@@ -1,0 +1,143 @@
+/**
+ * Delivered values on their way from the node's thread to standard output and sockets.
+ *
+ *   record in the ring: instance f64 | sequence f64 | client u64 | index u32 | length u32 | value
+ */
+import type { Delivery } from "../core/core.ts";
+import { DELIVERIES_MAX, DELIVERY_STEP_BYTES } from "../core/layout.ts";
+import type { Sink } from "./node.ts";
+import { type RingMemory, RingReader, RingWriter } from "./ring.ts";
+
+const RECORD_BYTES = 32;
+/** All that one step may deliver fits into what is free: its values, the last batch, and their records. */
+const STEP_BYTES = DELIVERY_STEP_BYTES + 9000 +
+  DELIVERIES_MAX * (RECORD_BYTES + 16);
+/** A ring that takes several steps before it pushes back. */
+export const DELIVERY_RING_BYTES = 8 << 20;
+
+/** The node's end: a sink that pushes back when the reader is slow. */
+export class RingSink implements Sink {
+  readonly #writer: RingWriter;
+
+  constructor(memory: RingMemory) {
+    this.#writer = new RingWriter(memory);
+  }
+
+  get full(): boolean {
+    return this.#writer.room < STEP_BYTES;
+  }
+
+  deliver(delivery: Delivery): void {
+    const { value } = delivery;
+    const written = this.#writer.write(
+      RECORD_BYTES + value.length,
+      (bytes, view, at) => {
+        view.setFloat64(at, delivery.instance, true);
+        view.setFloat64(at + 8, delivery.sequence, true);
+        view.setBigUint64(at + 16, delivery.client, true);
+        view.setUint32(at + 24, delivery.index, true);
+        view.setUint32(at + 28, value.length, true);
+        bytes.set(value, at + RECORD_BYTES);
+      },
+    );
+    if (!written) throw new Error("A step delivered more than it may");
+  }
+
+  flush(): void {
+    this.#writer.notify();
+  }
+
+  /** The node delivers no more. */
+  close(): void {
+    this.#writer.close();
+  }
+}
+
+/** How values are written: one JSON object a line, or each value and a newline. */
+export type DeliveryFormat = "ndjson" | "raw";
+
+/** The other end: turns what was delivered into bytes for a file, a pipe or a socket. */
+export class DeliveryReader {
+  readonly #reader: RingReader;
+  readonly #format: DeliveryFormat;
+  readonly #encoder = new TextEncoder();
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  #chunk = new Uint8Array(64 << 10);
+  #used = 0;
+
+  constructor(memory: RingMemory, format: DeliveryFormat) {
+    this.#reader = new RingReader(memory);
+    this.#format = format;
+  }
+
+  /** Resolves when there is something to take, or nothing will come any more. */
+  readable(): Promise<void> {
+    return this.#reader.readable();
+  }
+
+  /** Nothing is left, and nothing will come. */
+  get ended(): boolean {
+    return this.#reader.closed && this.#reader.empty;
+  }
+
+  /** Some of what was delivered, formatted; empty when there is nothing. The bytes are used again by the next call. */
+  take(): Uint8Array<ArrayBuffer> {
+    this.#used = 0;
+    const most = 512;
+    this.#reader.read((bytes, view, at) => {
+      const value = bytes.subarray(
+        at + RECORD_BYTES,
+        at + RECORD_BYTES + view.getUint32(at + 28, true),
+      );
+      if (this.#format === "raw") {
+        this.#append(value);
+        this.#append(NEWLINE);
+        return;
+      }
+      this.#append(this.#encoder.encode(this.#line(
+        view.getFloat64(at, true),
+        view.getUint32(at + 24, true),
+        view.getBigUint64(at + 16, true),
+        view.getFloat64(at + 8, true),
+        value,
+      )));
+    }, most);
+    return this.#chunk.subarray(0, this.#used);
+  }
+
+  #line(
+    instance: number,
+    index: number,
+    client: bigint,
+    seq: number,
+    value: Uint8Array,
+  ): string {
+    // Numbers beyond 2^53 would be rounded by most readers of JSON.
+    const who = client <= Number.MAX_SAFE_INTEGER
+      ? client.toString()
+      : `"${client}"`;
+    const head =
+      `{"instance":${instance},"index":${index},"client":${who},"seq":${seq},`;
+    // A decoder does not read shared memory.
+    const own = value.slice();
+    try {
+      return `${head}"value":${JSON.stringify(this.#decoder.decode(own))}}\n`;
+    } catch {
+      return `${head}"base64":"${own.toBase64()}"}\n`;
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    if (this.#used + bytes.length > this.#chunk.length) {
+      const larger = new Uint8Array(
+        Math.max(this.#chunk.length * 2, this.#used + bytes.length),
+      );
+      larger.set(this.#chunk.subarray(0, this.#used));
+      this.#chunk = larger;
+    }
+    this.#chunk.set(bytes, this.#used);
+    this.#used += bytes.length;
+  }
+}
+
+const NEWLINE = Uint8Array.of(10);

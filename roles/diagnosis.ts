@@ -1,0 +1,65 @@
+/** Why nothing is decided, as far as a client can tell. */
+
+/** What the client heard lately. */
+export interface Heard {
+  /** Frames that the card handed over since the client started. */
+  frames: number;
+  /** µs since a leader was heard; undefined: never. */
+  leaderSilence_us: number | undefined;
+  /** Id of the leader heard last, or of the proposer insisted on. */
+  leader: number;
+  /** The client was told to use this proposer; 0: whoever leads. */
+  insisted: number;
+  /** Ids of the acceptors heard in the last two seconds. */
+  acceptors: readonly number[];
+  /** Ids of all acceptors, and how many make a majority. */
+  allAcceptors: readonly number[];
+  quorum: number;
+  /** The interface is down. */
+  interfaceDown: boolean;
+  interfaceName: string;
+  cluster: number;
+}
+
+/** A leader that is silent for longer counts as gone, µs. */
+const LEADER_SILENT_US = 1_500_000;
+
+/** One sentence: the reason and what to do. */
+export function diagnose(heard: Heard): string {
+  if (heard.interfaceDown) {
+    return `interface ${heard.interfaceName} is down: ip link set ${heard.interfaceName} up`;
+  }
+  if (heard.frames === 0) {
+    return `no answer at all on ${heard.interfaceName}: are the nodes running, on this network, in cluster ${heard.cluster}, ` +
+      "with the same EtherType and --nic?";
+  }
+  const silent = heard.leaderSilence_us;
+  if (silent === undefined || silent > LEADER_SILENT_US) {
+    const since = silent === undefined
+      ? ""
+      : ` for ${(silent / 1e6).toFixed(1)} s`;
+    return `no leader heard${since}: ${
+      silent === undefined
+        ? "is the configured leader running, and can it reach a majority of acceptors?"
+        : `proposer ${heard.leader} led before; start it again, or another with --leader`
+    } (acceptors heard: ${list(heard.acceptors)})`;
+  }
+  if (heard.acceptors.length < heard.quorum) {
+    const missing = heard.allAcceptors.filter((id) =>
+      !heard.acceptors.includes(id)
+    );
+    return `no quorum: ${heard.acceptors.length} of ${heard.allAcceptors.length} acceptors heard, ${heard.quorum} are needed; ` +
+      `silent: ${list(missing)}`;
+  }
+  if (heard.insisted !== 0) {
+    return `proposer ${heard.insisted}, named by --proposer-id, does not answer, though proposer ${heard.leader} leads ` +
+      "and a majority of acceptors is heard; leave the option out to find the leader";
+  }
+  return `leader ${heard.leader} and acceptors ${
+    list(heard.acceptors)
+  } are heard, but nothing is decided: their logs tell why`;
+}
+
+function list(ids: readonly number[]): string {
+  return ids.length === 0 ? "none" : ids.join(", ");
+}

@@ -1,0 +1,93 @@
+/** The core's events as log lines. */
+import type { CoreEvent } from "../core/core.ts";
+import { BALLOT_ID_BITS, Event } from "../core/layout.ts";
+
+/** A log line before it is formatted. */
+export interface Entry {
+  level: "error" | "warn" | "info" | "debug";
+  message: string;
+  fields: Record<string, string | number>;
+}
+
+function ballot(value: bigint): string {
+  const id = value & ((1n << BigInt(BALLOT_ID_BITS)) - 1n);
+  return `${value >> BigInt(BALLOT_ID_BITS)}.${id}`;
+}
+
+/** What an event says to a person. Ballots are written round.proposer. */
+export function describe({ code, small, large }: CoreEvent): Entry {
+  switch (code) {
+    case Event.leading:
+      return {
+        level: "info",
+        message: "leading",
+        fields: { ballot: ballot(large) },
+      };
+    case Event.preparing:
+      return {
+        level: "debug",
+        message: "preparing",
+        fields: { ballot: ballot(large) },
+      };
+    case Event.preempted:
+      return {
+        level: "info",
+        message: "preempted by a higher ballot; stepping down",
+        fields: { ballot: ballot(large) },
+      };
+    case Event.acceptorForgot:
+      return {
+        level: "warn",
+        message:
+          `acceptor ${small} restarted without its memory, so its votes no longer count`,
+        fields: { acceptor: small },
+      };
+    case Event.behindTrim:
+      return {
+        level: "error",
+        message:
+          `behind: every acceptor that is heard has discarded the next instance; the lowest to be had is ${large}`,
+        fields: { instance: Number(large) },
+      };
+    case Event.logFull:
+      return {
+        level: "warn",
+        message: small === 0
+          ? "the log is full of undecided instances: no vote"
+          : `the log is full of what learner ${small} has not delivered: no vote until it does, or leaves`,
+        fields: { instance: Number(large), learner: small },
+      };
+    case Event.learnerHi:
+      return {
+        level: "debug",
+        message: "learner registered",
+        fields: { learner: small, next: Number(large) },
+      };
+    case Event.learnerBye:
+      return {
+        level: "debug",
+        message: "learner left",
+        fields: { learner: small, next: Number(large) },
+      };
+    case Event.learnerGone:
+      return {
+        level: "info",
+        message: "learner is gone: it no longer renews",
+        fields: { learner: small, next: Number(large) },
+      };
+    case Event.leaderHeard:
+      return {
+        level: "info",
+        message: `proposer ${small} leads`,
+        fields: { ballot: ballot(large) },
+      };
+    case Event.muted:
+      return {
+        level: "error",
+        message:
+          "this acceptor restarted without its memory and has forgotten its promises, so it does not vote; " +
+          "it can vote again after the whole cluster was stopped and started",
+        fields: { known_by: small },
+      };
+  }
+}

@@ -1,0 +1,111 @@
+/** A client's figures: values, bytes and latencies, of the last second and of the whole run. */
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+
+/** Latencies in µs. */
+export interface Latencies {
+  p50: number;
+  p90: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+/** The figures of a second, or of a whole run. */
+export interface Figures {
+  values: number;
+  values_per_s: number;
+  mbit_per_s: number;
+  latency_us: Latencies;
+  retries: number;
+}
+
+/** Latencies up to this are told apart to three digits, in µs. */
+const LATENCY_US_MAX = 3_600_000_000;
+
+function histogram(): RecordableHistogram {
+  return createHistogram({ lowest: 1, highest: LATENCY_US_MAX, figures: 3 });
+}
+
+/** Collects the answers of one span of time. */
+class Span {
+  readonly histogram = histogram();
+  values = 0;
+  from_us: number;
+  retries: number;
+
+  constructor(now_us: number, retries: number) {
+    this.from_us = now_us;
+    this.retries = retries;
+  }
+
+  figures(now_us: number, retries: number, valueBytes: number): Figures {
+    const seconds = Math.max((now_us - this.from_us) / 1e6, 1e-6);
+    const rate = this.values / seconds;
+    const at = (percentile: number) =>
+      this.values === 0 ? 0 : this.histogram.percentile(percentile);
+    return {
+      values: this.values,
+      values_per_s: Math.round(rate),
+      mbit_per_s: Math.round(rate * valueBytes * 8 / 1e4) / 100,
+      latency_us: {
+        p50: at(50),
+        p90: at(90),
+        p99: at(99),
+        p999: at(99.9),
+        max: this.values === 0 ? 0 : this.histogram.max,
+      },
+      retries: retries - this.retries,
+    };
+  }
+
+  restart(now_us: number, retries: number): void {
+    this.histogram.reset();
+    this.values = 0;
+    this.from_us = now_us;
+    this.retries = retries;
+  }
+}
+
+/** Figures of the running second and of the run, with latencies in a histogram of fixed size. */
+export class Meter {
+  readonly #second: Span;
+  readonly #run: Span;
+  #bytes = 0;
+  #submitted = 0;
+
+  constructor(now_us: number) {
+    this.#second = new Span(now_us, 0);
+    this.#run = new Span(now_us, 0);
+  }
+
+  /** A value of so many bytes was submitted. */
+  submit(bytes: number): void {
+    this.#bytes += bytes;
+    this.#submitted++;
+  }
+
+  /** A value was decided after so many µs. */
+  record(latency_us: number): void {
+    const sample = Math.max(1, latency_us);
+    this.#second.histogram.record(sample);
+    this.#second.values++;
+    this.#run.histogram.record(sample);
+    this.#run.values++;
+  }
+
+  /** The figures since the last call. */
+  second(now_us: number, retries: number): Figures {
+    const figures = this.#second.figures(now_us, retries, this.#meanBytes());
+    this.#second.restart(now_us, retries);
+    return figures;
+  }
+
+  /** The figures since the start. */
+  summary(now_us: number, retries: number): Figures {
+    return this.#run.figures(now_us, retries, this.#meanBytes());
+  }
+
+  #meanBytes(): number {
+    return this.#submitted === 0 ? 0 : this.#bytes / this.#submitted;
+  }
+}

@@ -1,0 +1,263 @@
+/** A network card without a network: a switch in virtual time, whose every fault comes from a seed. */
+import {
+  type FrameArea,
+  LINK_HEADER_BYTES,
+  type Nic,
+  type NicStats,
+  SLOT_OFFSET,
+  WAIT,
+} from "../ffi/nic.ts";
+import { Random } from "./random.ts";
+
+/** Whose card it is; frames pass by the same rules as on a real one. */
+export interface MockNicOptions {
+  /** Own MAC. Several cards may share one, as processes on one interface do. */
+  readonly address: Uint8Array;
+  /** Multicast MAC of the cluster. */
+  readonly group: Uint8Array;
+  /** Mask of roles. */
+  readonly roles: number;
+  /** Id of the node; 0: frames for any id pass. */
+  readonly id: number;
+  readonly incarnation: number;
+  readonly cluster: number;
+  /** Most bytes that may follow the link header. */
+  readonly mtu: number;
+  /** Most frames under way to this card or waiting in it (default 4096); more are dropped. */
+  readonly queueFrames?: number;
+}
+
+/** What goes wrong between cards. It may be changed at any time; frames under way stay as they are. */
+export interface MockFaults {
+  /** Share of frames lost, 0 to 1, for each receiver apart. */
+  loss: number;
+  /** Share of frames that arrive twice. */
+  duplication: number;
+  /** How long a frame is under way. A range, not a point, lets frames overtake each other. */
+  delay_us: { least: number; most: number };
+  /** True if nothing gets from one card to the other. */
+  partition: (from: MockNic, to: MockNic) => boolean;
+}
+
+interface FrameUnderWay {
+  readonly due_us: number;
+  readonly bytes: Uint8Array;
+}
+
+const QUEUE_FRAMES = 4096;
+
+// The header's fields that a card looks at, counted from the link header's first
+// byte; ffi/nic.h draws them.
+const VERSION = LINK_HEADER_BYTES + 0;
+const CLUSTER = LINK_HEADER_BYTES + 2;
+const RECEIVER_ROLES = LINK_HEADER_BYTES + 5;
+const RECEIVER_ID = LINK_HEADER_BYTES + 8;
+const INCARNATION = LINK_HEADER_BYTES + 12;
+const FILTERED_BYTES = INCARNATION + 4;
+const WIRE_VERSION = 1;
+
+/** The switch that joins mocked cards. */
+export class MockNetwork {
+  readonly faults: MockFaults = {
+    loss: 0,
+    duplication: 0,
+    delay_us: { least: 0, most: 0 },
+    partition: () => false,
+  };
+  /** Sees every frame as it was sent, before any fault. It may keep the bytes, but not change them. */
+  tap?: (from: MockNic, bytes: Uint8Array) => void;
+  readonly #now: () => number;
+  readonly #random: Random;
+  readonly #cards: MockNic[] = [];
+
+  /**
+   * @param options.seed Decides every fault.
+   * @param options.now Virtual time in µs; it never goes back.
+   */
+  constructor({ seed, now }: { seed: number; now: () => number }) {
+    this.#random = new Random(seed);
+    this.#now = now;
+  }
+
+  /** Plugs in a new card that reads and writes `area`. `close()` unplugs it. */
+  attach(area: FrameArea, options: MockNicOptions): MockNic {
+    const card = new MockNic(area, options, {
+      now: this.#now,
+      forward: (from, bytes) => this.#forward(from, bytes),
+      detach: (gone) => this.#cards.splice(this.#cards.indexOf(gone), 1),
+    });
+    this.#cards.push(card);
+    return card;
+  }
+
+  /** Virtual time in µs when the next frame arrives anywhere; Infinity if none is under way. */
+  nextDue(): number {
+    return Math.min(Infinity, ...this.#cards.map((card) => card.nextDue()));
+  }
+
+  #forward(from: MockNic, bytes: Uint8Array): void {
+    this.tap?.(from, bytes);
+    const { loss, duplication, delay_us, partition } = this.faults;
+    for (const to of this.#receivers(from, bytes)) {
+      if (partition(from, to) || this.#random.chance(loss)) continue;
+      const copies = this.#random.chance(duplication) ? 2 : 1;
+      for (let copy = 0; copy < copies; copy++) {
+        const delay = this.#random.between(delay_us.least, delay_us.most);
+        to.enqueue({ due_us: this.#now() + delay, bytes });
+      }
+    }
+  }
+
+  /** As a switch does it: a group frame, or one for an unknown address, goes to every port. */
+  #receivers(from: MockNic, bytes: Uint8Array): MockNic[] {
+    const others = this.#cards.filter((card) => card !== from);
+    if ((bytes[0] & 1) === 1) return others;
+    const owners = others.filter((card) =>
+      card.address.every((byte, i) => byte === bytes[i])
+    );
+    return owners.length > 0 ? owners : others;
+  }
+}
+
+/** What a card needs of its switch. */
+interface Port {
+  now(): number;
+  forward(from: MockNic, bytes: Uint8Array): void;
+  detach(card: MockNic): void;
+}
+
+/** A card of a `MockNetwork`. `wait` never sleeps: tests turn the wheel by hand. */
+export class MockNic implements Nic {
+  readonly address: Uint8Array;
+  readonly group: Uint8Array;
+  readonly mtu: number;
+  readonly wakeFd = -1;
+  readonly options: MockNicOptions;
+  readonly #area: FrameArea;
+  readonly #view: DataView;
+  readonly #port: Port;
+  /** Invariant: ordered by due time, and by sending where that is equal. */
+  readonly #queue: FrameUnderWay[] = [];
+  #open = true;
+  readonly #stats: NicStats = {
+    receivedFrames: 0,
+    sentFrames: 0,
+    droppedByKernel: 0,
+    truncated: 0,
+    sendFailures: 0,
+    flaps: 0,
+  };
+
+  constructor(area: FrameArea, options: MockNicOptions, port: Port) {
+    this.address = options.address;
+    this.group = options.group;
+    this.mtu = options.mtu;
+    this.options = options;
+    this.#area = area;
+    this.#port = port;
+    const { memory } = area;
+    this.#view = new DataView(
+      memory.buffer,
+      memory.byteOffset,
+      memory.byteLength,
+    );
+  }
+
+  receive(): number {
+    this.#mustBeOpen();
+    const { memory, rxSlots, rxSlotBytes, rxCapacity, rxLengths } = this.#area;
+    const now = this.#port.now();
+    let taken = 0;
+    let frames = 0;
+    while (
+      taken < this.#queue.length && frames < rxCapacity &&
+      this.#queue[taken].due_us <= now
+    ) {
+      const { bytes } = this.#queue[taken++];
+      if (bytes.length > rxSlotBytes - SLOT_OFFSET) {
+        this.#stats.truncated++;
+        continue;
+      }
+      memory.set(bytes, rxSlots + frames * rxSlotBytes + SLOT_OFFSET);
+      this.#view.setUint32(rxLengths + frames * 4, bytes.length, true);
+      frames++;
+    }
+    this.#queue.splice(0, taken);
+    this.#stats.receivedFrames += frames;
+    return frames;
+  }
+
+  send(first: number, count: number): void {
+    this.#mustBeOpen();
+    const { memory, txDescriptors, txCapacity } = this.#area;
+    if (first + count > txCapacity) {
+      throw new RangeError(
+        `Descriptors ${first} to ${first + count} are more than ${txCapacity}`,
+      );
+    }
+    for (let i = first; i < first + count; i++) {
+      const offset = this.#view.getUint32(txDescriptors + i * 8, true);
+      const length = this.#view.getUint32(txDescriptors + i * 8 + 4, true);
+      if (length < LINK_HEADER_BYTES || offset + length > memory.length) {
+        throw new RangeError(
+          `Descriptor ${i} (offset ${offset}, length ${length}) lies outside of the memory`,
+        );
+      }
+      if (length > LINK_HEADER_BYTES + this.mtu) {
+        this.#stats.sendFailures++;
+        continue;
+      }
+      this.#stats.sentFrames++;
+      this.#port.forward(this, memory.slice(offset, offset + length));
+    }
+  }
+
+  /** Returns at once: `WAIT.frames` if a frame is due. */
+  wait(_timeout_us: number): number {
+    this.#mustBeOpen();
+    return this.nextDue() <= this.#port.now() ? WAIT.frames : 0;
+  }
+
+  stats(): NicStats {
+    return { ...this.#stats };
+  }
+
+  close(): void {
+    this.#mustBeOpen();
+    this.#open = false;
+    this.#port.detach(this);
+  }
+
+  /** Virtual time in µs when the next frame arrives here; Infinity if none is under way. */
+  nextDue(): number {
+    return this.#queue.length > 0 ? this.#queue[0].due_us : Infinity;
+  }
+
+  /** The switch's side: takes a frame that passes the filter, if there is room. */
+  enqueue(frame: FrameUnderWay): void {
+    if (!this.#passes(frame.bytes)) return;
+    if (this.#queue.length >= (this.options.queueFrames ?? QUEUE_FRAMES)) {
+      this.#stats.droppedByKernel++;
+      return;
+    }
+    let place = this.#queue.length;
+    while (place > 0 && this.#queue[place - 1].due_us > frame.due_us) place--;
+    this.#queue.splice(place, 0, frame);
+  }
+
+  #passes(bytes: Uint8Array): boolean {
+    if (bytes.length < FILTERED_BYTES) return false;
+    const frame = new DataView(bytes.buffer, bytes.byteOffset);
+    const { cluster, roles, id, incarnation } = this.options;
+    const receiver = frame.getUint16(RECEIVER_ID, true);
+    return bytes[VERSION] === WIRE_VERSION &&
+      frame.getUint16(CLUSTER, true) === cluster &&
+      (bytes[RECEIVER_ROLES] & roles) !== 0 &&
+      (id === 0 || receiver === 0 || receiver === id) &&
+      frame.getUint32(INCARNATION, true) !== incarnation;
+  }
+
+  #mustBeOpen(): void {
+    if (!this.#open) throw new Error("The card is closed");
+  }
+}
