@@ -2,6 +2,7 @@
 import wasm from "../build/core.wasm" with { type: "bytes" };
 import type { FrameArea } from "../ffi/nic.ts";
 import {
+  BATCH_OVERHEAD_BYTES,
   COMPLETION_BYTES,
   COMPLETION_CLIENT,
   COMPLETION_LATENCY,
@@ -23,8 +24,10 @@ import {
   HELD_FRAMES,
   RECEIVE_FRAMES,
   Role,
+  RUN_BYTES,
   SEND_FRAMES,
   Setting,
+  VALUE_HEADER_BYTES,
 } from "./layout.ts";
 
 /** Pages that the module declares; it grows to what `init` needs and no further. */
@@ -68,6 +71,8 @@ export interface CoreOptions {
   readonly firstClient: bigint;
   /** Proposer that the client insists on; 0: whoever leads. */
   readonly proposer: number;
+  /** Most bytes of a value to submit; 0: as many as fit a frame. */
+  readonly valueBytes: number;
 }
 
 /** A delivered value. `value` is a view of the core's memory, valid until the next step. */
@@ -119,7 +124,6 @@ type Exports = {
   counterAt(): number;
   gaugeAt(): number;
   stagingAt(): number;
-  valueBytesMax(): number;
   clientRoom(client: number): number;
   clientSubmit(client: number, bytes: number, now_us: number): number;
 };
@@ -129,6 +133,12 @@ let compiled: WebAssembly.Module | undefined;
 /** The compiled module; the same bytes in production, in tests and in simulation. */
 export function coreModule(): WebAssembly.Module {
   return compiled ??= new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>);
+}
+
+/** Most bytes of one value that fits a frame with so many bytes behind the link header. */
+export function valueBytesFit(mtu: number): number {
+  const batchBytes = (mtu - BATCH_OVERHEAD_BYTES) & ~7;
+  return batchBytes - RUN_BYTES - VALUE_HEADER_BYTES;
 }
 
 /** Low 32 bits of the first four bytes of a link address, and its last two, little-endian. */
@@ -316,11 +326,6 @@ export class Core {
     this.#gauges[gauge] = 0n;
   }
 
-  /** Most bytes of one value. */
-  get valueBytesMax(): number {
-    return this.#exports.valueBytesMax();
-  }
-
   /** How many more values a virtual client may submit now. */
   clientRoom(client: number): number {
     return this.#exports.clientRoom(client);
@@ -329,7 +334,7 @@ export class Core {
   /**
    * Submits one value; there must be room. Returns its sequence number.
    *
-   * @param value At most `valueBytesMax` bytes.
+   * @param value At most `valueBytes` of the options, or what `valueBytesFit` says.
    */
   submit(client: number, value: Uint8Array, now_us: number): number {
     this.area.memory.set(value, this.#exports.stagingAt());
@@ -371,6 +376,7 @@ export class Core {
     set(Setting.outstanding, options.outstanding);
     setHalves(Setting.clientLow, options.firstClient);
     set(Setting.proposer, options.proposer);
+    set(Setting.valueBytes, options.valueBytes);
     for (const id of options.acceptors) {
       this.#exports.member(Role.acceptor, id);
     }

@@ -249,6 +249,8 @@ export enum Setting {
   clientHigh,
   /** Proposer that the client insists on; 0: whoever leads. */
   proposer,
+  /** Most bytes of a value that the client submits; 0: as many as fit a frame. */
+  valueBytes,
   end,
 }
 

@@ -24,6 +24,9 @@ export class RingSink implements Sink {
   }
 
   get full(): boolean {
+    if (this.#writer.room >= STEP_BYTES) return false;
+    this.#writer.setWaiting();
+    // The reader may have made room between the two, and would not tell.
     return this.#writer.room < STEP_BYTES;
   }
 
@@ -53,6 +56,9 @@ export class RingSink implements Sink {
   }
 }
 
+/** Values formatted in one go. */
+const TAKE_MAX = 512;
+
 /** How values are written: one JSON object a line, or each value and a newline. */
 export type DeliveryFormat = "ndjson" | "raw";
 
@@ -60,14 +66,21 @@ export type DeliveryFormat = "ndjson" | "raw";
 export class DeliveryReader {
   readonly #reader: RingReader;
   readonly #format: DeliveryFormat;
+  readonly #onTaken: () => void;
   readonly #encoder = new TextEncoder();
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #chunk = new Uint8Array(64 << 10);
   #used = 0;
 
-  constructor(memory: RingMemory, format: DeliveryFormat) {
+  /** @param onTaken Called when there is room again and the node waits for it. */
+  constructor(
+    memory: RingMemory,
+    format: DeliveryFormat,
+    onTaken: () => void,
+  ) {
     this.#reader = new RingReader(memory);
     this.#format = format;
+    this.#onTaken = onTaken;
   }
 
   /** Resolves when there is something to take, or nothing will come any more. */
@@ -83,7 +96,6 @@ export class DeliveryReader {
   /** Some of what was delivered, formatted; empty when there is nothing. The bytes are used again by the next call. */
   take(): Uint8Array<ArrayBuffer> {
     this.#used = 0;
-    const most = 512;
     this.#reader.read((bytes, view, at) => {
       const value = bytes.subarray(
         at + RECORD_BYTES,
@@ -101,7 +113,8 @@ export class DeliveryReader {
         view.getFloat64(at + 8, true),
         value,
       )));
-    }, most);
+    }, TAKE_MAX);
+    if (this.#reader.takeWaiting()) this.#onTaken();
     return this.#chunk.subarray(0, this.#used);
   }
 

@@ -7,7 +7,7 @@
  */
 import type { Core, CoreEvent, Delivery } from "../core/core.ts";
 import { Gauge, RECEIVE_FRAMES } from "../core/layout.ts";
-import type { Nic } from "../ffi/nic.ts";
+import { type Nic, WAIT } from "../ffi/nic.ts";
 import type { Storage } from "../storage/storage.ts";
 
 /** Where decided values go, in order. */
@@ -53,6 +53,7 @@ export class Node {
     latency_us: number,
   ) => void;
   #due_us = 0;
+  #down = false;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
@@ -64,6 +65,11 @@ export class Node {
   /** When the next turn is due at the latest, µs. */
   get due_us(): number {
     return this.#due_us;
+  }
+
+  /** The card said that its interface is down. */
+  get down(): boolean {
+    return this.#down;
   }
 
   /** One revolution but for the wait. Returns true when there is more to do at once. */
@@ -84,18 +90,20 @@ export class Node {
       const now_us = now();
       each(now_us);
       const wait_us = Math.min(this.#due_us - now_us, WAIT_US_MAX);
-      if (!more) nic.wait(Math.max(wait_us, 0));
+      // A card finds out in a wait that its interface came back, so even a busy node waits, for no time.
+      if (!more) {
+        this.#down = (nic.wait(Math.max(wait_us, 0)) & WAIT.down) !== 0;
+      }
     }
     this.leave();
   }
 
-  /** Says goodbye and releases storage and card. */
+  /** Says goodbye and closes the storage; the card is its opener's to close. */
   leave(): void {
     const { core, nic, storage } = this.#parts;
     core.leave();
     if (core.sendCount > 0) nic.send(0, core.sendCount);
     storage.close();
-    nic.close();
   }
 
   #step(frames: number): void {

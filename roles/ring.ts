@@ -1,13 +1,15 @@
 /**
  * A ring of bytes between two threads: one writes records, the other reads them, nobody copies twice.
  *
- *   control words: HEAD (read so far), TAIL (written so far), CLOSED; both counts modulo 2^32
+ *   control words: HEAD (read so far) and TAIL (written so far), in bytes modulo 2^32;
+ *                  CLOSED by the writer; WAITING: the writer found no room
  *   each record:   bytes u32 | payload, padded to 8; SKIP fills what is left at the end of the ring
  */
 
 const HEAD = 0;
 const TAIL = 1;
 const CLOSED = 2;
+const WAITING = 3;
 const CONTROL_BYTES = 64;
 const RECORD_HEADER_BYTES = 8;
 const SKIP = 0xffffffff;
@@ -75,6 +77,11 @@ export class RingWriter extends Ring {
     return true;
   }
 
+  /** Asks the reader to say when it has made room; see `RingReader.takeWaiting`. */
+  setWaiting(): void {
+    Atomics.store(this.control, WAITING, 1);
+  }
+
   /** Tells a reader that sleeps that there is something to read. */
   notify(): void {
     Atomics.notify(this.control, TAIL);
@@ -127,6 +134,11 @@ export class RingReader extends Ring {
     const tail = Atomics.load(this.control, TAIL);
     if (this.used() > 0 || this.closed) return;
     await Atomics.waitAsync(this.control, TAIL, tail).value;
+  }
+
+  /** Whether the writer asked to be told of room; asking clears it. */
+  takeWaiting(): boolean {
+    return Atomics.exchange(this.control, WAITING, 0) === 1;
   }
 
   /** The writer closed; what is left can still be read. */

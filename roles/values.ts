@@ -2,8 +2,9 @@
 
 import { formatDuration, parseDuration_ms } from "./duration.ts";
 
-/** A host and a UDP port. */
+/** Where a node is reached over UDP. */
 export interface Endpoint {
+  /** Dotted IPv4 address. */
   readonly host: string;
   readonly port: number;
 }
@@ -132,27 +133,21 @@ export function describeValue(kind: ValueKind): string {
     case "group":
       return "an IPv4 multicast address (224.0.0.0 to 239.255.255.255)";
     case "endpoints":
-      return "HOST:PORT[,HOST:PORT...] with IPv4 addresses or host names";
+      return "ADDRESS:PORT[,ADDRESS:PORT...] with IPv4 addresses";
   }
 }
 
-/** Reads HOST:PORT with an IPv4 address or a host name; undefined when it is not one. */
+/** Reads ADDRESS:PORT with an IPv4 address; undefined when it is not one. */
 export function parseEndpoint(text: string): Endpoint | undefined {
   const colon = text.lastIndexOf(":");
   if (colon < 0) return undefined;
   return makeEndpoint(text.slice(0, colon), text.slice(colon + 1));
 }
 
-/** Joins a host and a port; undefined when either cannot be one. */
+/** Joins an IPv4 address and a port; undefined when either is not one. */
 export function makeEndpoint(host: string, port: string): Endpoint | undefined {
   const portNumber = readValue({ type: "integer", min: 1, max: 65535 }, port);
-  // Digits and dots only is meant as an address: 10.0.0.300 must not pass as a host's name.
-  const isHost = /^[\d.]+$/.test(host)
-    ? parseIpv4(host) !== undefined
-    : host.length <= 253 && host.split(".").every((label) =>
-      /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label)
-    );
-  return isHost && portNumber !== undefined
+  return parseIpv4(host) !== undefined && portNumber !== undefined
     ? { host, port: portNumber }
     : undefined;
 }

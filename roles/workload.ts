@@ -125,6 +125,7 @@ const ZERO = "0".charCodeAt(0);
 export class LineWorkload implements FiniteWorkload {
   readonly #reader: RingReader;
   readonly #clients: number;
+  readonly #valueBytesMax: number;
   readonly #onSubmit?: OnSubmit;
   readonly #onComplete: (latency_us: number) => void;
   #turn = 0;
@@ -134,9 +135,11 @@ export class LineWorkload implements FiniteWorkload {
   constructor(
     memory: RingMemory,
     clients: number,
+    valueBytesMax: number,
     onComplete: (latency_us: number) => void,
     onSubmit?: OnSubmit,
   ) {
+    this.#valueBytesMax = valueBytesMax;
     this.#reader = new RingReader(memory);
     this.#clients = clients;
     this.#onSubmit = onSubmit;
@@ -160,10 +163,10 @@ export class LineWorkload implements FiniteWorkload {
       this.#turn = (this.#turn + 1) % this.#clients;
       submitted += this.#reader.read((bytes, _view, at, length) => {
         this.#line++;
-        if (length > core.valueBytesMax) {
+        if (length > this.#valueBytesMax) {
           throw new UserError(
             `line ${this.#line} of standard input has ${length} bytes, but a value may have ` +
-              `${core.valueBytesMax} at most, so that it fits one frame; cut it, or raise --mtu ` +
+              `${this.#valueBytesMax} at most, so that it fits one frame; cut it, or raise --mtu ` +
               "where every node's interface allows it",
           );
         }

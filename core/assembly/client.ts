@@ -102,6 +102,8 @@ class FlightList {
 let window: Window = changetype<Window>(0);
 let flights: usize = 0;
 let valueSlots: usize = 0;
+/** Most bytes of one value. */
+export let valueBytesMax: u32 = 0;
 let freeFlights: usize = 0;
 let freeCount: u32 = 0;
 let flightCount: u32 = 0;
@@ -139,7 +141,10 @@ export function clientInit(): void {
   assert(clientCount >= 1 && outstanding >= 1 && outstanding <= SESSION_SEQUENCES / 2, "clients out of range");
   flightCount = clientCount * outstanding;
   flights = arenaTake(<usize>flightCount * offsetof<Flight>());
-  valueSlots = arenaTake(<usize>flightCount * batchBytesMax);
+  const wanted = settingU32(Setting.valueBytes);
+  assert(wanted <= batchBytesMax - RUN_BYTES - VALUE_HEADER_BYTES, "value size out of range");
+  valueBytesMax = wanted != 0 ? wanted : batchBytesMax - RUN_BYTES - VALUE_HEADER_BYTES;
+  valueSlots = arenaTake(<usize>flightCount * valueBytesMax);
   freeFlights = arenaTake(<usize>flightCount * 4);
   for (let i: u32 = 0; i < flightCount; i++) store<u32>(freeFlights + (<usize>i << 2), flightCount - 1 - i);
   freeCount = flightCount;
@@ -162,11 +167,6 @@ export function clientInit(): void {
   staging = arenaTake(batchBytesMax);
 }
 
-/** Most bytes of one value. */
-export function clientValueBytesMax(): u32 {
-  return batchBytesMax - RUN_BYTES - VALUE_HEADER_BYTES;
-}
-
 export function clientClear(): void {
   completionCount = 0;
 }
@@ -181,7 +181,7 @@ export function clientRoom(client: u32): u32 {
 /** Submits the `bytes` at `staging`; returns the value's sequence number. There must be room. */
 export function clientSubmit(client: u32, bytes: u32, now_us: u64): u64 {
   assert(client < clientCount && clientRoom(client) > 0, "no room for a value");
-  assert(bytes <= clientValueBytesMax(), "value too large");
+  assert(bytes <= valueBytesMax, "value too large");
   const index = load<u32>(freeFlights + (<usize>(--freeCount) << 2));
   const flight = at(index);
   const v = virtual(client);
@@ -465,7 +465,7 @@ function at(index: u32): Flight {
 
 @inline
 function value(index: u32): usize {
-  return valueSlots + <usize>index * batchBytesMax;
+  return valueSlots + <usize>index * valueBytesMax;
 }
 
 @inline

@@ -49,7 +49,6 @@ import {
   clientRoom as room,
   clientSubmit as submit,
   clientTick,
-  clientValueBytesMax,
   completionCount as completed,
   completions,
   staging,
@@ -100,7 +99,6 @@ import { random, randomSeed } from "./random";
 import {
   acceptorIndex,
   addMember,
-  batchBytesMax,
   mtu,
   proposerIndex,
   roles,
@@ -348,10 +346,6 @@ export function stagingAt(): usize {
   return staging;
 }
 
-/** Most bytes of one value. */
-export function valueBytesMax(): u32 {
-  return is(Role.client) ? clientValueBytesMax() : batchBytesMax;
-}
 /** How many more values a virtual client may submit now. */
 export function clientRoom(client: u32): u32 {
   return room(client);

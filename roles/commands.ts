@@ -1,0 +1,455 @@
+/** The one table of commands and options: parsing, help and completion are all read from it. */
+
+import type { ValueKind, ValueOf } from "./values.ts";
+
+/** Longest duration of an experiment: more would overflow a 32-bit timer of milliseconds. */
+const LONGEST_MS = 500 * 3_600_000;
+
+/** An option; without `kind` it is a flag, which takes no value. */
+export interface OptionSpec {
+  readonly kind?: ValueKind;
+  /** Stands for the value in help. */
+  readonly placeholder?: string;
+  readonly help: string;
+  /** May be given several times. */
+  readonly repeatable?: true;
+}
+
+/** Every option of every command, by its name without the dashes. An option means the same everywhere. */
+export const OPTIONS = {
+  id: {
+    kind: { type: "integer", min: 1, max: 65535 },
+    placeholder: "N",
+    help: "this node's id, unique among the nodes of its role",
+  },
+  if: {
+    kind: { type: "interface" },
+    placeholder: "IFACE",
+    help:
+      "network interface (default: the only one that is up besides loopback)",
+  },
+  conf: {
+    kind: { type: "path" },
+    placeholder: "FILE",
+    help:
+      "configuration (default: three replicas, ids 1 to 3, addresses discovered; no file is read)",
+  },
+  nic: {
+    kind: { type: "choice", choices: ["af_packet", "udp"] },
+    placeholder: "KIND",
+    help:
+      "af_packet: bare Ethernet frames, needs CAP_NET_RAW; udp: the same frames in datagrams",
+  },
+  cluster: {
+    kind: { type: "integer", min: 1, max: 65535 },
+    placeholder: "N",
+    help:
+      "cluster number; frames of other clusters are ignored (default: as configured, else 1)",
+  },
+  leader: {
+    kind: { type: "integer", min: 1, max: 65535 },
+    placeholder: "ID",
+    help:
+      "proposer that leads; the same on every node (default: as configured, else the lowest)",
+  },
+  loss: {
+    kind: { type: "fraction" },
+    placeholder: "P",
+    help: "drop this fraction of the received frames, for experiments",
+  },
+  lifetime: {
+    kind: { type: "duration", min_ms: 1, max_ms: LONGEST_MS },
+    placeholder: "TIME",
+    help: "leave after this time (default: stay)",
+  },
+  seed: {
+    kind: { type: "wide", min: 0n, max: 0xffff_ffff_ffff_ffffn },
+    placeholder: "N",
+    help: "start of every random choice (default: drawn anew)",
+  },
+  verbosity: {
+    kind: { type: "choice", choices: ["quiet", "error", "info", "debug"] },
+    placeholder: "LEVEL",
+    help: "how much to log (default: as configured, else info)",
+  },
+  "log-format": {
+    kind: { type: "choice", choices: ["text", "json"] },
+    placeholder: "FORMAT",
+    help: "form of the log lines on stderr",
+  },
+  mtu: {
+    kind: { type: "integer", min: 576, max: 9000 },
+    placeholder: "BYTES",
+    help: "largest frame payload (default: the interface's, at most 1500)",
+  },
+  "udp-port": {
+    kind: { type: "integer", min: 1, max: 65535 },
+    placeholder: "PORT",
+    help:
+      "with --nic udp: the group's port, or with peers this node's own (default: as configured, else 7400)",
+  },
+  "udp-group": {
+    kind: { type: "group" },
+    placeholder: "ADDRESS",
+    help:
+      "with --nic udp: multicast group (default: as configured, else 239.75.112.1)",
+  },
+  "udp-peers": {
+    kind: { type: "endpoints" },
+    placeholder: "ADDRESS:PORT,...",
+    help: "with --nic udp: send to each of these instead of to a group",
+  },
+  outstanding: {
+    kind: { type: "integer", min: 1, max: 8192 },
+    placeholder: "N",
+    help:
+      "values in flight (the default fills a frame with small values while another is being decided)",
+  },
+  "value-size": {
+    kind: { type: "integer", min: 1, max: 9000 },
+    placeholder: "BYTES",
+    help: "bytes of each value; a value must fit one frame",
+  },
+  clients: {
+    kind: { type: "integer", min: 1, max: 1024 },
+    placeholder: "N",
+    help: "virtual clients in this process",
+  },
+  seconds: {
+    kind: { type: "duration", min_ms: 1, max_ms: LONGEST_MS },
+    placeholder: "TIME",
+    help: "stop submitting after this time",
+  },
+  count: {
+    kind: { type: "integer", min: 1, max: Number.MAX_SAFE_INTEGER },
+    placeholder: "N",
+    help: "stop after this many values",
+  },
+  "proposer-id": {
+    kind: { type: "integer", min: 1, max: 65535 },
+    placeholder: "ID",
+    help: "submit to this proposer (default: find the leader)",
+  },
+  stdin: {
+    help:
+      "submit the lines of standard input, one value each; exit 0 when all are decided",
+  },
+  stats: {
+    kind: { type: "path" },
+    placeholder: "FILE",
+    help: "write latencies there, one sample in microseconds a line",
+  },
+  submitted: {
+    kind: { type: "path" },
+    placeholder: "FILE",
+    help: "write every submitted value there, one a line, for kpaxos check",
+  },
+  json: { help: "machine-readable output on stdout" },
+  from: {
+    kind: { type: "wide", min: 1n, max: 0x7fff_ffff_ffff_ffffn },
+    placeholder: "INSTANCE",
+    help: "first instance to deliver (default: see learner-catch-up)",
+  },
+  output: {
+    kind: { type: "choice", choices: ["ndjson", "raw", "none"] },
+    placeholder: "FORM",
+    help:
+      "delivered values on stdout: ndjson (one object a line), raw (each value and a newline) or none",
+  },
+  socket: {
+    kind: { type: "path" },
+    placeholder: "PATH",
+    help: "deliver to every program that reads this Unix socket, as NDJSON",
+  },
+  replicas: {
+    kind: { type: "integer", min: 1, max: 9 },
+    placeholder: "N",
+    help: "number of replicas",
+  },
+  keep: { help: "keep the logs and the delivered values, and say where" },
+  proposed: {
+    kind: { type: "path" },
+    placeholder: "FILE",
+    help: "what was proposed: text, one value a line",
+    repeatable: true,
+  },
+  learned: {
+    kind: { type: "path" },
+    placeholder: "FILE",
+    help: "what one learner delivered: its NDJSON output",
+    repeatable: true,
+  },
+  "require-termination": {
+    help:
+      "fail also when a proposed value was not delivered by every learner",
+  },
+  help: { help: "show this help (also -h)" },
+} as const satisfies Record<string, OptionSpec>;
+
+/** Name of an option, without the dashes. */
+export type OptionName = keyof typeof OPTIONS;
+
+type ValueOfOption<S> = S extends { kind: infer K extends ValueKind }
+  ? S extends { repeatable: true } ? ValueOf<K>[] : ValueOf<K>
+  : boolean;
+
+/** What parsing yields: options that were not given and have no default are absent. */
+export type OptionValues = {
+  [Name in OptionName]?: ValueOfOption<(typeof OPTIONS)[Name]>;
+};
+
+/** A command. */
+export interface CommandSpec {
+  readonly summary: string;
+  /** Paragraphs of help after the summary. */
+  readonly description?: string;
+  readonly options: readonly OptionName[];
+  readonly required?: readonly OptionName[];
+  /** What an option is when it is not given, written as on a command line. */
+  readonly defaults?: { readonly [Name in OptionName]?: string };
+  /** A word that may follow the command. */
+  readonly operand?: {
+    readonly placeholder: string;
+    readonly choices: readonly string[];
+    readonly required: boolean;
+  };
+  readonly examples: readonly {
+    /** The arguments after `kpaxos`. */
+    readonly line: string;
+    readonly does: string;
+    /** Needs CAP_NET_RAW: shown with sudo. */
+    readonly privileged?: true;
+  }[];
+}
+
+const NODE_OPTIONS = [
+  "id",
+  "if",
+  "conf",
+  "nic",
+  "cluster",
+  "leader",
+  "loss",
+  "lifetime",
+  "seed",
+  "mtu",
+  "udp-port",
+  "udp-group",
+  "udp-peers",
+  "verbosity",
+  "log-format",
+] as const satisfies readonly OptionName[];
+
+const NODE_DEFAULTS = { nic: "af_packet", loss: "0", "log-format": "text" };
+
+/** Shells that `kpaxos completions` writes for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** Every command, in the order in which help shows them. */
+export const COMMANDS = {
+  replica: {
+    summary: "run a proposer, an acceptor and a learner in one process",
+    options: [...NODE_OPTIONS, "output", "socket"],
+    required: ["id"],
+    defaults: { ...NODE_DEFAULTS, output: "none" },
+    examples: [
+      {
+        line: "replica --id 1 --if eth0",
+        does: "one of three replicas, with no configuration file",
+        privileged: true,
+      },
+      {
+        line: "replica --id 2 --if eth0 --conf conf/paxos.conf",
+        does: "the members that a file names",
+        privileged: true,
+      },
+      {
+        line: "replica --id 3 --if eth0 --nic udp",
+        does: "over UDP multicast, without privileges",
+      },
+    ],
+  },
+  acceptor: {
+    summary: "run an acceptor: it votes and remembers its votes",
+    options: NODE_OPTIONS,
+    required: ["id"],
+    defaults: NODE_DEFAULTS,
+    examples: [
+      {
+        line: "acceptor --id 1 --if eth0",
+        does: "one of three acceptors",
+        privileged: true,
+      },
+      {
+        line: "acceptor --id 2 --if eth0 --loss 0.1 --seed 7",
+        does: "that hears nine frames of ten, the same ones every time",
+        privileged: true,
+      },
+    ],
+  },
+  proposer: {
+    summary: "run a proposer: as leader it orders the values of the clients",
+    options: NODE_OPTIONS,
+    required: ["id"],
+    defaults: NODE_DEFAULTS,
+    examples: [
+      {
+        line: "proposer --id 1 --if eth0",
+        does: "the leader, since its id is the lowest",
+        privileged: true,
+      },
+      {
+        line: "proposer --id 2 --if eth0 --leader 2",
+        does: "lead with another one; say the same on every node",
+        privileged: true,
+      },
+    ],
+  },
+  learner: {
+    summary: "run a learner: it delivers every decided value, in order, once",
+    description:
+      'With --output ndjson each value is one line: {"instance":1,"index":0,"client":"c3","seq":1,"value":"text"}. ' +
+      'A value that is not UTF-8 has "base64" in place of "value".',
+    options: [...NODE_OPTIONS, "from", "output", "socket"],
+    required: ["id"],
+    defaults: { ...NODE_DEFAULTS, output: "ndjson" },
+    examples: [
+      {
+        line: "learner --id 1 --if eth0",
+        does: "every value since the first instance, as NDJSON",
+        privileged: true,
+      },
+      {
+        line: "learner --id 2 --if eth0 --output raw",
+        does: "the values only, each on a line",
+        privileged: true,
+      },
+      {
+        line:
+          "learner --id 3 --if eth0 --from 1000 --output none --socket /run/kpaxos.sock",
+        does: "from instance 1000 on, to whoever reads the socket",
+        privileged: true,
+      },
+    ],
+  },
+  client: {
+    summary: "submit values and measure how fast they are decided",
+    options: [
+      ...NODE_OPTIONS,
+      "outstanding",
+      "value-size",
+      "clients",
+      "seconds",
+      "count",
+      "proposer-id",
+      "stdin",
+      "json",
+      "stats",
+      "submitted",
+    ],
+    // 21 values of 64 bytes fill a frame of 1,500: with 32 one frame gathers while one is decided,
+    // and a value's latency is still about that of two round trips.
+    defaults: {
+      ...NODE_DEFAULTS,
+      outstanding: "32",
+      "value-size": "64",
+      clients: "1",
+    },
+    examples: [
+      {
+        line: "client --outstanding 32",
+        does: "load until Ctrl-C, on the only interface",
+        privileged: true,
+      },
+      {
+        line: "client --if eth0 --outstanding 128 --seconds 10 --json",
+        does: "ten seconds, measured, as NDJSON",
+        privileged: true,
+      },
+      {
+        line: "client --if eth0 --stdin --submitted values.txt",
+        does: "the lines of standard input, kept for kpaxos check",
+        privileged: true,
+      },
+    ],
+  },
+  demo: {
+    summary: "run replicas, learners and a client on this machine, and check",
+    description:
+      "Makes a private network (user and network namespace, a bridge, one interface per node), needs no root, and cleans up.",
+    options: ["replicas", "seconds", "outstanding", "keep", "json"],
+    defaults: { replicas: "3", seconds: "5", outstanding: "32" },
+    examples: [
+      { line: "demo", does: "three replicas, five seconds" },
+      {
+        line: "demo --replicas 5 --seconds 10 --keep",
+        does: "longer, and keep what was logged and learned",
+      },
+    ],
+  },
+  check: {
+    summary: "compare what was proposed with what learners delivered",
+    description:
+      "Reports agreement (no position with two values; each learner's sequence is a prefix of the longest), " +
+      "integrity (nothing delivered that was not proposed, nor more often), duplicates, and termination. " +
+      "Exits 1 on a violation and names the first.",
+    options: ["proposed", "learned", "require-termination", "json"],
+    required: ["proposed", "learned"],
+    examples: [
+      {
+        line:
+          "check --proposed values.txt --learned one.ndjson --learned two.ndjson",
+        does: "one client, two learners",
+      },
+      {
+        line:
+          "check --proposed a.txt --proposed b.txt --learned one.ndjson --json",
+        does: "two clients, for a program to read",
+      },
+    ],
+  },
+  version: {
+    summary: "print the versions of kpaxos, its wire format and its runtime",
+    options: ["json"],
+    examples: [
+      { line: "version", does: "for people" },
+      { line: "version --json", does: "for programs" },
+    ],
+  },
+  completions: {
+    summary: "print a script that completes kpaxos' commands in a shell",
+    options: [],
+    operand: { placeholder: "SHELL", choices: SHELLS, required: true },
+    examples: [
+      {
+        line: "completions bash > /etc/bash_completion.d/kpaxos",
+        does: "for every user of bash",
+      },
+      {
+        line: "completions fish > ~/.config/fish/completions/kpaxos.fish",
+        does: "for one user of fish",
+      },
+    ],
+  },
+} as const satisfies Record<string, CommandSpec>;
+
+/** Name of a command. */
+export type CommandName = keyof typeof COMMANDS;
+
+/** Every command's name, in the order in which help shows them. */
+export const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[];
+
+/** Is `word` a command? */
+export function isCommand(word: string): word is CommandName {
+  return Object.hasOwn(COMMANDS, word);
+}
+
+/** The row of a command. */
+export function commandSpec(name: CommandName): CommandSpec {
+  return COMMANDS[name];
+}
+
+/** The row of an option. */
+export function optionSpec(name: OptionName): OptionSpec {
+  return OPTIONS[name];
+}

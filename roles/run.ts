@@ -1,0 +1,261 @@
+/** The control thread of a node: starts the node's thread, prints what it tells, stops it on a signal. */
+import { probeInterface } from "../ffi/interfaces.ts";
+import { wake } from "../ffi/shim.ts";
+import { DELIVERY_RING_BYTES, DeliveryReader } from "./delivery.ts";
+import { EXIT, UserError } from "./errors.ts";
+import { Logger } from "./log.ts";
+import type { NodeOptions } from "./options.ts";
+import {
+  type Outlet,
+  publish,
+  SocketOutlet,
+  StandardOutput,
+} from "./publisher.ts";
+import { ClientReport } from "./report.ts";
+import { makeRing, type RingMemory, RingWriter } from "./ring.ts";
+import { feedLines, LINE_RING_BYTES } from "./standard_input.ts";
+import type { NodeMessage, NodeStart } from "./thread.ts";
+
+/** A client's numbers stay below this, so that they are exact in JSON; its virtual clients follow one another. */
+const CLIENT_NUMBER_MAX = 2n ** 48n;
+
+/**
+ * Runs one node until it is stopped by a signal, has nothing more to do, or cannot go on.
+ *
+ * @returns The exit code.
+ * @throws {UserError} if it cannot start, or cannot go on, for a reason the user can mend.
+ */
+export async function runNode(options: NodeOptions): Promise<number> {
+  const logger = new Logger({
+    name: options.id === 0 ? options.kind : `${options.kind} ${options.id}`,
+    verbosity: options.verbosity,
+    format: options.logFormat,
+  });
+  for (const warning of options.configuration.warnings) {
+    logger.log("warn", warning);
+  }
+  const interfaceName = options.interfaceName ?? onlyInterface(options, logger);
+  return await new NodeProcess({ ...options, interfaceName }, logger).run();
+}
+
+/** The one interface there is besides loopback. */
+function onlyInterface(options: NodeOptions, logger: Logger): string {
+  const names = Array.from(Deno.readDirSync("/sys/class/net"), ({ name }) => name);
+  const candidates = names.sort().filter((name) => {
+    try {
+      return !probeInterface(name, { nic: options.nic, maxMtu: options.mtu })
+        .loopback;
+    } catch {
+      // Down, or otherwise of no use.
+      return false;
+    }
+  });
+  if (candidates.length === 1) {
+    logger.log("info", `using interface ${candidates[0]}, the only one`);
+    return candidates[0];
+  }
+  throw new UserError(
+    candidates.length === 0
+      ? "no network interface is up besides loopback; name one with --if (lo works for nodes on one host)"
+      : `several network interfaces are up (${
+        candidates.join(", ")
+      }); name one with --if`,
+    EXIT.usage,
+  );
+}
+
+class NodeProcess {
+  readonly #options: NodeStart["options"];
+  readonly #logger: Logger;
+  readonly #stop = new SharedArrayBuffer(4);
+  readonly #report?: ClientReport;
+  readonly #deliveries?: RingMemory;
+  readonly #lines?: RingMemory;
+  #wakeFd = -1;
+  #signal: "SIGINT" | "SIGTERM" | undefined;
+
+  constructor(options: NodeStart["options"], logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+    const { learner, client } = options;
+    if (learner !== undefined && hasOutlet(learner)) {
+      this.#deliveries = makeRing(DELIVERY_RING_BYTES);
+    }
+    if (client?.stdin === true) this.#lines = makeRing(LINE_RING_BYTES);
+    if (client !== undefined) this.#report = new ClientReport(client.json);
+  }
+
+  async run(): Promise<number> {
+    const outlets = await this.#openOutlets();
+    // Deno.mainModule is the program itself, from source, bundled or compiled: see cli.ts.
+    const worker = new Worker(Deno.mainModule, { type: "module" });
+    const signals = this.#listen();
+    try {
+      const ended = this.#converse(worker);
+      const published = this.#deliveries === undefined
+        ? Promise.resolve()
+        : this.#publish(outlets);
+      const failedInput = this.#lines === undefined
+        ? undefined
+        : this.#feed(this.#lines);
+      const end = await Promise.race(
+        failedInput === undefined ? [ended] : [ended, failedInput],
+      );
+      await published;
+      return this.#finish(end);
+    } finally {
+      signals();
+      worker.terminate();
+    }
+  }
+
+  /** Starts the node and handles what it tells, until it ends. */
+  #converse(
+    worker: Worker,
+  ): Promise<Extract<NodeMessage, { type: "ended" }>> {
+    return new Promise((resolve, reject) => {
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(`The node's thread failed: ${event.message}`));
+      };
+      worker.onmessage = (
+        { data }: MessageEvent<NodeMessage | { type: "loaded" }>,
+      ) => {
+        switch (data.type) {
+          case "loaded":
+            worker.postMessage(this.#start());
+            break;
+          case "running":
+            this.#wakeFd = data.wakeFd;
+            this.#logger.log("info", "running", {
+              if: this.#options.interfaceName,
+              nic: this.#options.nic,
+              mtu: data.mtu,
+              leader: this.#options.configuration.leader,
+              memory_mb: Math.ceil(data.memoryBytes / 1e6),
+            });
+            // The signal may have come before there was anything to wake.
+            if (this.#signal !== undefined) this.#requestStop();
+            break;
+          case "log":
+            this.#logger.log(
+              data.entry.level,
+              data.entry.message,
+              data.entry.fields,
+            );
+            break;
+          case "second":
+            this.#report?.second(data.figures, data.unanswered, data.reason);
+            break;
+          case "ended":
+            resolve(data);
+            break;
+          case "failed":
+            reject(failure(data));
+            break;
+        }
+      };
+    });
+  }
+
+  #start(): NodeStart {
+    const random = crypto.getRandomValues(new BigUint64Array(3));
+    return {
+      options: this.#options,
+      // Never drawn from --seed: two starts that share an incarnation could share a ballot.
+      incarnation: Number(random[0] % 0xffff_ffffn) + 1,
+      firstClient: random[1] % CLIENT_NUMBER_MAX + 1n,
+      seed: this.#options.seed ?? random[2],
+      stop: this.#stop,
+      deliveries: this.#deliveries,
+      lines: this.#lines,
+    };
+  }
+
+  async #openOutlets(): Promise<Outlet[]> {
+    const { learner } = this.#options;
+    const outlets: Outlet[] = [];
+    if (learner === undefined) return outlets;
+    if (learner.socket !== undefined) {
+      outlets.push(
+        await SocketOutlet.open(learner.socket, () =>
+          this.#logger.log(
+            "warn",
+            "a program on the socket took nothing for 10 s and was cut off",
+          )),
+      );
+    }
+    if (learner.output !== "none") outlets.push(new StandardOutput());
+    return outlets;
+  }
+
+  async #publish(outlets: Outlet[]): Promise<void> {
+    const { output } = this.#options.learner!;
+    const reader = new DeliveryReader(
+      this.#deliveries!,
+      output === "raw" ? "raw" : "ndjson",
+      () => this.#wake(),
+    );
+    await publish(reader, outlets);
+    // Ended by the outlet's reader, not by the node.
+    if (!reader.ended) this.#requestStop();
+  }
+
+  /** Rejects when standard input holds what can never be a value. */
+  async #feed(lines: RingMemory): Promise<never> {
+    await feedLines(
+      Deno.stdin.readable,
+      new RingWriter(lines),
+      () => this.#wake(),
+    );
+    return await new Promise<never>(() => {});
+  }
+
+  #wake(): void {
+    if (this.#wakeFd >= 0) wake(this.#wakeFd);
+  }
+
+  #requestStop(): void {
+    Atomics.store(new Int32Array(this.#stop), 0, 1);
+    this.#wake();
+  }
+
+  /** Stops cleanly on the first signal and at once on the second; returns what undoes it. */
+  #listen(): () => void {
+    const handlers = (["SIGINT", "SIGTERM"] as const).map((signal) => {
+      const handler = () => {
+        if (this.#signal !== undefined) Deno.exit(EXIT.interrupted);
+        this.#signal = signal;
+        this.#requestStop();
+      };
+      Deno.addSignalListener(signal, handler);
+      return () => Deno.removeSignalListener(signal, handler);
+    });
+    return () => handlers.forEach((remove) => remove());
+  }
+
+  #finish(end: Extract<NodeMessage, { type: "ended" }>): number {
+    if (end.summary !== undefined) {
+      this.#report?.summary(end.summary, end.unanswered, end.reason);
+    }
+    if (this.#options.client !== undefined) {
+      if (this.#signal !== undefined) return EXIT.interrupted;
+      return end.unanswered > 0 ? EXIT.failed : EXIT.done;
+    }
+    // A service manager stops a node with SIGTERM, and that is no failure.
+    return this.#signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
+  }
+}
+
+function hasOutlet(learner: NonNullable<NodeOptions["learner"]>): boolean {
+  return learner.output !== "none" || learner.socket !== undefined;
+}
+
+function failure(
+  { message, exitCode, stack }: Extract<NodeMessage, { type: "failed" }>,
+): Error {
+  if (exitCode !== undefined) return new UserError(message, exitCode);
+  const error = new Error(message);
+  error.stack = stack;
+  return error;
+}

@@ -1,0 +1,320 @@
+/** The node's thread: opens the card, turns the cycle, and tells the control thread what happens. */
+import {
+  Core,
+  type CoreEvent,
+  type CoreOptions,
+  valueBytesFit,
+} from "../core/core.ts";
+import { Counter, Event, Gauge, Role } from "../core/layout.ts";
+import { probeInterface } from "../ffi/interfaces.ts";
+import type { FrameArea, Nic } from "../ffi/nic.ts";
+import { openPacketNic } from "../ffi/packet.ts";
+import { openUdpNic } from "../ffi/udp.ts";
+import { MemoryStorage } from "../storage/memory.ts";
+import { ClientSide } from "./client_side.ts";
+import type { Configuration } from "./config.ts";
+import { RingSink } from "./delivery.ts";
+import { EXIT, UserError } from "./errors.ts";
+import { describe, type Entry } from "./events.ts";
+import type { Figures } from "./meter.ts";
+import { Node } from "./node.ts";
+import type { NodeOptions } from "./options.ts";
+import type { RingMemory } from "./ring.ts";
+
+/** What the control thread starts the node with. */
+export interface NodeStart {
+  readonly options: NodeOptions & { readonly interfaceName: string };
+  /** Distinguishes this start from every other; 1 to 2^32 - 1. */
+  readonly incarnation: number;
+  /** Number of the first virtual client. */
+  readonly firstClient: bigint;
+  readonly seed: bigint;
+  /** Word 0 is set to 1 when the node is to stop. */
+  readonly stop: SharedArrayBuffer;
+  /** Delivered values go here; absent: nobody wants them. */
+  readonly deliveries?: RingMemory;
+  /** Values to submit come from here; absent: they are generated. */
+  readonly lines?: RingMemory;
+}
+
+/** What the node tells. */
+export type NodeMessage =
+  | {
+    readonly type: "running";
+    readonly wakeFd: number;
+    readonly mtu: number;
+    readonly memoryBytes: number;
+  }
+  | { readonly type: "log"; readonly entry: Entry }
+  | {
+    readonly type: "second";
+    readonly figures: Figures;
+    readonly unanswered: number;
+    readonly reason?: string;
+  }
+  | {
+    readonly type: "ended";
+    readonly summary?: Figures;
+    readonly unanswered: number;
+    readonly reason?: string;
+  }
+  | {
+    readonly type: "failed";
+    readonly message: string;
+    readonly exitCode?: number;
+    readonly stack?: string;
+  };
+
+type Post = (message: NodeMessage) => void;
+
+/** Roles of a kind of node. */
+const ROLES: Record<NodeOptions["kind"], number> = {
+  replica: Role.proposer | Role.acceptor | Role.learner,
+  proposer: Role.proposer,
+  acceptor: Role.acceptor,
+  learner: Role.learner,
+  client: Role.client,
+};
+
+const SECOND_US = 1_000_000;
+
+/** Monotonic time in µs. */
+function now(): number {
+  return performance.now() * 1000;
+}
+
+/** Runs the node until it is stopped or done. The last message is "ended" or "failed". */
+export function runThread(start: NodeStart, post: Post): void {
+  try {
+    new NodeThread(start, post).run();
+  } catch (error) {
+    const { message, stack } = error as Error;
+    const exitCode = error instanceof UserError ? error.exitCode : undefined;
+    post({ type: "failed", message, exitCode, stack });
+  }
+}
+
+class NodeThread {
+  readonly #start: NodeStart;
+  readonly #post: Post;
+  readonly #core: Core;
+  readonly #nic: Nic;
+  readonly #node: Node;
+  readonly #stop: Int32Array;
+  readonly #sink?: RingSink;
+  readonly #client?: ClientSide;
+  readonly #endAt_us: number;
+  #secondAt_us: number;
+  #wasDown = false;
+  /** Set when the node cannot go on. */
+  #fatal: Entry | undefined;
+
+  constructor(start: NodeStart, post: Post) {
+    const { options } = start;
+    this.#start = start;
+    this.#post = post;
+    this.#stop = new Int32Array(start.stop);
+    const { mtu } = probeInterface(options.interfaceName, {
+      nic: options.nic,
+      maxMtu: options.mtu,
+    });
+    checkValueBytes(options, mtu);
+    const now_us = now();
+    this.#core = new Core(coreOptions(start, mtu), now_us);
+    this.#nic = openNic(start, this.#core.area);
+    this.#core.setAddress(this.#nic.address, this.#nic.group);
+    if (options.nic === "af_packet") {
+      presetAddresses(this.#core, options.configuration);
+    }
+    if (start.deliveries !== undefined) {
+      this.#sink = new RingSink(start.deliveries);
+    }
+    if (options.client !== undefined) {
+      this.#client = new ClientSide(start, this.#core, mtu, now_us);
+    }
+    this.#endAt_us = options.lifetime_s === undefined
+      ? Infinity
+      : now_us + options.lifetime_s * SECOND_US;
+    this.#secondAt_us = now_us + SECOND_US;
+    this.#node = new Node({
+      core: this.#core,
+      nic: this.#nic,
+      storage: new MemoryStorage(),
+      now,
+      sink: this.#sink,
+      workload: this.#client?.workload,
+      onEvents: (events) => events.forEach((event) => this.#tell(event)),
+    });
+  }
+
+  run(): void {
+    this.#post({
+      type: "running",
+      wakeFd: this.#nic.wakeFd,
+      mtu: this.#nic.mtu,
+      memoryBytes: this.#core.memoryBytes,
+    });
+    this.#node.run(() => this.#isOver(), (now_us) => this.#each(now_us));
+    this.#sink?.close();
+    const now_us = now();
+    const reason = this.#client?.reason(this.#nic, this.#wasDown, now_us);
+    this.#log(
+      "debug",
+      "counters",
+      counters(this.#core, this.#nic),
+    );
+    this.#nic.close();
+    this.#client?.close();
+    if (this.#fatal !== undefined) {
+      throw new UserError(
+        `${this.#fatal.message}. To go on without the values before it: ` +
+          `--from ${this.#fatal.fields.instance}`,
+      );
+    }
+    this.#post({
+      type: "ended",
+      summary: this.#client?.meter.summary(
+        now_us,
+        this.#core.counter(Counter.retries),
+      ),
+      unanswered: this.#core.gauge(Gauge.inFlightValues),
+      reason,
+    });
+  }
+
+  #isOver(): boolean {
+    return Atomics.load(this.#stop, 0) === 1 || this.#fatal !== undefined ||
+      this.#client?.done === true || now() >= this.#endAt_us;
+  }
+
+  #each(now_us: number): void {
+    this.#client?.each(now_us);
+    if (this.#node.down !== this.#wasDown) this.#tellCard();
+    if (now_us < this.#secondAt_us) return;
+    // After a pause the seconds that were missed are one.
+    const late_us = (now_us - this.#secondAt_us) % SECOND_US;
+    this.#secondAt_us = now_us + SECOND_US - late_us;
+    if (this.#client === undefined) return;
+    this.#post({
+      type: "second",
+      figures: this.#client.meter.second(
+        now_us,
+        this.#core.counter(Counter.retries),
+      ),
+      unanswered: this.#core.gauge(Gauge.inFlightValues),
+      reason: this.#client.reason(this.#nic, this.#wasDown, now_us),
+    });
+  }
+
+  #tell(event: CoreEvent): void {
+    const entry = describe(event);
+    this.#post({ type: "log", entry });
+    // A replica that is behind still votes; a learner that is behind can only mislead its reader.
+    if (
+      event.code === Event.behindTrim && this.#start.options.kind === "learner"
+    ) {
+      this.#fatal = entry;
+    }
+  }
+
+  /** The interface went down or came back, maybe as another device with another address. */
+  #tellCard(): void {
+    this.#wasDown = this.#node.down;
+    const { interfaceName } = this.#start.options;
+    if (this.#wasDown) {
+      this.#log("warn", `interface ${interfaceName} is down; waiting for it`);
+      return;
+    }
+    this.#core.setAddress(this.#nic.address, this.#nic.group);
+    this.#log("info", `interface ${interfaceName} is up again`);
+  }
+
+  #log(
+    level: Entry["level"],
+    message: string,
+    fields: Entry["fields"] = {},
+  ): void {
+    this.#post({ type: "log", entry: { level, message, fields } });
+  }
+}
+
+/** @throws {UserError} if the values that a client is to make cannot travel. */
+function checkValueBytes({ client }: NodeOptions, mtu: number): void {
+  const fit = valueBytesFit(mtu);
+  if (client === undefined || client.stdin || client.valueBytes <= fit) return;
+  throw new UserError(
+    `--value-size ${client.valueBytes} is too large: at most ${fit} bytes fit one frame with an MTU of ${mtu}; ` +
+      "make it smaller, or raise --mtu where every node's interface allows it",
+    EXIT.usage,
+  );
+}
+
+function coreOptions(start: NodeStart, mtu: number): CoreOptions {
+  const { options } = start;
+  const { configuration, client, learner } = options;
+  const catchUp = configuration.learnerCatchUp ? 1n : 0n;
+  return {
+    roles: ROLES[options.kind],
+    id: options.id,
+    cluster: configuration.cluster,
+    incarnation: start.incarnation,
+    seed: start.seed,
+    mtu,
+    ethertype: configuration.ethertype,
+    acceptors: configuration.acceptors.map(({ id }) => id),
+    proposers: configuration.proposers.map(({ id }) => id),
+    leader: configuration.leader,
+    inFlight: configuration.preexecWindow,
+    proposerTimeout_us: configuration.proposerTimeout_ms * 1000,
+    clientTimeout_us: configuration.clientTimeout_ms * 1000,
+    loss: options.loss,
+    logBytes: configuration.acceptorLogBytes,
+    from: learner?.from ?? catchUp,
+    persistent: false,
+    clients: client?.clients ?? 1,
+    outstanding: client?.outstanding ?? 1,
+    firstClient: start.firstClient,
+    proposer: client?.proposerId ?? 0,
+    // Lines may be as long as fits; generated values all have one size.
+    valueBytes: client === undefined || client.stdin ? 0 : client.valueBytes,
+  };
+}
+
+function openNic(start: NodeStart, area: FrameArea): Nic {
+  const { options } = start;
+  const { configuration, udp } = options;
+  const common = {
+    interfaceName: options.interfaceName,
+    cluster: configuration.cluster,
+    roles: ROLES[options.kind],
+    // Two clients may have drawn the same id, so theirs is checked in the core alone.
+    id: options.id,
+    incarnation: start.incarnation,
+    ethertype: configuration.ethertype,
+    maxMtu: options.mtu,
+  };
+  if (options.nic === "af_packet") return openPacketNic(common, area);
+  return openUdpNic({ ...common, ...udp }, area);
+}
+
+function presetAddresses(core: Core, configuration: Configuration): void {
+  for (const { id, address } of configuration.acceptors) {
+    if (address !== undefined) core.preset(Role.acceptor, id, address);
+  }
+  for (const { id, address } of configuration.proposers) {
+    if (address !== undefined) core.preset(Role.proposer, id, address);
+  }
+}
+
+/** Every counter that is not 0, of the core and of the card. */
+function counters(core: Core, nic: Nic): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (let counter = 0; counter < Counter.end; counter++) {
+    const value = core.counter(counter);
+    if (value > 0) counts[Counter[counter]] = value;
+  }
+  for (const [name, value] of Object.entries(nic.stats())) {
+    if (value > 0) counts[`nic_${name}`] = value;
+  }
+  return counts;
+}
