@@ -183,7 +183,7 @@ export const HELD_FRAMES: u32 = 1024;
 /** Sequence numbers that one client may have between its oldest unanswered value and its newest. */
 export const SESSION_SEQUENCES: u32 = 16384;
 /** Clients whose sequence numbers are remembered; the least recently used by log order goes first. */
-export const SESSIONS_MAX: u32 = 1024;
+export const SESSIONS_MAX: u32 = 4096;
 /** Most delivered values in one step, and their bytes after which a step delivers no further instance. */
 export const DELIVERIES_MAX: u32 = 4096;
 export const DELIVERY_STEP_BYTES: u32 = 1 << 20;

@@ -103,7 +103,7 @@ export const OPTIONS = {
     kind: { type: "integer", min: 1, max: 8192 },
     placeholder: "N",
     help:
-      "values in flight (the default fills a frame with small values while another is being decided)",
+      "values in flight, of each virtual client (the default fills a frame while another is decided)",
   },
   "value-size": {
     kind: { type: "integer", min: 1, max: 9000 },

@@ -3,7 +3,7 @@ import { probeInterface } from "../ffi/interfaces.ts";
 import { wake } from "../ffi/shim.ts";
 import { DELIVERY_RING_BYTES, DeliveryReader } from "./delivery.ts";
 import { EXIT, UserError } from "./errors.ts";
-import { Logger } from "./log.ts";
+import { createLogger, type Logger } from "./log.ts";
 import type { NodeOptions } from "./options.ts";
 import {
   type Outlet,
@@ -19,6 +19,8 @@ import type { NodeMessage, NodeStart } from "./thread.ts";
 /** A client's numbers stay below this, so that they are exact in JSON; its virtual clients follow one another. */
 const CLIENT_NUMBER_MAX = 2n ** 48n;
 
+const encoder = new TextEncoder();
+
 /**
  * Runs one node until it is stopped by a signal, has nothing more to do, or cannot go on.
  *
@@ -26,14 +28,14 @@ const CLIENT_NUMBER_MAX = 2n ** 48n;
  * @throws {UserError} if it cannot start, or cannot go on, for a reason the user can mend.
  */
 export async function runNode(options: NodeOptions): Promise<number> {
-  const logger = new Logger({
-    name: options.id === 0 ? options.kind : `${options.kind} ${options.id}`,
+  const logger = createLogger({
+    node: options.id === 0 ? options.kind : `${options.kind} ${options.id}`,
     verbosity: options.verbosity,
     format: options.logFormat,
+    clock: Date.now,
+    write: (line) => Deno.stderr.writeSync(encoder.encode(line)),
   });
-  for (const warning of options.configuration.warnings) {
-    logger.log("warn", warning);
-  }
+  for (const warning of options.configuration.warnings) logger.warn(warning);
   const interfaceName = options.interfaceName ?? onlyInterface(options, logger);
   return await new NodeProcess({ ...options, interfaceName }, logger).run();
 }
@@ -51,7 +53,7 @@ function onlyInterface(options: NodeOptions, logger: Logger): string {
     }
   });
   if (candidates.length === 1) {
-    logger.log("info", `using interface ${candidates[0]}, the only one`);
+    logger.info(`using interface ${candidates[0]}, the only one`);
     return candidates[0];
   }
   throw new UserError(
@@ -127,7 +129,7 @@ class NodeProcess {
             break;
           case "running":
             this.#wakeFd = data.wakeFd;
-            this.#logger.log("info", "running", {
+            this.#logger.info("running", {
               if: this.#options.interfaceName,
               nic: this.#options.nic,
               mtu: data.mtu,
@@ -138,8 +140,7 @@ class NodeProcess {
             if (this.#signal !== undefined) this.#requestStop();
             break;
           case "log":
-            this.#logger.log(
-              data.entry.level,
+            this.#logger[data.entry.level](
               data.entry.message,
               data.entry.fields,
             );
@@ -179,8 +180,7 @@ class NodeProcess {
     if (learner.socket !== undefined) {
       outlets.push(
         await SocketOutlet.open(learner.socket, () =>
-          this.#logger.log(
-            "warn",
+          this.#logger.warn(
             "a program on the socket took nothing for 10 s and was cut off",
           )),
       );

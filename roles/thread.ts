@@ -77,6 +77,8 @@ const ROLES: Record<NodeOptions["kind"], number> = {
 };
 
 const SECOND_US = 1_000_000;
+/** Values in flight of all virtual clients of a process: some 200 MB at the largest. */
+const IN_FLIGHT_MAX = 131_072;
 
 /** Monotonic time in µs. */
 function now(): number {
@@ -118,7 +120,7 @@ class NodeThread {
       nic: options.nic,
       maxMtu: options.mtu,
     });
-    checkValueBytes(options, mtu);
+    checkValues(options, mtu);
     const now_us = now();
     this.#core = new Core(coreOptions(start, mtu), now_us);
     this.#nic = openNic(start, this.#core.area);
@@ -238,10 +240,19 @@ class NodeThread {
   }
 }
 
-/** @throws {UserError} if the values that a client is to make cannot travel. */
-function checkValueBytes({ client }: NodeOptions, mtu: number): void {
+/** @throws {UserError} if the values that a client is to make cannot travel, or would need too much memory. */
+function checkValues({ client }: NodeOptions, mtu: number): void {
+  if (client === undefined) return;
+  const { clients, outstanding } = client;
+  if (clients * outstanding > IN_FLIGHT_MAX) {
+    throw new UserError(
+      `--clients ${clients} times --outstanding ${outstanding} is ${clients * outstanding} values in flight, ` +
+        `and a process may have ${IN_FLIGHT_MAX}; lower one of them, or start several clients`,
+      EXIT.usage,
+    );
+  }
   const fit = valueBytesFit(mtu);
-  if (client === undefined || client.stdin || client.valueBytes <= fit) return;
+  if (client.stdin || client.valueBytes <= fit) return;
   throw new UserError(
     `--value-size ${client.valueBytes} is too large: at most ${fit} bytes fit one frame with an MTU of ${mtu}; ` +
       "make it smaller, or raise --mtu where every node's interface allows it",

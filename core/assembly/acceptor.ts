@@ -265,7 +265,7 @@ export function acceptorTick(now_us: u64): u64 {
     expireAt_us = now_us + EXPIRE_PERIOD_US;
   }
   if (now_us >= hiAt_us) {
-    sendHi();
+    if (!muted) sendHi();
     hiAt_us = now_us + (now_us < votesFrom_us ? LISTEN_HI_PERIOD_US : HI_PERIOD_US);
   }
   gauge(Gauge.promised, promised);
@@ -328,11 +328,13 @@ function vote(ballot: u64, instance: u64): void {
   voteBallot = ballot;
   if (voteCount > 0) {
     const last = voteRanges + <usize>(voteCount - 1) * RANGE_BYTES;
-    if (load<u64>(last, 8) == instance) {
+    const end = load<u64>(last, 8);
+    if (instance == end) {
       store<u64>(last, instance + 1, 8);
       return;
     }
-    if (voteCount == voteRangesMax) acceptorFlush();
+    // Ranges of one frame ascend: what comes out of order goes into another.
+    if (instance < end || voteCount == voteRangesMax) acceptorFlush();
   }
   const range = voteRanges + <usize>(voteCount++) * RANGE_BYTES;
   store<u64>(range, instance);

@@ -40,6 +40,11 @@ export function pendingEmpty(): bool {
 
 /** Room for a run of `bytes`, or 0 when the ring is full; `pendingPush` makes it part of the queue. */
 export function pendingRoom(bytes: usize): usize {
+  if (pendingEmpty()) {
+    // An empty queue starts over, so that the head never stands at the end of an empty upper part.
+    head = ring;
+    tail = ring;
+  }
   if (wrap != 0) return head - tail > bytes ? tail : 0;
   if (ring + RING_BYTES - tail >= bytes) return tail;
   if (head - ring <= bytes) return 0;

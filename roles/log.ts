@@ -1,0 +1,146 @@
+/** Structured log lines: one record, one line, for people or for programs. */
+
+/** How much is logged: nothing, errors, also warnings and information, everything. */
+export type Verbosity = "quiet" | "error" | "info" | "debug";
+
+/** Form of a log line. */
+export type LogFormat = "text" | "json";
+
+/** What a record is. Warnings show wherever information does. */
+export type Level = "error" | "warn" | "info" | "debug";
+
+/** Named values of a record. */
+export type LogFields = Readonly<
+  Record<string, string | number | bigint | boolean | undefined>
+>;
+
+/** One thing to log. */
+export interface LogRecord {
+  readonly time: Date;
+  readonly level: Level;
+  /** Who says it: "replica 1". */
+  readonly name: string;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** Where and how to log. */
+export interface LoggerOptions {
+  /** Who logs: "replica 1". */
+  readonly name: string;
+  readonly verbosity: Verbosity;
+  readonly format: LogFormat;
+  /** Milliseconds since 1970 (default: the machine's clock). */
+  readonly clock?: () => number;
+  /** Takes one line, its newline included (default: standard error). */
+  readonly write?: (line: string) => void;
+}
+
+const SHOWN: Readonly<Record<Verbosity, readonly Level[]>> = {
+  quiet: [],
+  error: ["error"],
+  info: ["error", "warn", "info"],
+  debug: ["error", "warn", "info", "debug"],
+};
+
+/** Writes records as lines, at once: it holds none back. */
+export class Logger {
+  readonly #name: string;
+  readonly #shown: readonly Level[];
+  readonly #format: LogFormat;
+  readonly #clock: () => number;
+  readonly #write: (line: string) => void;
+
+  constructor(options: LoggerOptions) {
+    const { name, verbosity, format, clock, write } = options;
+    this.#name = name;
+    this.#shown = SHOWN[verbosity];
+    this.#format = format;
+    this.#clock = clock ?? Date.now;
+    this.#write = write ?? writeToStderr;
+  }
+
+  /** Logs one record, unless the verbosity hides its level. */
+  log(level: Level, message: string, fields: LogFields = {}): void {
+    if (!this.#shown.includes(level)) return;
+    const record = {
+      time: new Date(this.#clock()),
+      level,
+      name: this.#name,
+      message,
+      fields,
+    };
+    this.#write(formatRecord(this.#format, record) + "\n");
+  }
+}
+
+const encoder = new TextEncoder();
+
+function writeToStderr(line: string): void {
+  const bytes = encoder.encode(line);
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += Deno.stderr.writeSync(bytes.subarray(at));
+    }
+  } catch {
+    // Nobody reads the log any more, and a node does not stop for that.
+  }
+}
+
+/**
+ * Writes a record as one line without its newline.
+ *
+ * Text: `12:00:01.123 info  replica 1: message key=value`, in local time.
+ * JSON: `{"time":…,"level":…,"node":…,"message":…}` and the fields, in UTC.
+ */
+export function formatRecord(format: LogFormat, record: LogRecord): string {
+  return format === "json" ? formatJson(record) : formatText(record);
+}
+
+function formatText({ time, level, name, message, fields }: LogRecord): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${
+    two(time.getSeconds())
+  }.${String(time.getMilliseconds()).padStart(3, "0")}`;
+  const pairs = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}=${textValue(String(value))}`);
+  const head = `${clock} ${level.padEnd(5)} ${name}`;
+  return `${head}: ${withoutControls(message)}${pairs.join("")}`;
+}
+
+function formatJson({ time, level, name, message, fields }: LogRecord): string {
+  const line: Record<string, unknown> = {
+    time: time.toISOString(),
+    level,
+    node: name,
+    message,
+  };
+  for (const [key, value] of Object.entries(fields)) {
+    // What every line has must mean the same in every line.
+    if (Object.hasOwn(line, key)) continue;
+    line[key] = typeof value === "bigint" ? jsonInteger(value) : value;
+  }
+  return JSON.stringify(line);
+}
+
+/** Every reader of JSON takes a number up to 2^53 exactly; beyond that only text is safe. */
+function jsonInteger(value: bigint): number | string {
+  const isSafe = value <= BigInt(Number.MAX_SAFE_INTEGER) &&
+    value >= BigInt(Number.MIN_SAFE_INTEGER);
+  return isSafe ? Number(value) : value.toString();
+}
+
+function textValue(text: string): string {
+  return /^[^\s"=\p{Cc}]+$/u.test(text)
+    ? text
+    : withoutControls(JSON.stringify(text));
+}
+
+/** What came from outside must neither begin a new line nor move a terminal's cursor. */
+function withoutControls(text: string): string {
+  return text.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,300 @@
+/** What a command works with: parsed options and the configuration, joined into one typed object. */
+
+import type { OptionValues } from "./commands.ts";
+import {
+  type Configuration,
+  defaultConfiguration,
+  type Member,
+  readConfiguration,
+} from "./config.ts";
+import { EXIT, UserError } from "./errors.ts";
+import type { LogFormat, Verbosity } from "./log.ts";
+import type { Endpoint } from "./values.ts";
+
+/** The commands that run a node. */
+export const NODE_KINDS = [
+  "replica",
+  "acceptor",
+  "proposer",
+  "learner",
+  "client",
+] as const;
+
+/** What a node is; a replica is a proposer, an acceptor and a learner. */
+export type NodeKind = (typeof NODE_KINDS)[number];
+
+/** Form of the delivered values on standard output. */
+export type OutputForm = "ndjson" | "raw" | "none";
+
+/** Everything a node is started with. */
+export interface NodeOptions {
+  readonly kind: NodeKind;
+  /** 1 to 65535; 0 for a client that draws one. */
+  readonly id: number;
+  /** Absent: the only one that is up besides loopback. */
+  readonly interfaceName?: string;
+  readonly nic: "af_packet" | "udp";
+  /** What the command line says stands here in place of what the file says. */
+  readonly configuration: Configuration;
+  /** Fraction of the received frames to drop, 0 to 1. */
+  readonly loss: number;
+  readonly lifetime_s?: number;
+  readonly seed?: bigint;
+  readonly verbosity: Verbosity;
+  readonly logFormat: LogFormat;
+  /** Largest frame payload to use, in bytes. */
+  readonly mtu?: number;
+  readonly udp: UdpOptions;
+  /** Of a learner and a replica. */
+  readonly learner?: LearnerOptions;
+  readonly client?: ClientOptions;
+}
+
+/** How a node speaks UDP. */
+export interface UdpOptions {
+  /** Where group frames go in multicast mode. */
+  readonly group: { readonly address: string; readonly port: number };
+  /** This node's own port; absent: any that is free. */
+  readonly bind?: number;
+  /** Unicast mode: group frames go to each of these. */
+  readonly peers?: readonly Endpoint[];
+}
+
+/** How values are delivered. */
+export interface LearnerOptions {
+  /** First instance to deliver; absent: as `learnerCatchUp` says. */
+  readonly from?: bigint;
+  readonly output: OutputForm;
+  /** Path of a Unix socket that delivers too. */
+  readonly socket?: string;
+}
+
+/** What a client submits, and what it tells. */
+export interface ClientOptions {
+  /** Values in flight of each virtual client. */
+  readonly outstanding: number;
+  readonly valueBytes: number;
+  readonly clients: number;
+  readonly seconds?: number;
+  readonly count?: number;
+  readonly proposerId?: number;
+  readonly stdin: boolean;
+  readonly json: boolean;
+  readonly statsFile?: string;
+  readonly submittedFile?: string;
+}
+
+/** What `kpaxos demo` is started with. */
+export interface DemoOptions {
+  readonly replicas: number;
+  readonly seconds: number;
+  readonly outstanding: number;
+  readonly keep: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * Joins the options of a node and its configuration, which is read here.
+ *
+ * @throws {UserError} with exit code 2 if they contradict each other or the file is wrong.
+ */
+export function nodeOptions(kind: NodeKind, values: OptionValues): NodeOptions {
+  const configuration = effectiveConfiguration(values);
+  const id = values.id ?? 0;
+  requireMember(kind, id, configuration);
+  const common = {
+    kind,
+    id,
+    interfaceName: values.if,
+    nic: values.nic!,
+    configuration,
+    loss: values.loss!,
+    lifetime_s: toSeconds(values.lifetime),
+    seed: values.seed,
+    verbosity: configuration.verbosity,
+    logFormat: values["log-format"]!,
+    mtu: values.mtu,
+    udp: udpOptions(kind, id, values, configuration),
+  };
+  if (kind === "client") {
+    return { ...common, client: clientOptions(values, configuration) };
+  }
+  if (kind === "learner" || kind === "replica") {
+    return { ...common, learner: learnerOptions(values) };
+  }
+  return common;
+}
+
+/** The options of `kpaxos demo`. */
+export function demoOptions(values: OptionValues): DemoOptions {
+  return {
+    replicas: values.replicas!,
+    seconds: toSeconds(values.seconds)!,
+    outstanding: values.outstanding!,
+    keep: values.keep === true,
+    json: values.json === true,
+  };
+}
+
+function effectiveConfiguration(values: OptionValues): Configuration {
+  const read = values.conf === undefined
+    ? defaultConfiguration()
+    : readConfiguration(values.conf);
+  const { leader } = values;
+  if (leader !== undefined && !hasId(read.proposers, leader)) {
+    throw new UserError(
+      `--leader ${leader} is no proposer of ${read.source}, which has ${
+        ids("proposer", read.proposers)
+      }`,
+      EXIT.usage,
+    );
+  }
+  const warnings = values.nic === "af_packet" &&
+      members(read).some(({ endpoint }) => endpoint !== undefined)
+    ? [
+      ...read.warnings,
+      `${read.source}: IP addresses are used with --nic udp only; MAC addresses are discovered`,
+    ]
+    : read.warnings;
+  return {
+    ...read,
+    warnings,
+    leader: leader ?? read.leader,
+    cluster: values.cluster ?? read.cluster,
+    verbosity: values.verbosity ?? read.verbosity,
+    udpPort: values["udp-port"] ?? read.udpPort,
+    udpGroup: values["udp-group"] ?? read.udpGroup,
+  };
+}
+
+/** Only acceptors and proposers make quorums and ballots, so only they must be known beforehand. */
+function requireMember(
+  kind: NodeKind,
+  id: number,
+  { source, acceptors, proposers }: Configuration,
+): void {
+  const needs: ["acceptor" | "proposer", readonly Member[]][] = [];
+  if (kind === "acceptor" || kind === "replica") {
+    needs.push(["acceptor", acceptors]);
+  }
+  if (kind === "proposer" || kind === "replica") {
+    needs.push(["proposer", proposers]);
+  }
+  for (const [role, known] of needs) {
+    if (hasId(known, id)) continue;
+    throw new UserError(
+      `--id ${id} is no ${role} of ${source}, which has ${ids(role, known)}; ` +
+        "give one of these, or a --conf FILE that has it, the same on every node",
+      EXIT.usage,
+    );
+  }
+}
+
+function learnerOptions(values: OptionValues): LearnerOptions {
+  return { from: values.from, output: values.output!, socket: values.socket };
+}
+
+function clientOptions(
+  values: OptionValues,
+  { source, proposers }: Configuration,
+): ClientOptions {
+  const proposerId = values["proposer-id"];
+  if (proposerId !== undefined && !hasId(proposers, proposerId)) {
+    throw new UserError(
+      `--proposer-id ${proposerId} is no proposer of ${source}, which has ${
+        ids("proposer", proposers)
+      }`,
+      EXIT.usage,
+    );
+  }
+  return {
+    outstanding: values.outstanding!,
+    valueBytes: values["value-size"]!,
+    clients: values.clients!,
+    seconds: toSeconds(values.seconds),
+    count: values.count,
+    proposerId,
+    stdin: values.stdin === true,
+    json: values.json === true,
+    statsFile: values.stats,
+    submittedFile: values.submitted,
+  };
+}
+
+function udpOptions(
+  kind: NodeKind,
+  id: number,
+  values: OptionValues,
+  configuration: Configuration,
+): UdpOptions {
+  const { udpGroup, udpPort } = configuration;
+  const group = { address: udpGroup, port: udpPort };
+  if (values.nic !== "udp") return { group };
+  const peers = values["udp-peers"] ?? distinctEndpoints(configuration);
+  if (peers.length === 0) return { group };
+  const own = ownEndpoint(kind, id, configuration);
+  // Peers that are named must be found there; learners and clients make themselves known.
+  const isNamed = kind !== "learner" && kind !== "client";
+  const bind = values["udp-port"] ?? own?.port ??
+    (isNamed ? udpPort : undefined);
+  return { group, bind, peers };
+}
+
+function ownEndpoint(
+  kind: NodeKind,
+  id: number,
+  configuration: Configuration,
+): Endpoint | undefined {
+  const { acceptors, proposers, learners, source } = configuration;
+  const lists = {
+    replica: [proposers, acceptors, learners],
+    acceptor: [acceptors],
+    proposer: [proposers],
+    learner: [learners],
+    client: [],
+  }[kind];
+  const found = lists.flat().filter((it) => it.id === id)
+    .flatMap(({ endpoint }) => endpoint ?? []);
+  const different = found.find((it) =>
+    it.host !== found[0].host || it.port !== found[0].port
+  );
+  if (different !== undefined) {
+    throw new UserError(
+      `${source} gives replica ${id} two addresses, ${found[0].host}:${
+        found[0].port
+      } and ${different.host}:${different.port}, and one process has one: ` +
+        "write one line `replica`, or start its roles one by one",
+      EXIT.usage,
+    );
+  }
+  return found[0];
+}
+
+function distinctEndpoints(configuration: Configuration): Endpoint[] {
+  const byText = new Map<string, Endpoint>();
+  for (const { endpoint } of members(configuration)) {
+    if (endpoint !== undefined) {
+      byText.set(`${endpoint.host}:${endpoint.port}`, endpoint);
+    }
+  }
+  return [...byText.values()];
+}
+
+function members(
+  { acceptors, proposers, learners }: Configuration,
+): readonly Member[] {
+  return [...acceptors, ...proposers, ...learners];
+}
+
+function hasId(members: readonly Member[], id: number): boolean {
+  return members.some((it) => it.id === id);
+}
+
+function ids(role: string, members: readonly Member[]): string {
+  const numbers = members.map(({ id }) => id).join(", ");
+  return `${role}${members.length > 1 ? "s" : ""} ${numbers}`;
+}
+
+function toSeconds(duration_ms: number | undefined): number | undefined {
+  return duration_ms === undefined ? undefined : duration_ms / 1000;
+}
