@@ -145,7 +145,35 @@ function readOptions(
       values[name] = readOption(command, name, defaults[name]);
     }
   }
+  checkCombinations(command, raw, values);
   return values as OptionValues;
+}
+
+/** An option that the others leave without a meaning is a mistake, not a detail. */
+function checkCombinations(
+  command: CommandName,
+  raw: Record<string, unknown>,
+  values: Record<string, unknown>,
+): void {
+  const isGiven = (name: string) => ((raw[name] as unknown[]) ?? []).length > 0;
+  for (const name of commandSpec(command).options.filter(isGiven)) {
+    const { excludes = [], needs } = optionSpec(name);
+    const other = excludes.find(isGiven);
+    if (other !== undefined) {
+      throw usageError(
+        `option --${name} means nothing beside --${other}`,
+        undefined,
+        command,
+      );
+    }
+    if (needs !== undefined && values[needs.option] !== needs.value) {
+      throw usageError(
+        `option --${name} means nothing without --${needs.option} ${needs.value}`,
+        undefined,
+        command,
+      );
+    }
+  }
 }
 
 function readOption(
@@ -246,9 +274,7 @@ function usageError(
   suggestion?: string,
   command?: CommandName,
 ): UserError {
-  const meant = suggestion === undefined
-    ? ""
-    : `; did you mean ${suggestion}?`;
+  const meant = suggestion === undefined ? "" : `; did you mean ${suggestion}?`;
   const help = command === undefined
     ? "kpaxos help"
     : `kpaxos ${command} --help`;

@@ -13,6 +13,10 @@ export interface OptionSpec {
   readonly help: string;
   /** May be given several times. */
   readonly repeatable?: true;
+  /** Options beside which this one would mean nothing. */
+  readonly excludes?: readonly string[];
+  /** Means nothing unless this option has this value. */
+  readonly needs?: { readonly option: string; readonly value: string };
 }
 
 /** Every option of every command, by its name without the dashes. An option means the same everywhere. */
@@ -86,18 +90,21 @@ export const OPTIONS = {
     kind: { type: "integer", min: 1, max: 65535 },
     placeholder: "PORT",
     help:
-      "with --nic udp: the group's port, or with peers this node's own (default: as configured, else 7400)",
+      "the group's port, or with peers this node's own (default: as configured, else 7400)",
+    needs: { option: "nic", value: "udp" },
   },
   "udp-group": {
     kind: { type: "group" },
     placeholder: "ADDRESS",
-    help:
-      "with --nic udp: multicast group (default: as configured, else 239.75.112.1)",
+    help: "multicast group (default: as configured, else 239.75.112.1)",
+    needs: { option: "nic", value: "udp" },
+    excludes: ["udp-peers"],
   },
   "udp-peers": {
     kind: { type: "endpoints" },
     placeholder: "ADDRESS:PORT,...",
-    help: "with --nic udp: send to each of these instead of to a group",
+    help: "send to each of these instead of to a group",
+    needs: { option: "nic", value: "udp" },
   },
   outstanding: {
     kind: { type: "integer", min: 1, max: 8192 },
@@ -109,6 +116,7 @@ export const OPTIONS = {
     kind: { type: "integer", min: 1, max: 9000 },
     placeholder: "BYTES",
     help: "bytes of each value; a value must fit one frame",
+    excludes: ["stdin"],
   },
   clients: {
     kind: { type: "integer", min: 1, max: 1024 },
@@ -124,6 +132,7 @@ export const OPTIONS = {
     kind: { type: "integer", min: 1, max: Number.MAX_SAFE_INTEGER },
     placeholder: "N",
     help: "stop after this many values",
+    excludes: ["stdin"],
   },
   "proposer-id": {
     kind: { type: "integer", min: 1, max: 65535 },
@@ -180,8 +189,7 @@ export const OPTIONS = {
     repeatable: true,
   },
   "require-termination": {
-    help:
-      "fail also when a proposed value was not delivered by every learner",
+    help: "fail also when a proposed value was not delivered by every learner",
   },
   help: { help: "show this help (also -h)" },
 } as const satisfies Record<string, OptionSpec>;

@@ -123,7 +123,7 @@ class Parser {
   }
 
   parse(bytes: Uint8Array): void {
-    // One decoder per line, so that an error has its line; the first of them takes a BOM away.
+    // Line by line, so that an error has its line. A BOM is taken away.
     const decoder = new TextDecoder("utf-8", { fatal: true });
     for (let from = 0; from < bytes.length;) {
       const newline = bytes.indexOf(10, from);
@@ -437,7 +437,9 @@ function readFile(path: string): Uint8Array {
     if (used <= FILE_BYTES_MAX) return bytes.subarray(0, used);
   } catch (error) {
     throw new UserError(
-      `${path}: ${whyUnreadable(error)}, expected a configuration file; without --conf there are three replicas, ids 1 to 3`,
+      `${path}: ${
+        whyUnreadable(error)
+      }, expected a configuration file; without --conf there are three replicas, ids 1 to 3`,
       EXIT.usage,
       { cause: error },
     );

@@ -68,7 +68,10 @@ export class DeliveryReader {
   readonly #format: DeliveryFormat;
   readonly #onTaken: () => void;
   readonly #encoder = new TextEncoder();
-  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  readonly #decoder = new TextDecoder("utf-8", {
+    fatal: true,
+    ignoreBOM: true,
+  });
   #chunk = new Uint8Array(64 << 10);
   #used = 0;
 

@@ -76,7 +76,7 @@ function usage(name: CommandName): string {
 }
 
 function optionHelp(command: CommandName, option: OptionName): string[] {
-  const { kind, help, repeatable } = optionSpec(option);
+  const { kind, help, repeatable, needs, excludes } = optionSpec(option);
   const { required = [], defaults = {} } = commandSpec(command);
   const notes: string[] = [];
   if (kind?.type === "integer" && kind.max < Number.MAX_SAFE_INTEGER) {
@@ -85,6 +85,10 @@ function optionHelp(command: CommandName, option: OptionName): string[] {
   if (kind?.type === "fraction") notes.push("0 to 1");
   if (kind?.type === "duration") notes.push("seconds, or 500ms, 2s, 1m");
   if (kind?.type === "choice") notes.push(kind.choices.join(", "));
+  if (needs !== undefined) notes.push(`with --${needs.option} ${needs.value}`);
+  if (excludes !== undefined) {
+    notes.push(`not with ${excludes.map((it) => `--${it}`).join(", ")}`);
+  }
   if (repeatable) notes.push("may be repeated");
   if (required.includes(option)) notes.push("required");
   if (defaults[option] !== undefined) notes.push(`default ${defaults[option]}`);

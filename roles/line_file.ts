@@ -23,7 +23,9 @@ export class LineFile {
       });
     } catch (error) {
       throw new UserError(
-        `cannot write ${purpose} to ${path}: ${(error as Error).message}; choose a file in a folder you may write to`,
+        `cannot write ${purpose} to ${path}: ${
+          (error as Error).message
+        }; choose a file in a folder you may write to`,
         EXIT.usage,
       );
     }

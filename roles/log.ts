@@ -19,7 +19,7 @@ export interface LogRecord {
   readonly time: Date;
   readonly level: Level;
   /** Who says it: "replica 1". */
-  readonly name: string;
+  readonly node: string;
   readonly message: string;
   readonly fields: LogFields;
 }
@@ -27,14 +27,19 @@ export interface LogRecord {
 /** Where and how to log. */
 export interface LoggerOptions {
   /** Who logs: "replica 1". */
-  readonly name: string;
+  readonly node: string;
   readonly verbosity: Verbosity;
   readonly format: LogFormat;
-  /** Milliseconds since 1970 (default: the machine's clock). */
-  readonly clock?: () => number;
-  /** Takes one line, its newline included (default: standard error). */
-  readonly write?: (line: string) => void;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** Takes one line, its newline included. */
+  readonly write: (line: string) => void;
 }
+
+/** One method a level. */
+export type Logger = Readonly<
+  Record<Level, (message: string, fields?: LogFields) => void>
+>;
 
 const SHOWN: Readonly<Record<Verbosity, readonly Level[]>> = {
   quiet: [],
@@ -43,48 +48,20 @@ const SHOWN: Readonly<Record<Verbosity, readonly Level[]>> = {
   debug: ["error", "warn", "info", "debug"],
 };
 
-/** Writes records as lines, at once: it holds none back. */
-export class Logger {
-  readonly #name: string;
-  readonly #shown: readonly Level[];
-  readonly #format: LogFormat;
-  readonly #clock: () => number;
-  readonly #write: (line: string) => void;
-
-  constructor(options: LoggerOptions) {
-    const { name, verbosity, format, clock, write } = options;
-    this.#name = name;
-    this.#shown = SHOWN[verbosity];
-    this.#format = format;
-    this.#clock = clock ?? Date.now;
-    this.#write = write ?? writeToStderr;
-  }
-
-  /** Logs one record, unless the verbosity hides its level. */
-  log(level: Level, message: string, fields: LogFields = {}): void {
-    if (!this.#shown.includes(level)) return;
-    const record = {
-      time: new Date(this.#clock()),
-      level,
-      name: this.#name,
-      message,
-      fields,
-    };
-    this.#write(formatRecord(this.#format, record) + "\n");
-  }
-}
-
-const encoder = new TextEncoder();
-
-function writeToStderr(line: string): void {
-  const bytes = encoder.encode(line);
-  try {
-    for (let at = 0; at < bytes.length;) {
-      at += Deno.stderr.writeSync(bytes.subarray(at));
-    }
-  } catch {
-    // Nobody reads the log any more, and a node does not stop for that.
-  }
+/** Makes a logger. It writes at once and holds no line back. */
+export function createLogger(options: LoggerOptions): Logger {
+  const { node, verbosity, format, clock, write } = options;
+  const at = (level: Level) => (message: string, fields: LogFields = {}) => {
+    if (!SHOWN[verbosity].includes(level)) return;
+    const time = new Date(clock());
+    write(formatRecord(format, { time, level, node, message, fields }) + "\n");
+  };
+  return {
+    error: at("error"),
+    warn: at("warn"),
+    info: at("info"),
+    debug: at("debug"),
+  };
 }
 
 /**
@@ -97,7 +74,7 @@ export function formatRecord(format: LogFormat, record: LogRecord): string {
   return format === "json" ? formatJson(record) : formatText(record);
 }
 
-function formatText({ time, level, name, message, fields }: LogRecord): string {
+function formatText({ time, level, node, message, fields }: LogRecord): string {
   const two = (n: number) => String(n).padStart(2, "0");
   const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${
     two(time.getSeconds())
@@ -105,15 +82,15 @@ function formatText({ time, level, name, message, fields }: LogRecord): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}=${textValue(String(value))}`);
-  const head = `${clock} ${level.padEnd(5)} ${name}`;
+  const head = `${clock} ${level.padEnd(5)} ${node}`;
   return `${head}: ${withoutControls(message)}${pairs.join("")}`;
 }
 
-function formatJson({ time, level, name, message, fields }: LogRecord): string {
+function formatJson({ time, level, node, message, fields }: LogRecord): string {
   const line: Record<string, unknown> = {
     time: time.toISOString(),
     level,
-    node: name,
+    node,
     message,
   };
   for (const [key, value] of Object.entries(fields)) {

@@ -23,7 +23,9 @@ export async function publish(
       await reader.readable();
       continue;
     }
-    const open = await Promise.all(outlets.map((outlet) => outlet.write(bytes)));
+    const open = await Promise.all(
+      outlets.map((outlet) => outlet.write(bytes)),
+    );
     if (open.includes(false)) break;
   }
   outlets.forEach((outlet) => outlet.close());
@@ -68,7 +70,9 @@ export class SocketOutlet implements Outlet {
       );
     } catch (error) {
       throw new UserError(
-        `cannot make the socket ${path}: ${(error as Error).message}; choose a path in a folder you may write to`,
+        `cannot make the socket ${path}: ${
+          (error as Error).message
+        }; choose a path in a folder you may write to`,
         EXIT.environment,
       );
     }
@@ -83,6 +87,11 @@ export class SocketOutlet implements Outlet {
     this.#path = path;
     this.#onCutOff = onCutOff;
     this.#accept();
+  }
+
+  /** Programs that read now. */
+  get readers(): number {
+    return this.#connections.size;
   }
 
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {

@@ -20,7 +20,9 @@ export type RingMemory = SharedArrayBuffer;
 /** Makes the memory of a ring of `bytes` bytes, a power of two. */
 export function makeRing(bytes: number): RingMemory {
   if (bytes < 4096 || (bytes & (bytes - 1)) !== 0) {
-    throw new RangeError(`A ring of ${bytes} bytes: a power of two was expected`);
+    throw new RangeError(
+      `A ring of ${bytes} bytes: a power of two was expected`,
+    );
   }
   return new SharedArrayBuffer(CONTROL_BYTES + bytes);
 }
@@ -105,7 +107,12 @@ export class RingWriter extends Ring {
 export class RingReader extends Ring {
   /** Calls `visit` with each record that is there, up to `most`; returns how many there were. */
   read(
-    visit: (bytes: Uint8Array, view: DataView, at: number, length: number) => void,
+    visit: (
+      bytes: Uint8Array,
+      view: DataView,
+      at: number,
+      length: number,
+    ) => void,
     most = Infinity,
   ): number {
     const tail = Atomics.load(this.control, TAIL);

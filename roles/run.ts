@@ -37,12 +37,17 @@ export async function runNode(options: NodeOptions): Promise<number> {
   });
   for (const warning of options.configuration.warnings) logger.warn(warning);
   const interfaceName = options.interfaceName ?? onlyInterface(options, logger);
-  return await new NodeProcess({ ...options, interfaceName }, logger).run();
+  // Ids of clients need not differ: their values carry a number of 48 bits.
+  const id = options.id !== 0 ? options.id : randomBelow(0xffff) + 1;
+  return await new NodeProcess({ ...options, id, interfaceName }, logger).run();
 }
 
 /** The one interface there is besides loopback. */
 function onlyInterface(options: NodeOptions, logger: Logger): string {
-  const names = Array.from(Deno.readDirSync("/sys/class/net"), ({ name }) => name);
+  const names = Array.from(
+    Deno.readDirSync("/sys/class/net"),
+    ({ name }) => name,
+  );
   const candidates = names.sort().filter((name) => {
     try {
       return !probeInterface(name, { nic: options.nic, maxMtu: options.mtu })
@@ -245,6 +250,10 @@ class NodeProcess {
     // A service manager stops a node with SIGTERM, and that is no failure.
     return this.#signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
   }
+}
+
+function randomBelow(bound: number): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] % bound;
 }
 
 function hasOutlet(learner: NonNullable<NodeOptions["learner"]>): boolean {

@@ -44,7 +44,9 @@ export async function feedLines(
     rest = join(rest, chunk.subarray(from));
     if (rest.length > LINE_BYTES_MAX) {
       throw new UserError(
-        `line ${number + 1} of standard input has more than ${LINE_BYTES_MAX} bytes, ` +
+        `line ${
+          number + 1
+        } of standard input has more than ${LINE_BYTES_MAX} bytes, ` +
           "which no frame can carry; is this a text with one value a line?",
       );
     }

@@ -246,7 +246,9 @@ function checkValues({ client }: NodeOptions, mtu: number): void {
   const { clients, outstanding } = client;
   if (clients * outstanding > IN_FLIGHT_MAX) {
     throw new UserError(
-      `--clients ${clients} times --outstanding ${outstanding} is ${clients * outstanding} values in flight, ` +
+      `--clients ${clients} times --outstanding ${outstanding} is ${
+        clients * outstanding
+      } values in flight, ` +
         `and a process may have ${IN_FLIGHT_MAX}; lower one of them, or start several clients`,
       EXIT.usage,
     );

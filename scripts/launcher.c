@@ -322,8 +322,12 @@ static int find_runtime(int self, const char *self_path, const char *base, const
     return -1;
   }
   int cache = parent;
-  if (name != NULL) cache = open_private_folder(parent, name, base);
-  else if (!is_private(&st)) cache = (note("%s: can be written by others", base), -1);
+  if (name != NULL) {
+    cache = open_private_folder(parent, name, base);
+  } else if (!is_private(&st)) {
+    note("%s: is not private to this user", base);
+    return -1;
+  }
   int folder = cache < 0 ? -1 : open_private_folder(cache, runtime->hash, base);
   if (folder < 0 || runtime_is_good(folder, runtime)) return folder;
   /* Others that start at the same moment wait here, and then find the file. */
@@ -406,13 +410,11 @@ static void run_from_cache(int self, const char *self_path, const struct part *r
   const char *home = getenv("HOME");
   char path[4096];
 #define TRY(base, name) run_from_folder(find_runtime(self, self_path, base, name, runtime), base, arguments)
+  if (of_service && of_service[0] == '/' && !strchr(of_service, ':')) TRY(of_service, NULL);
+  if (of_cache && of_cache[0] == '/') TRY(of_cache, "kpaxos");
   /* Root has a place of its own, so that sudo leaves nothing behind in a user's home. */
   if (geteuid() == 0) TRY("/var/cache", "kpaxos");
-  if (of_service && of_service[0] == '/' && !strchr(of_service, ':')) TRY(of_service, NULL);
-  if (of_cache && of_cache[0] == '/') {
-    TRY(of_cache, "kpaxos");
-  } else if (home && home[0] == '/' &&
-             snprintf(path, sizeof path, "%s/.cache", home) < (int)sizeof path) {
+  if (home && home[0] == '/' && snprintf(path, sizeof path, "%s/.cache", home) < (int)sizeof path) {
     struct stat st;
     if (stat(home, &st) == 0 && st.st_uid == geteuid()) mkdir(path, 0700);
     TRY(path, "kpaxos");

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import type { Delivery } from "../core/core.ts";
+import {
+  DELIVERY_RING_BYTES,
+  type DeliveryFormat,
+  DeliveryReader,
+  RingSink,
+} from "./delivery.ts";
+import { makeRing } from "./ring.ts";
+
+function through(
+  format: DeliveryFormat,
+  ...deliveries: Delivery[]
+): string {
+  const memory = makeRing(DELIVERY_RING_BYTES);
+  const sink = new RingSink(memory);
+  const reader = new DeliveryReader(memory, format, () => {});
+  for (const delivery of deliveries) sink.deliver(delivery);
+  sink.close();
+  let text = "";
+  while (!reader.ended) text += new TextDecoder().decode(reader.take());
+  return text;
+}
+
+function delivery(value: Uint8Array | string, more = {}): Delivery {
+  const bytes = typeof value === "string"
+    ? new TextEncoder().encode(value)
+    : value;
+  return {
+    instance: 7,
+    index: 3,
+    client: 12n,
+    sequence: 99,
+    value: bytes,
+    ...more,
+  };
+}
+
+Deno.test("delivered text becomes one JSON object a line, whatever is in it", () => {
+  const odd = 'quote " backslash \\ newline \n null \0 umlaut ü 💡';
+  const lines = through("ndjson", delivery("plain"), delivery(odd)).split("\n");
+  assert.equal(
+    lines[0],
+    '{"instance":7,"index":3,"client":12,"seq":99,"value":"plain"}',
+  );
+  assert.equal(JSON.parse(lines[1]).value, odd);
+  assert.equal(lines.length, 3);
+});
+
+Deno.test("a value that is not UTF-8 goes as base64, and a BOM stays", () => {
+  const [binary, bom] = through(
+    "ndjson",
+    delivery(Uint8Array.of(0xff, 0, 0xfe)),
+    delivery(Uint8Array.of(0xef, 0xbb, 0xbf, 65)),
+  ).split("\n").map((line) => line === "" ? undefined : JSON.parse(line));
+  assert.equal(binary.base64, "/wD+");
+  assert.ok(!("value" in binary));
+  assert.equal(bom.value, "\ufeffA");
+});
+
+Deno.test("a client number beyond 2^53 stays exact as a string", () => {
+  const client = 2n ** 60n + 1n;
+  const [line] = through("ndjson", delivery("x", { client })).split("\n");
+  assert.equal(JSON.parse(line).client, String(client));
+});
+
+Deno.test("raw output is each value and a newline, empty ones too", () => {
+  assert.equal(
+    through("raw", delivery("a"), delivery(""), delivery("b")),
+    "a\n\nb\n",
+  );
+});
+
+Deno.test("a slow reader makes the sink full, and reading says so to the node", () => {
+  const memory = makeRing(DELIVERY_RING_BYTES);
+  const sink = new RingSink(memory);
+  let told = 0;
+  const reader = new DeliveryReader(memory, "raw", () => told++);
+  const value = new Uint8Array(1000);
+  let delivered = 0;
+  while (!sink.full) {
+    sink.deliver(delivery(value));
+    delivered++;
+  }
+  assert.equal(told, 0);
+  let taken = 0;
+  while (taken < delivered) taken += reader.take().length / 1001;
+  assert.equal(taken, delivered);
+  assert.equal(told, 1);
+  assert.ok(!sink.full);
+});

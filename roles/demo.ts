@@ -1,0 +1,230 @@
+/** The demo: a cluster of real processes on this machine under load, and proof that it agreed. */
+import { checkRun } from "./check.ts";
+import { EXIT, UserError } from "./errors.ts";
+import { LineCounter } from "./line_counter.ts";
+import { LocalProcess, type LocalProcessOptions } from "./local_process.ts";
+import type { Figures } from "./meter.ts";
+import type { DemoOptions } from "./options.ts";
+import {
+  type LocalNetwork,
+  NoNamespaces,
+  openLoopback,
+  openNamespaces,
+} from "./private_network.ts";
+import { ClientReport, duration } from "./report.ts";
+import { selfCommand } from "./self.ts";
+
+/** Learners besides those of the replicas; what they deliver is compared. */
+const LEARNERS = 2;
+/** How long the nodes may take to start. */
+const START_MS = 30_000;
+/** How long learners may deliver nothing before the demo no longer waits for them. */
+const STALLED_MS = 5_000;
+/** How long a node may take to leave. */
+const LEAVE_MS = 5_000;
+const POLL_MS = 50;
+/** Nodes end by themselves so long after the load should be over, should this process be killed. */
+const ORPHAN_S = 300;
+/** Lines of a log that are shown when its node failed. */
+const LOG_LINES = 5;
+
+/** What a client prints with --json, as far as it is used here. */
+type ClientLine = Figures & {
+  readonly second?: number;
+  readonly unanswered: number;
+  readonly reason?: string;
+};
+
+/** Thrown at whatever the demo is waiting for when a signal came. */
+class Interrupted extends Error {}
+
+/**
+ * Runs a cluster on this machine, puts load on it, and checks what it did.
+ *
+ * @returns The exit code: 0 only if every submitted value was delivered once, in one order.
+ * @throws {UserError} if a node cannot run.
+ */
+export async function runDemo(options: DemoOptions): Promise<number> {
+  const demo = new Demo(options);
+  const stopListening = demo.listen();
+  try {
+    return await demo.run();
+  } catch (error) {
+    if (error instanceof Interrupted) return EXIT.interrupted;
+    throw error;
+  } finally {
+    await demo.cleanUp();
+    stopListening();
+  }
+}
+
+class Demo {
+  readonly #options: DemoOptions;
+  readonly #folder = Deno.makeTempDirSync({ prefix: "kpaxos-demo-" });
+  readonly #processes: LocalProcess[] = [];
+  /** Rejects when there is no point in going on. */
+  readonly #trouble: Promise<never>;
+  #giveUp: (error: Error) => void = () => {};
+  #network?: LocalNetwork;
+  #interrupted = false;
+  /** Nodes may end now. */
+  #leaving = false;
+
+  constructor(options: DemoOptions) {
+    this.#options = options;
+    this.#trouble = new Promise((_, reject) => this.#giveUp = reject);
+    this.#trouble.catch(() => {
+      // It may come while nobody waits.
+    });
+  }
+
+  /** Ends in order on the first signal, and at once on the second; returns what undoes it. */
+  listen(): () => void {
+    const handler = () => {
+      if (this.#interrupted) {
+        this.#processes.forEach((process) => process.signal("SIGKILL"));
+      }
+      this.#interrupted = true;
+      this.#giveUp(new Interrupted());
+    };
+    const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+    signals.forEach((signal) => Deno.addSignalListener(signal, handler));
+    return () =>
+      signals.forEach((signal) => Deno.removeSignalListener(signal, handler));
+  }
+
+  async run(): Promise<number> {
+    const { replicas, seconds } = this.#options;
+    this.#network = await this.#openNetwork();
+    this.#say(
+      `${plural(replicas, "replica")}, ${LEARNERS} learners and a client, ` +
+        (this.#network.kind === "namespaces"
+          ? "each in a network namespace of its own, joined by a bridge"
+          : "as processes on loopback"),
+    );
+    const learned = await this.#startCluster();
+    this.#say(`all are running; load for ${seconds} s`);
+    const submitted = this.#path("submitted.txt");
+    const summary = await this.#load(submitted);
+    this.#say("the load is over; the learners deliver what is left");
+    const delivered = await this.#awaitDelivery(learned, summary.values);
+    await this.#leave();
+    const report = await checkRun({
+      proposed: [submitted],
+      learned,
+      requireTermination: true,
+    });
+    this.#print(summary, delivered, report);
+    return report.ok ? EXIT.done : EXIT.failed;
+  }
+
+  /** Ends what still runs, and removes everything but what is to be kept. */
+  async cleanUp(): Promise<void> {
+    await this.#leave();
+    await this.#network?.close();
+    if (this.#options.keep) {
+      this.#say(`logs, submitted and delivered values: ${this.#folder}`);
+    } else {
+      await Deno.remove(this.#folder, { recursive: true });
+    }
+  }
+
+  async #openNetwork(): Promise<LocalNetwork> {
+    try {
+      return await openNamespaces(this.#options.replicas + LEARNERS + 1);
+    } catch (error) {
+      if (!(error instanceof NoNamespaces)) throw error;
+      this.#say(
+        `no private network can be made here (${error.message}), so the nodes use UDP on loopback`,
+      );
+      return openLoopback();
+    }
+  }
+
+  /** Starts replicas and learners; returns the files that the learners write to. */
+  async #startCluster(): Promise<string[]> {
+    const { replicas } = this.#options;
+    const ids = Array.from({ length: replicas }, (_, i) => i + 1);
+    await Deno.writeTextFile(
+      this.#path("paxos.conf"),
+      ids.map((id) => `replica ${id}\n`).join(""),
+    );
+    for (const id of ids) {
+      this.#start(id, `replica ${id}`, ["replica", "--id", String(id)], {
+        onError: (line) => {
+          const ballot = / leading ballot=(\S+)/.exec(line)?.[1];
+          if (ballot !== undefined) {
+            this.#say(`replica ${id} leads, ballot ${ballot}`);
+          }
+        },
+      });
+    }
+    const learned: string[] = [];
+    for (let id = replicas + 1; id <= replicas + LEARNERS; id++) {
+      const outputFile = this.#path(`learner-${id}.ndjson`);
+      learned.push(outputFile);
+      this.#start(id, `learner ${id}`, ["learner", "--id", String(id)], {
+        outputFile,
+      });
+    }
+    await this.#orTrouble(
+      Promise.all(
+        this.#processes.map((process) => process.errors.find(/: running /)),
+      ),
+      START_MS,
+      "the nodes did not start",
+    );
+    return learned;
+  }
+
+  /** Runs the client to its end; returns its summary. */
+  async #load(submitted: string): Promise<ClientLine> {
+    const { replicas, outstanding, seconds } = this.#options;
+    const report = new ClientReport(false);
+    const lines: ClientLine[] = [];
+    const client = this.#start(replicas + LEARNERS + 1, "client", [
+      ...["client", "--json", "--outstanding", String(outstanding)],
+      ...["--seconds", String(seconds), "--submitted", submitted],
+    ], {
+      onOutput: (text) => {
+        const line: ClientLine = JSON.parse(text);
+        lines.push(line);
+        if (line.second !== undefined) {
+          report.second(line, line.unanswered, line.reason);
+        }
+      },
+    });
+    const { code } = await this.#orTrouble(client.ended);
+    const summary = lines.at(-1);
+    if (summary === undefined || summary.second !== undefined) {
+      throw failure(client, code);
+    }
+    return summary;
+  }
+
+  /** Waits until every learner has delivered so many values, or nothing more comes; returns how many they have. */
+  async #awaitDelivery(
+    files: readonly string[],
+    values: number,
+  ): Promise<number[]> {
+    const counters = files.map((path) => new LineCounter(path));
+    try {
+      let progressAt = performance.now();
+      for (;;) {
+        let grew = false;
+        for (const counter of counters) grew = counter.advance() || grew;
+        const now = performance.now();
+        if (grew) progressAt = now;
+        const isComplete = counters.every(({ lines }) => lines >= values);
+        if (isComplete || now - progressAt > STALLED_MS) {
+          return counters.map(({ lines }) => lines);
+        }
+        await this.#orTrouble(
+          new Promise((resolve) => setTimeout(resolve, POLL_MS)),
+        );
+      }
+    } finally {
+      counters.forEach((counter) => counter.close());
+    }
+  }
+}

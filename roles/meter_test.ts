@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { Meter } from "./meter.ts";
+
+Deno.test("a meter reports a second and the run, each from its own start", () => {
+  const meter = new Meter(0);
+  for (let i = 1; i <= 100; i++) {
+    meter.submit(64);
+    meter.record(i * 10);
+  }
+  const first = meter.second(1_000_000, 5);
+  assert.equal(first.values, 100);
+  assert.equal(first.values_per_s, 100);
+  assert.equal(first.mbit_per_s, 0.05);
+  assert.equal(first.latency_us.p50, 500);
+  assert.equal(first.latency_us.max, 1000);
+  assert.equal(first.retries, 5);
+  const empty = meter.second(2_000_000, 5);
+  assert.deepEqual(empty, {
+    values: 0,
+    values_per_s: 0,
+    mbit_per_s: 0,
+    latency_us: { p50: 0, p90: 0, p99: 0, p999: 0, max: 0 },
+    retries: 0,
+  });
+  const run = meter.summary(2_000_000, 7);
+  assert.equal(run.values, 100);
+  assert.equal(run.values_per_s, 50);
+  assert.equal(run.latency_us.p90, 900);
+  assert.equal(run.retries, 7);
+});
+
+Deno.test("a latency below a microsecond counts as one", () => {
+  const meter = new Meter(0);
+  meter.record(0);
+  assert.equal(meter.summary(1, 0).latency_us.max, 1);
+});

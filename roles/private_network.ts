@@ -1,0 +1,158 @@
+/**
+ * Networks for many nodes on this one machine, without root: network namespaces joined by a bridge,
+ * or loopback where namespaces are not to be had.
+ *
+ *   this process ── holder: user namespace, and a network namespace with the bridge br0
+ *                     │ port1        │ port2        │ port3
+ *                     │ eth0         │ eth0         │ eth0     each node: a network namespace of its own
+ *                   node 1         node 2         node 3
+ *
+ * Nothing is named outside of these processes, no file is made and nothing is mounted: when the last
+ * of them has ended, the kernel has removed everything (namespaces(7), veth(4)).
+ */
+
+/** Where nodes can be started. */
+export interface LocalNetwork {
+  readonly kind: "namespaces" | "loopback";
+  /** Options that every node needs to be on it. */
+  readonly nodeOptions: readonly string[];
+  /** The command line that runs `argv` as node number `node`, from 1 on; each number once. */
+  command(node: number, argv: readonly string[]): string[];
+  /** Removes it; the nodes must have ended. */
+  close(): Promise<void>;
+}
+
+/** Namespaces that could not be made, and why. */
+export class NoNamespaces extends Error {
+  override name = "NoNamespaces";
+}
+
+/** Debian keeps ip(8) in sbin, which is not on everybody's path. */
+const PATH = `${Deno.env.get("PATH") ?? ""}:/usr/sbin:/sbin`;
+
+/**
+ * What the holder does: builds the bridge and a cable for each node, says so, and keeps the
+ * namespaces until its input ends, which it does with this process at the latest.
+ */
+const HOLDER = `
+trap '' INT TERM
+command -v ip >/dev/null || { echo 'ip(8) is not installed; Debian has it in iproute2' >&2; exit 1; }
+ip link add br0 type bridge && ip link set br0 up || exit 1
+node=1
+while [ $node -le $1 ]; do
+  ip link add port$node type veth peer name node$node && ip link set port$node master br0 up || exit 1
+  node=$((node + 1))
+done
+echo ready
+read -r _
+`;
+
+/** What a node does in its new namespace: takes its end of the cable, and becomes the program. */
+const NODE = `
+ip link set lo up &&
+nsenter -t "$1" -n ip link set "node$2" netns $$ name eth0 &&
+ip link set eth0 up || exit 3
+shift 2
+exec "$@"
+`;
+
+/**
+ * Makes network namespaces for so many nodes, joined by a bridge.
+ *
+ * @throws {NoNamespaces} with the reason if this system does not let this user.
+ */
+export async function openNamespaces(nodes: number): Promise<LocalNetwork> {
+  // Root needs no user namespace, and where it has one, its sockets get smaller buffers.
+  const ways = Deno.uid() === 0 ? [[], ["-U", "-r"]] : [["-U", "-r"]];
+  let failure: unknown;
+  for (const way of ways) {
+    try {
+      return await Namespaces.open(nodes, way);
+    } catch (error) {
+      if (!(error instanceof NoNamespaces)) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+class Namespaces implements LocalNetwork {
+  readonly kind = "namespaces";
+  readonly nodeOptions = ["--if", "eth0"];
+  readonly #holder: Deno.ChildProcess;
+  readonly #enter: readonly string[];
+
+  static async open(
+    nodes: number,
+    way: readonly string[],
+  ): Promise<Namespaces> {
+    let holder: Deno.ChildProcess;
+    try {
+      holder = new Deno.Command("unshare", {
+        args: [...way, "-n", "--", "sh", "-c", HOLDER, "sh", String(nodes)],
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+        env: { PATH },
+      }).spawn();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      throw new NoNamespaces(
+        "unshare(1) is not installed; Debian has it in util-linux",
+      );
+    }
+    const complaint = new Response(holder.stderr).text();
+    const output = holder.stdout.getReader();
+    const { done } = await output.read();
+    await output.cancel();
+    if (done) {
+      await holder.stdin.close().catch(() => {
+        // It has ended and reads no more.
+      });
+      await holder.status;
+      throw new NoNamespaces((await complaint).trim().replaceAll("\n", "; "));
+    }
+    return new Namespaces(holder, way.length > 0);
+  }
+
+  private constructor(holder: Deno.ChildProcess, hasUserNamespace: boolean) {
+    this.#holder = holder;
+    this.#enter = hasUserNamespace
+      ? [
+        ...["nsenter", "-t", String(holder.pid), "-U", "-n"],
+        ...["--preserve-credentials", "--"],
+      ]
+      : [];
+  }
+
+  command(node: number, argv: readonly string[]): string[] {
+    return [
+      ...this.#enter,
+      ...["unshare", "-n", "--", "env", `PATH=${PATH}`, "sh", "-c", NODE, "sh"],
+      ...[String(this.#holder.pid), String(node), ...argv],
+    ];
+  }
+
+  async close(): Promise<void> {
+    await this.#holder.stdin.close().catch(() => {
+      // It has ended already.
+    });
+    await this.#holder.status;
+  }
+}
+
+/** UDP multicast on loopback, with a port and a cluster of its own, so that it meets no other nodes. */
+export function openLoopback(): LocalNetwork {
+  const [port, cluster] = crypto.getRandomValues(new Uint16Array(2));
+  return {
+    kind: "loopback",
+    nodeOptions: [
+      ...["--nic", "udp", "--if", "lo"],
+      // Below the ports that Linux gives to whoever asks for any.
+      ...["--udp-port", String(10_000 + port % 20_000)],
+      ...["--cluster", String(Math.max(cluster, 1))],
+    ],
+    command: (_node, argv) => [...argv],
+    close: () => Promise.resolve(),
+  };
+}

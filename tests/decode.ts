@@ -1,0 +1,262 @@
+/**
+ * Frames to fields, drawn by hand from `docs/wire.md` and from nothing else: it shares no offset
+ * with the core, so both can only agree by following the document.
+ */
+
+/** The names of the message types, by number. */
+export const TYPES = [
+  "",
+  "prepare",
+  "promise",
+  "accept",
+  "accepted",
+  "reject",
+  "heartbeat",
+  "submit",
+  "answer",
+  "hi",
+  "ok",
+  "bye",
+  "repair",
+  "learned",
+  "forgot",
+] as const;
+
+export type MessageName = Exclude<typeof TYPES[number], "">;
+
+/** The names of the roles, by bit. */
+export const ROLES = ["proposer", "acceptor", "learner", "client"] as const;
+
+export type RoleName = typeof ROLES[number];
+
+/** One client's consecutive values. */
+export interface RunFields {
+  client: bigint;
+  first: bigint;
+  values: Uint8Array[];
+}
+
+/** Instances from `first` up to, but without, `end`. */
+export interface RangeFields {
+  first: bigint;
+  end: bigint;
+}
+
+/** An accepted instance. */
+export interface EntryFields {
+  instance: bigint;
+  ballot: bigint;
+  decided: boolean;
+  batch: RunFields[];
+}
+
+/** What a message says beyond its header. */
+export type Body =
+  | { type: "prepare"; from: bigint }
+  | {
+    type: "promise";
+    start: bigint;
+    end: bigint;
+    decided: bigint;
+    last: boolean;
+    pause: boolean;
+    entries: EntryFields[];
+  }
+  | { type: "accept"; decided: bigint; instance: bigint; batch: RunFields[] }
+  | { type: "accepted"; ranges: RangeFields[] }
+  | { type: "reject"; rejected: bigint; decided: bigint }
+  | { type: "heartbeat"; decided: bigint; next: bigint }
+  | { type: "submit"; batch: RunFields[] }
+  | {
+    type: "answer";
+    answered: { client: bigint; first: bigint; count: number }[];
+  }
+  | { type: "hi"; delivered: bigint }
+  | { type: "ok"; decided: bigint; trimmed: bigint; next: bigint }
+  | { type: "bye" }
+  | { type: "repair"; ranges: RangeFields[] }
+  | {
+    type: "learned";
+    trimmed: bigint;
+    decided: bigint;
+    entries: EntryFields[];
+  }
+  | { type: "forgot"; known: number; refused: number };
+
+/** What stands before the body. */
+export interface Header {
+  destination: string;
+  source: string;
+  ethertype: number;
+  version: number;
+  cluster: number;
+  senderRole: RoleName;
+  receiverRoles: RoleName[];
+  senderId: number;
+  /** 0: all. */
+  receiverId: number;
+  incarnation: number;
+  ballot: bigint;
+}
+
+export interface FrameFields extends Header {
+  length: number;
+  checksum: bigint;
+  body: Body;
+}
+
+/** Bytes of the link header: destination, source, EtherType. */
+const LINK = 14;
+
+function linkAddress(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"))
+    .join(":");
+}
+
+function rolesOf(mask: number): RoleName[] {
+  return ROLES.filter((_, bit) => mask >> bit & 1);
+}
+
+/** Runs of a batch of `bytes` bytes at `at`. */
+function decodeBatch(view: DataView, at: number, bytes: number): RunFields[] {
+  const runs: RunFields[] = [];
+  const end = at + bytes;
+  while (at < end) {
+    const client = view.getBigUint64(at, true);
+    const word = view.getBigUint64(at + 8, true);
+    at += 16;
+    const values: Uint8Array[] = [];
+    for (let n = word >> 48n; n > 0n; n--) {
+      const length = view.getUint16(at, true);
+      const from = view.byteOffset + at + 2;
+      values.push(new Uint8Array(view.buffer, from, length).slice());
+      at += 2 + length;
+    }
+    at = (at + 7) & ~7;
+    runs.push({ client, first: word & 0xffff_ffff_ffffn, values });
+  }
+  return runs;
+}
+
+function decodeEntries(
+  view: DataView,
+  at: number,
+  count: number,
+): EntryFields[] {
+  return Array.from({ length: count }, () => {
+    const bytes = view.getUint32(at + 16, true);
+    const batch = decodeBatch(view, at + 24, bytes);
+    const values = batch.reduce((sum, run) => sum + run.values.length, 0);
+    if (values !== view.getUint16(at + 20, true)) {
+      throw new Error(`An entry at ${at} counts its values wrongly`);
+    }
+    const entry = {
+      instance: view.getBigUint64(at, true),
+      ballot: view.getBigUint64(at + 8, true),
+      decided: (view.getUint16(at + 22, true) & 1) === 1,
+      batch,
+    };
+    at += 24 + bytes;
+    return entry;
+  });
+}
+
+function decodeRanges(view: DataView): RangeFields[] {
+  return Array.from({ length: view.getUint32(32, true) }, (_, i) => ({
+    first: view.getBigUint64(40 + i * 16, true),
+    end: view.getBigUint64(48 + i * 16, true),
+  }));
+}
+
+function decodeBody(view: DataView, type: MessageName): Body {
+  const u64 = (at: number) => view.getBigUint64(at, true);
+  const u32 = (at: number) => view.getUint32(at, true);
+  switch (type) {
+    case "prepare":
+      return { type, from: u64(32) };
+    case "promise":
+      return {
+        type,
+        start: u64(32),
+        end: u64(40),
+        decided: u64(48),
+        last: (u32(60) & 1) !== 0,
+        pause: (u32(60) & 2) !== 0,
+        entries: decodeEntries(view, 64, u32(56)),
+      };
+    case "accept":
+      return {
+        type,
+        decided: u64(32),
+        instance: u64(40),
+        batch: decodeBatch(view, 56, u32(48)),
+      };
+    case "accepted":
+    case "repair":
+      return { type, ranges: decodeRanges(view) };
+    case "reject":
+      return { type, rejected: u64(32), decided: u64(40) };
+    case "heartbeat":
+      return { type, decided: u64(32), next: u64(40) };
+    case "submit":
+      return { type, batch: decodeBatch(view, 40, u32(32)) };
+    case "answer":
+      return {
+        type,
+        answered: Array.from({ length: u32(32) }, (_, i) => ({
+          client: u64(40 + i * 16),
+          first: u64(48 + i * 16) & 0xffff_ffff_ffffn,
+          count: Number(u64(48 + i * 16) >> 48n),
+        })),
+      };
+    case "hi":
+      return { type, delivered: u64(32) };
+    case "ok":
+      return { type, decided: u64(32), trimmed: u64(40), next: u64(48) };
+    case "bye":
+      return { type };
+    case "learned":
+      return {
+        type,
+        trimmed: u64(32),
+        decided: u64(40),
+        entries: decodeEntries(view, 56, u32(48)),
+      };
+    case "forgot":
+      return { type, known: u32(32), refused: u32(36) };
+  }
+}
+
+/** The message type of a frame, without a look at the rest. */
+export function typeOf(frame: Uint8Array): MessageName {
+  return TYPES[frame[LINK + 1]] as MessageName;
+}
+
+/**
+ * All fields of a sound frame.
+ *
+ * @param frame From the link header on.
+ * @throws {RangeError} if a field lies outside of the frame.
+ */
+export function decode(frame: Uint8Array): FrameFields {
+  const link = new DataView(frame.buffer, frame.byteOffset, LINK);
+  const from = frame.byteOffset + LINK;
+  const length = new DataView(frame.buffer, from).getUint16(10, true);
+  const view = new DataView(frame.buffer, from, length);
+  return {
+    destination: linkAddress(frame.subarray(0, 6)),
+    source: linkAddress(frame.subarray(6, 12)),
+    ethertype: link.getUint16(12, false),
+    version: view.getUint8(0),
+    cluster: view.getUint16(2, true),
+    senderRole: rolesOf(view.getUint8(4))[0],
+    receiverRoles: rolesOf(view.getUint8(5)),
+    senderId: view.getUint16(6, true),
+    receiverId: view.getUint16(8, true),
+    length,
+    incarnation: view.getUint32(12, true),
+    checksum: view.getBigUint64(16, true),
+    ballot: view.getBigUint64(24, true),
+    body: decodeBody(view, typeOf(frame)),
+  };
+}

@@ -1,0 +1,211 @@
+/** Fields to frames: the other half of `decode.ts`, with which tests forge what a core receives. */
+import {
+  type Body,
+  type EntryFields,
+  type Header,
+  type RangeFields,
+  ROLES,
+  type RunFields,
+  TYPES,
+} from "./decode.ts";
+import { xxh64 } from "./xxh64.ts";
+
+const LINK = 14;
+const HEADER = 32;
+
+const text = new TextEncoder();
+
+/** A ballot: the round above 16 bits of the proposer's id. */
+export function ballotOf(round: number | bigint, id: number): bigint {
+  return BigInt(round) << 16n | BigInt(id);
+}
+
+/** One client's consecutive values, from text. */
+export function run(
+  client: bigint,
+  first: number | bigint,
+  ...values: string[]
+): RunFields {
+  return {
+    client,
+    first: BigInt(first),
+    values: values.map((value) => text.encode(value)),
+  };
+}
+
+/** Little-endian words, one after another. */
+class Writer {
+  readonly bytes: number[] = [];
+
+  u16(value: number): this {
+    this.bytes.push(value & 0xff, value >> 8 & 0xff);
+    return this;
+  }
+
+  u32(value: number): this {
+    return this.u16(value & 0xffff).u16(value >>> 16);
+  }
+
+  u64(value: bigint): this {
+    return this.u32(Number(value & 0xffff_ffffn)).u32(Number(value >> 32n));
+  }
+
+  raw(bytes: ArrayLike<number>): this {
+    for (let i = 0; i < bytes.length; i++) this.bytes.push(bytes[i]);
+    return this;
+  }
+
+  pad8(): this {
+    while (this.bytes.length % 8 !== 0) this.bytes.push(0);
+    return this;
+  }
+}
+
+function encodeBatch(batch: readonly RunFields[]): number[] {
+  const to = new Writer();
+  for (const { client, first, values } of batch) {
+    to.u64(client).u64(first | BigInt(values.length) << 48n);
+    for (const value of values) to.u16(value.length).raw(value);
+    to.pad8();
+  }
+  return to.bytes;
+}
+
+function countValues(batch: readonly RunFields[]): number {
+  return batch.reduce((sum, { values }) => sum + values.length, 0);
+}
+
+function entries(to: Writer, list: readonly EntryFields[]): void {
+  for (const { instance, ballot, decided, batch } of list) {
+    const bytes = encodeBatch(batch);
+    to.u64(instance).u64(ballot).u32(bytes.length).u16(countValues(batch))
+      .u16(decided ? 1 : 0).raw(bytes);
+  }
+}
+
+function ranges(to: Writer, list: readonly RangeFields[]): void {
+  to.u32(list.length).u32(0);
+  for (const { first, end } of list) to.u64(first).u64(end);
+}
+
+function encodeBody(body: Body): number[] {
+  const to = new Writer();
+  switch (body.type) {
+    case "prepare":
+      to.u64(body.from);
+      break;
+    case "promise":
+      to.u64(body.start).u64(body.end).u64(body.decided)
+        .u32(body.entries.length)
+        .u32((body.last ? 1 : 0) | (body.pause ? 2 : 0));
+      entries(to, body.entries);
+      break;
+    case "accept": {
+      const batch = encodeBatch(body.batch);
+      to.u64(body.decided).u64(body.instance).u32(batch.length)
+        .u32(countValues(body.batch)).raw(batch);
+      break;
+    }
+    case "accepted":
+    case "repair":
+      ranges(to, body.ranges);
+      break;
+    case "reject":
+      to.u64(body.rejected).u64(body.decided);
+      break;
+    case "heartbeat":
+      to.u64(body.decided).u64(body.next);
+      break;
+    case "submit": {
+      const batch = encodeBatch(body.batch);
+      to.u32(batch.length).u32(countValues(body.batch)).raw(batch);
+      break;
+    }
+    case "answer":
+      to.u32(body.answered.length).u32(0);
+      for (const { client, first, count } of body.answered) {
+        to.u64(client).u64(first | BigInt(count) << 48n);
+      }
+      break;
+    case "hi":
+      to.u64(body.delivered);
+      break;
+    case "ok":
+      to.u64(body.decided).u64(body.trimmed).u64(body.next);
+      break;
+    case "bye":
+      break;
+    case "learned":
+      to.u64(body.trimmed).u64(body.decided).u32(body.entries.length).u32(0);
+      entries(to, body.entries);
+      break;
+    case "forgot":
+      to.u32(body.known).u32(body.refused);
+      break;
+  }
+  return to.bytes;
+}
+
+function addressBytes(address: string): number[] {
+  return address.split(":").map((byte) => parseInt(byte, 16));
+}
+
+function maskOf(roles: readonly string[]): number {
+  return ROLES.reduce(
+    (mask, role, bit) => mask | (roles.includes(role) ? 1 << bit : 0),
+    0,
+  );
+}
+
+/** What a header says unless a test says otherwise. */
+const DEFAULTS: Omit<Header, "senderRole" | "senderId" | "incarnation"> = {
+  destination: "03:6b:70:78:00:01",
+  source: "02:00:00:00:00:77",
+  ethertype: 0x88b5,
+  version: 1,
+  cluster: 1,
+  receiverRoles: [...ROLES],
+  receiverId: 0,
+  ballot: 0n,
+};
+
+/** Header fields that have no default, and those that a test wants otherwise. */
+export type Sender =
+  & Pick<Header, "senderRole" | "senderId" | "incarnation">
+  & Partial<Header>;
+
+/** A sound frame, from the link header on. */
+export function encode(sender: Sender, body: Body): Uint8Array<ArrayBuffer> {
+  const header = { ...DEFAULTS, ...sender };
+  const payload = encodeBody(body);
+  const to = new Writer()
+    .raw(addressBytes(header.destination))
+    .raw(addressBytes(header.source))
+    .raw([header.ethertype >> 8, header.ethertype & 0xff])
+    .raw([header.version, TYPES.indexOf(body.type)])
+    .u16(header.cluster)
+    .raw([maskOf([header.senderRole]), maskOf(header.receiverRoles)])
+    .u16(header.senderId)
+    .u16(header.receiverId)
+    .u16(HEADER + payload.length)
+    .u32(header.incarnation)
+    .u64(0n)
+    .u64(header.ballot)
+    .raw(payload);
+  return seal(Uint8Array.from(to.bytes));
+}
+
+/** Gives a frame the checksum that fits the rest of it, and returns it. */
+export function seal<T extends Uint8Array>(frame: T): T {
+  const view = new DataView(frame.buffer, frame.byteOffset + LINK);
+  view.setBigUint64(16, checksumOf(frame), true);
+  return frame;
+}
+
+/** The checksum that a frame should have, by its header's length. */
+export function checksumOf(frame: Uint8Array): bigint {
+  const view = new DataView(frame.buffer, frame.byteOffset + LINK);
+  const start = xxh64(frame.subarray(LINK, LINK + 16), 0n);
+  const end = LINK + view.getUint16(10, true);
+  return xxh64(frame.subarray(LINK + 24, end), start);
+}
