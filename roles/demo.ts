@@ -1,5 +1,7 @@
 /** The demo: a cluster of real processes on this machine under load, and proof that it agreed. */
-import { checkRun } from "./check.ts";
+import { statfsSync } from "node:fs";
+import { checkRun, type Report } from "./check.ts";
+import { formatReport, reportExitCode, verdict } from "./check_report.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { LineCounter } from "./line_counter.ts";
 import { LocalProcess, type LocalProcessOptions } from "./local_process.ts";
@@ -27,6 +29,8 @@ const POLL_MS = 50;
 const ORPHAN_S = 300;
 /** Lines of a log that are shown when its node failed. */
 const LOG_LINES = 5;
+/** The demo stops before it fills the disk. */
+const FREE_BYTES_MIN = 256 << 20;
 
 /** What a client prints with --json, as far as it is used here. */
 type ClientLine = Figures & {
@@ -107,15 +111,12 @@ class Demo {
     const submitted = this.#path("submitted.txt");
     const summary = await this.#load(submitted);
     this.#say("the load is over; the learners deliver what is left");
-    const delivered = await this.#awaitDelivery(learned, summary.values);
+    await this.#awaitDelivery(learned, summary.values);
     await this.#leave();
-    const report = await checkRun({
-      proposed: [submitted],
-      learned,
-      requireTermination: true,
-    });
-    this.#print(summary, delivered, report);
-    return report.ok ? EXIT.done : EXIT.failed;
+    this.#say("checking what was submitted against what was delivered");
+    const report = checkRun({ proposed: [submitted], learned });
+    this.#print(summary, report);
+    return reportExitCode(report, true);
   }
 
   /** Ends what still runs, and removes everything but what is to be kept. */
@@ -145,10 +146,8 @@ class Demo {
   async #startCluster(): Promise<string[]> {
     const { replicas } = this.#options;
     const ids = Array.from({ length: replicas }, (_, i) => i + 1);
-    await Deno.writeTextFile(
-      this.#path("paxos.conf"),
-      ids.map((id) => `replica ${id}\n`).join(""),
-    );
+    const members = ids.map((id) => `replica ${id}\n`).join("");
+    await Deno.writeTextFile(this.#path("paxos.conf"), members);
     for (const id of ids) {
       this.#start(id, `replica ${id}`, ["replica", "--id", String(id)], {
         onError: (line) => {
@@ -167,13 +166,15 @@ class Demo {
         outputFile,
       });
     }
-    await this.#orTrouble(
-      Promise.all(
-        this.#processes.map((process) => process.errors.find(/: running /)),
-      ),
+    const inTime = this.#limit(
       START_MS,
-      "the nodes did not start",
+      `the nodes did not all start within ${
+        START_MS / 1000
+      } s: is this machine busy?`,
     );
+    const running = this.#processes.map((it) => it.errors.find(/: running /));
+    await this.#orTrouble(Promise.all(running));
+    inTime();
     return learned;
   }
 
@@ -189,9 +190,9 @@ class Demo {
       onOutput: (text) => {
         const line: ClientLine = JSON.parse(text);
         lines.push(line);
-        if (line.second !== undefined) {
-          report.second(line, line.unanswered, line.reason);
-        }
+        if (line.second === undefined) return;
+        report.second(line, line.unanswered, line.reason);
+        this.#watchDisk();
       },
     });
     const { code } = await this.#orTrouble(client.ended);
@@ -202,11 +203,11 @@ class Demo {
     return summary;
   }
 
-  /** Waits until every learner has delivered so many values, or nothing more comes; returns how many they have. */
+  /** Waits until every learner has delivered so many values, or nothing more comes. */
   async #awaitDelivery(
     files: readonly string[],
     values: number,
-  ): Promise<number[]> {
+  ): Promise<void> {
     const counters = files.map((path) => new LineCounter(path));
     try {
       let progressAt = performance.now();
@@ -216,9 +217,7 @@ class Demo {
         const now = performance.now();
         if (grew) progressAt = now;
         const isComplete = counters.every(({ lines }) => lines >= values);
-        if (isComplete || now - progressAt > STALLED_MS) {
-          return counters.map(({ lines }) => lines);
-        }
+        if (isComplete || now - progressAt > STALLED_MS) return;
         await this.#orTrouble(
           new Promise((resolve) => setTimeout(resolve, POLL_MS)),
         );
@@ -227,4 +226,149 @@ class Demo {
       counters.forEach((counter) => counter.close());
     }
   }
+
+  #start(
+    node: number,
+    name: string,
+    command: readonly string[],
+    options: Partial<LocalProcessOptions>,
+  ): LocalProcess {
+    const network = this.#network!;
+    const log = Deno.openSync(this.#path(`${name.replace(" ", "-")}.log`), {
+      create: true,
+      write: true,
+    });
+    const process = new LocalProcess({
+      ...options,
+      name,
+      argv: network.command(node, [
+        ...selfCommand(),
+        ...command,
+        ...network.nodeOptions,
+        ...["--conf", this.#path("paxos.conf")],
+        ...["--lifetime", String(this.#options.seconds + ORPHAN_S)],
+      ]),
+      onError: (line) => {
+        log.writeSync(new TextEncoder().encode(line + "\n"));
+        options.onError?.(line);
+      },
+    });
+    process.ended.then(({ code }) => {
+      log.close();
+      if (!this.#leaving && name !== "client") {
+        this.#giveUp(failure(process, code));
+      }
+    });
+    this.#processes.push(process);
+    return process;
+  }
+
+  /** Ends every process; learners first, so that they can still say goodbye. */
+  async #leave(): Promise<void> {
+    this.#leaving = true;
+    for (const process of [...this.#processes].reverse()) {
+      process.signal("SIGTERM");
+    }
+    await Promise.all(
+      this.#processes.map((process) => process.leave(LEAVE_MS)),
+    );
+  }
+
+  /** Values come faster than a disk has room for them for long. */
+  #watchDisk(): void {
+    const { bavail, bsize } = statfsSync(this.#folder);
+    if (bavail * bsize >= FREE_BYTES_MIN) return;
+    this.#giveUp(
+      new UserError(
+        `less than ${
+          FREE_BYTES_MIN >> 20
+        } MB are left for the delivered values in ${this.#folder}; ` +
+          "set TMPDIR to a folder with more room, or give fewer --seconds",
+        EXIT.environment,
+      ),
+    );
+  }
+
+  /** What everything that takes time is waited for with. */
+  #orTrouble<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#trouble]);
+  }
+
+  /** Gives up after this time, unless what is returned was called before. */
+  #limit(time_ms: number, reason: string): () => void {
+    const timer = setTimeout(
+      () => this.#giveUp(new UserError(reason)),
+      time_ms,
+    );
+    return () => clearTimeout(timer);
+  }
+
+  #print(summary: ClientLine, report: Report): void {
+    const { replicas, json, keep } = this.#options;
+    const network = this.#network!.kind;
+    const learners = report.learners.map(({ delivered }, i) => ({
+      id: replicas + 1 + i,
+      delivered,
+    }));
+    const { out, err } = formatReport(report, false);
+    if (json) {
+      console.log(JSON.stringify({
+        ok: reportExitCode(report, true) === EXIT.done,
+        verdict: verdict(report),
+        network,
+        replicas,
+        ...summary,
+        learners,
+        violations: report.violations,
+        folder: keep ? this.#folder : undefined,
+      }));
+      return;
+    }
+    const { latency_us: latency } = summary;
+    const carrier = network === "namespaces"
+      ? "bare Ethernet frames"
+      : "UDP on loopback";
+    console.log(
+      `${grouped(summary.values)} values decided over ${carrier}: ` +
+        `${
+          grouped(summary.values_per_s)
+        } values/s, ${summary.mbit_per_s} Mb/s, ` +
+        `retries ${grouped(summary.retries)}\n` +
+        `latency p50 ${duration(latency.p50)}, p90 ${duration(latency.p90)}, ` +
+        `p99 ${duration(latency.p99)}, p99.9 ${duration(latency.p999)}, ` +
+        `max ${duration(latency.max)}`,
+    );
+    for (const { id, delivered } of learners) {
+      console.log(`learner ${id} delivered ${grouped(delivered)} values`);
+    }
+    if (reportExitCode(report, true) !== EXIT.done) {
+      console.error(err.trimEnd());
+    }
+    console.log(out.trimEnd());
+  }
+
+  #path(name: string): string {
+    return `${this.#folder}/${name}`;
+  }
+
+  #say(text: string): void {
+    console.error(`demo: ${text}`);
+  }
+}
+
+/** Why the demo cannot go on: what a process said last. */
+function failure(process: LocalProcess, code: number): UserError {
+  const said = process.errors.lines.slice(-LOG_LINES);
+  return new UserError(
+    [`${process.name} ended with exit code ${code}:`, ...said].join("\n  "),
+    code === EXIT.environment ? EXIT.environment : EXIT.failed,
+  );
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
 }

@@ -463,8 +463,10 @@ export class Cluster {
       const common = Math.min(longest.length, sequence.length);
       for (let i = 0; i < common; i++) {
         if (longest[i] === sequence[i]) continue;
-        this.fail(`${node.name} delivered ${sequence[i]} after ${i} values, ` +
-          `another learner ${longest[i]}`);
+        this.fail(
+          `${node.name} delivered ${sequence[i]} after ${i} values, ` +
+            `another learner ${longest[i]}`,
+        );
       }
       if (sequence.length > longest.length) longest = sequence;
     }

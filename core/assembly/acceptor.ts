@@ -81,7 +81,7 @@ import {
   registryHi,
   registryInit,
   registryLowest,
-  registrySlowest,
+  slowestLearner,
 } from "./registry";
 import { acceptorCount, batchBytesMax, incarnation, mtu, settingU32 } from "./settings";
 
@@ -95,7 +95,7 @@ const REPAIR_FRAMES: i32 = 32;
 const LISTEN_US: u64 = 100_000;
 const LISTEN_HI_PERIOD_US: u64 = 25_000;
 const HI_PERIOD_US: u64 = 500_000;
-const EXPIRE_PERIOD_US: u64 = 500_000;
+const EXPIRE_PERIOD_US: u64 = 100_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
 
 /** Highest ballot promised, and the incarnation of its proposer. Invariant: never falls. */
@@ -163,7 +163,7 @@ export function acceptorAccept(p: usize, now_us: u64): void {
       count(Counter.logFull);
       if (now_us - logFullNotedAt_us >= LOG_FULL_NOTE_PERIOD_US) {
         logFullNotedAt_us = now_us;
-        note(Event.logFull, registrySlowest(decided), instance);
+        note(Event.logFull, slowestLearner, instance);
       }
       return;
     }
@@ -302,7 +302,7 @@ function promise(ballot: u64, proposer: u32): void {
 
 /** Instances below may be taken from the log: decided, and delivered by every registered learner. */
 function trimLimit(): u64 {
-  return registryLowest(decided);
+  return registryLowest(logLow, decided);
 }
 
 /** The leader of `ballot` says that all instances below `to` are decided: with its own values, where it proposed any. */

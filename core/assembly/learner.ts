@@ -69,7 +69,7 @@ import { Window } from "./window";
 import { acceptorHeard, acceptorAddress } from "./peers";
 import { BYE_BYTES, VALUE_HEADER_BYTES } from "../layout";
 
-const HI_PERIOD_US: u64 = 500_000;
+const HI_PERIOD_US: u64 = 100_000;
 /** Progress after which acceptors hear of it before the period is over, so that they can trim. */
 const HI_INSTANCES: u64 = 1024;
 /** How long a gap may be a mere reordering before the learner asks. */

@@ -8,8 +8,11 @@ import { Event, REGISTRATIONS_MAX } from "../layout";
 import { arenaTake } from "./arena";
 import { note } from "./meters";
 
-/** A learner that renews twice a second is gone after ten lost renewals. */
-const LEASE_US: u64 = 5_000_000;
+/**
+ * A learner renews ten times a second. Until it is taken for gone the log may fill up and votes
+ * stop, so the lease is not longer than ten lost renewals.
+ */
+const LEASE_US: u64 = 1_000_000;
 
 @unmanaged
 class Registration {
@@ -77,25 +80,21 @@ export function registryExpire(now_us: u64): void {
   }
 }
 
-/** The lowest instance that a registered learner still has to deliver, `limit` at most. */
-export function registryLowest(limit: u64): u64 {
+/** Id of the learner that the last `registryLowest` speaks of; 0: none. */
+export let slowestLearner: u32 = 0;
+
+/**
+ * The lowest instance that a registered learner still has to deliver, `limit` at most. A learner that
+ * needs what lies below `kept` cannot be helped here any more, and holds nothing back.
+ */
+export function registryLowest(kept: u64, limit: u64): u64 {
   let lowest = limit;
+  slowestLearner = 0;
   for (let i = 0; i < used; i++) {
     const entry = at(i);
-    if (entry.incarnation != 0 && entry.delivered < lowest) lowest = entry.delivered;
+    if (entry.incarnation == 0 || entry.delivered < kept || entry.delivered >= lowest) continue;
+    lowest = entry.delivered;
+    slowestLearner = entry.id;
   }
   return lowest;
-}
-
-/** Id of the learner that `registryLowest` speaks of; 0: none. */
-export function registrySlowest(limit: u64): u32 {
-  let lowest = limit;
-  let id: u32 = 0;
-  for (let i = 0; i < used; i++) {
-    const entry = at(i);
-    if (entry.incarnation == 0 || entry.delivered >= lowest) continue;
-    lowest = entry.delivered;
-    id = entry.id;
-  }
-  return id;
 }

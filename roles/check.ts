@@ -1,0 +1,298 @@
+/** Did the learners deliver what Paxos promises? Compares what was proposed with what they delivered. */
+
+import { Digest } from "./digest.ts";
+import { EXIT, UserError } from "./errors.ts";
+import { type Delivered, readLearned } from "./learned.ts";
+import { readLines } from "./lines.ts";
+import { Tally } from "./tally.ts";
+
+/** What can be violated; order is told apart from agreement because its cause lies in one learner. */
+export type Property = "agreement" | "order" | "integrity" | "duplicates";
+
+/** A property that does not hold, at the first place where it does not. */
+export interface Violation {
+  readonly property: Property;
+  readonly file: string;
+  /** From 1 on. */
+  readonly line: number;
+  /** Both sides. */
+  readonly message: string;
+}
+
+/** What a comparison found. */
+export interface Report {
+  /** Number of proposed values. */
+  readonly proposed: number;
+  readonly learners: readonly {
+    readonly file: string;
+    readonly delivered: number;
+  }[];
+  /** The first violation of each property, in the order in which they were found. */
+  readonly violations: readonly Violation[];
+  /** Proposed values that every learner delivered. */
+  readonly deliveredByAll: number;
+  /** Percentage of the proposed values, cut (not rounded) to two decimals; 0 when nothing was proposed. */
+  readonly terminated_percent: number;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Checks a run.
+ *
+ * - *agreement*: no position (instance, index) holds two values, and each
+ *   learner's sequence is a prefix of the longest;
+ * - *order*: positions rise within a learner;
+ * - *integrity*: a learner delivers nothing that was not proposed, and nothing
+ *   more often than it was proposed;
+ * - *duplicates*: no (client, seq) twice in one learner;
+ * - *termination*: how much of what was proposed every learner delivered.
+ *
+ * The learners' files are read side by side, in step, so that memory grows only
+ * with the number of values: about 48 bytes for each.
+ *
+ * @param files.proposed Text, one value a line.
+ * @param files.learned NDJSON as `kpaxos learner` writes it, one file per learner.
+ * @throws {UserError} if a file cannot be read, is named twice, or holds a malformed line.
+ */
+export function checkRun(
+  files: {
+    readonly proposed: readonly string[];
+    readonly learned: readonly string[];
+  },
+): Report {
+  for (const path of [...files.proposed, ...files.learned]) {
+    const times = [...files.proposed, ...files.learned]
+      .filter((it) => it === path).length;
+    if (times > 1) {
+      throw new UserError(
+        `${path} is named ${times} times, expected each file once`,
+        EXIT.usage,
+      );
+    }
+  }
+  const checker = new Checker(files.learned);
+  for (const path of files.proposed) checker.propose(path);
+  checker.compare();
+  return checker.report();
+}
+
+/** One learner's file and how far it was read. */
+interface Learner {
+  readonly file: string;
+  readonly number: number;
+  readonly deliveries: Generator<Delivered, void, undefined>;
+  /** The next delivery; absent: none is left. */
+  head?: Delivered;
+  delivered: number;
+}
+
+class Checker {
+  readonly #learners: Learner[];
+  readonly #values: Tally;
+  readonly #requests: Tally;
+  readonly #digest = new Digest();
+  readonly #encoder = new TextEncoder();
+  readonly #violations = new Map<Property, Violation>();
+  readonly #warnings: string[] = [];
+  #proposed = 0;
+
+  constructor(learned: readonly string[]) {
+    this.#learners = learned.map((file, number) => ({
+      file,
+      number,
+      deliveries: readLearned(file, (line) =>
+        this.#warnings.push(
+          `${file}:${line}: the last line is cut off and was left out`,
+        )),
+      delivered: 0,
+    }));
+    this.#values = new Tally(learned.length);
+    this.#requests = new Tally(learned.length);
+  }
+
+  propose(path: string): void {
+    for (const { bytes } of readLines(path)) {
+      this.#digest.update(bytes);
+      this.#values.expect(this.#values.insert(this.#digest));
+      this.#proposed++;
+    }
+  }
+
+  /** Reads all learners in step: always those whose next position is the lowest. */
+  compare(): void {
+    for (const learner of this.#learners) this.#advance(learner);
+    for (;;) {
+      const lowest = this.#lowest();
+      if (lowest === undefined) return;
+      this.#checkAgreement(lowest);
+      const position = lowest.head!;
+      for (const learner of this.#learners) {
+        if (learner.head === undefined) continue;
+        if (comparePositions(learner.head, position) !== 0) continue;
+        this.#checkIntegrity(learner, learner.head);
+        this.#checkDuplicate(learner, learner.head);
+        this.#advance(learner);
+      }
+    }
+  }
+
+  report(): Report {
+    let deliveredByAll = 0;
+    for (let entry = 0; entry < this.#values.size; entry++) {
+      let least = this.#values.expected(entry);
+      for (const { number } of this.#learners) {
+        least = Math.min(least, this.#values.seen(entry, number));
+      }
+      deliveredByAll += least;
+    }
+    const warnings = [...this.#warnings];
+    if (this.#proposed === 0) warnings.push("nothing was proposed");
+    return {
+      proposed: this.#proposed,
+      learners: this.#learners.map(({ file, delivered }) => ({
+        file,
+        delivered,
+      })),
+      violations: [...this.#violations.values()],
+      deliveredByAll,
+      terminated_percent: this.#proposed === 0
+        ? 0
+        : Math.floor(deliveredByAll * 10_000 / this.#proposed) / 100,
+      warnings,
+    };
+  }
+
+  #advance(learner: Learner): void {
+    const before = learner.head;
+    const next = learner.deliveries.next();
+    learner.head = next.done === true ? undefined : next.value;
+    const { head } = learner;
+    if (head === undefined) return;
+    learner.delivered++;
+    if (before === undefined || comparePositions(before, head) < 0) return;
+    this.#violated("order", learner, head, [
+      `position ${place(head)} comes after ${place(before)}`,
+      `of ${learner.file}:${before.line}, but positions must rise`,
+    ]);
+  }
+
+  #lowest(): Learner | undefined {
+    let lowest: Learner | undefined;
+    for (const learner of this.#learners) {
+      if (learner.head === undefined) continue;
+      if (
+        lowest === undefined ||
+        comparePositions(learner.head, lowest.head!) < 0
+      ) {
+        lowest = learner;
+      }
+    }
+    return lowest;
+  }
+
+  #checkAgreement(lowest: Learner): void {
+    // Out of order, or out of step, files are no longer read side by side at the same place.
+    if (this.#violations.has("agreement") || this.#violations.has("order")) {
+      return;
+    }
+    const expected = lowest.head!;
+    for (const learner of this.#learners) {
+      const { head } = learner;
+      if (head === undefined || learner === lowest) continue;
+      if (comparePositions(head, expected) !== 0) {
+        this.#violated("agreement", learner, head, [
+          `the sequence goes on with position ${place(head)}`,
+          `without ${
+            place(expected)
+          }, which ${lowest.file}:${expected.line} has`,
+        ]);
+      } else if (!sameDelivery(head, expected)) {
+        this.#violated("agreement", learner, head, [
+          `position ${place(head)} holds ${describe(head)}, but in`,
+          `${lowest.file}:${expected.line} it holds ${describe(expected)}`,
+        ]);
+      }
+    }
+  }
+
+  #checkIntegrity(learner: Learner, delivered: Delivered): void {
+    const entry = this.#values.find(delivered.digest);
+    if (entry < 0) {
+      this.#violated("integrity", learner, delivered, [
+        `${describe(delivered)} was delivered, but never proposed`,
+      ]);
+      return;
+    }
+    const times = this.#values.see(entry, learner.number);
+    const expected = this.#values.expected(entry);
+    if (times <= expected || this.#violations.has("integrity")) return;
+    const { digest } = delivered;
+    const earlier = firstLine(
+      learner.file,
+      (it) => it.digest.low === digest.low && it.digest.high === digest.high,
+    );
+    this.#violated("integrity", learner, delivered, [
+      `${describe(delivered)} was delivered ${times} times${earlier},`,
+      `but proposed ${expected} ${expected === 1 ? "time" : "times"}`,
+    ]);
+  }
+
+  #checkDuplicate(learner: Learner, delivered: Delivered): void {
+    const { client, seq } = delivered;
+    this.#digest.update(this.#encoder.encode(`${seq} ${client}`));
+    const entry = this.#requests.insert(this.#digest);
+    const times = this.#requests.see(entry, learner.number);
+    if (times === 1 || this.#violations.has("duplicates")) return;
+    const earlier = firstLine(
+      learner.file,
+      (it) => it.client === client && it.seq === seq,
+    );
+    this.#violated("duplicates", learner, delivered, [
+      `${describe(delivered)} was delivered ${times} times${earlier}`,
+    ]);
+  }
+
+  #violated(
+    property: Property,
+    { file }: Learner,
+    { line }: Delivered,
+    message: readonly string[],
+  ): void {
+    if (this.#violations.has(property)) return;
+    this.#violations.set(property, {
+      property,
+      file,
+      line,
+      message: message.join(" "),
+    });
+  }
+}
+
+/** ", first in FILE:LINE", read again because what was delivered is not kept; empty for a pipe. */
+function firstLine(
+  file: string,
+  isIt: (delivered: Delivered) => boolean,
+): string {
+  for (const delivered of readLearned(file, () => {})) {
+    if (isIt(delivered)) return `, first in ${file}:${delivered.line}`;
+  }
+  return "";
+}
+
+function comparePositions(a: Delivered, b: Delivered): number {
+  return a.instance - b.instance || a.index - b.index;
+}
+
+function sameDelivery(a: Delivered, b: Delivered): boolean {
+  return a.client === b.client && a.seq === b.seq &&
+    a.digest.low === b.digest.low && a.digest.high === b.digest.high;
+}
+
+function place({ instance, index }: Delivered): string {
+  return `${instance}/${index}`;
+}
+
+function describe({ value, client, seq }: Delivered): string {
+  const shown = value.length > 40 ? `${value.slice(0, 40)}…` : value;
+  return `${JSON.stringify(shown)} (client ${client}, seq ${seq})`;
+}

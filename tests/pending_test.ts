@@ -1,0 +1,133 @@
+/** The leader's queue against a list: first in, first out, whole values, over the ring's end. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { openUnits } from "./units.ts";
+
+const RING_BYTES = 4 << 20;
+
+/** A value in the queue, as client/sequence:length:fill. */
+type Name = string;
+
+function makeQueue() {
+  const opened = openUnits();
+  const { units, scratch } = opened;
+  units.queueMake();
+  const view = () => new DataView(opened.bytes.buffer);
+  return {
+    empty: () => units.queueEmpty() !== 0,
+    push(client: bigint, first: number, sizes: readonly number[]): boolean {
+      const bytes = opened.bytes;
+      let at = scratch + 16;
+      sizes.forEach((size, i) => {
+        view().setUint16(at, size, true);
+        bytes.fill((first + i) % 251, at + 2, at + 2 + size);
+        at += 2 + size;
+      });
+      const end = (at + 7) & ~7;
+      bytes.fill(0, at, end);
+      view().setBigUint64(scratch, client, true);
+      view().setBigUint64(
+        scratch + 8,
+        BigInt(first) | BigInt(sizes.length) << 48n,
+        true,
+      );
+      return units.queuePush(scratch, end - scratch) !== 0;
+    },
+    /** The values of one batch, each checked for its bytes. */
+    take(limit: number): Name[] {
+      const batch = scratch + 0x8000;
+      const bytes = units.queueTake(batch, limit);
+      assert(bytes <= limit && bytes % 8 === 0, `a batch of ${bytes} bytes`);
+      const names: Name[] = [];
+      const memory = opened.bytes;
+      for (let at = batch; at < batch + bytes;) {
+        const client = view().getBigUint64(at, true);
+        const word = view().getBigUint64(at + 8, true);
+        const count = Number(word >> 48n);
+        assert(count > 0, "a run without values");
+        let sequence = Number(word & 0xffff_ffff_ffffn);
+        at += 16;
+        for (let n = 0; n < count; n++, sequence++) {
+          const size = view().getUint16(at, true);
+          const value = memory.subarray(at + 2, at + 2 + size);
+          assert(value.every((byte) => byte === sequence % 251));
+          names.push(`${client}/${sequence}:${size}`);
+          at += 2 + size;
+        }
+        at = (at + 7) & ~7;
+      }
+      assert.equal(units.queueTaken(), names.length);
+      return names;
+    },
+  };
+}
+
+Deno.test("the queue gives back what went in, in order, whatever the limits of the batches", () => {
+  const operation = fc.oneof(
+    fc.record({
+      client: fc.bigInt(1n, 3n),
+      sizes: fc.array(fc.integer({ min: 0, max: 300 }), {
+        minLength: 1,
+        maxLength: 40,
+      }),
+    }),
+    fc.record({ limit: fc.integer({ min: 42, max: 180 }).map((w) => w * 8) }),
+  );
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
+      const queue = makeQueue();
+      const expected: Name[] = [];
+      const got: Name[] = [];
+      let next = 1;
+      for (const operation of operations) {
+        if ("limit" in operation) {
+          got.push(...queue.take(operation.limit));
+          continue;
+        }
+        const { client, sizes } = operation;
+        assert(queue.push(client, next, sizes));
+        sizes.forEach((size, i) =>
+          expected.push(`${client}/${next + i}:${size}`)
+        );
+        next += sizes.length;
+      }
+      while (!queue.empty()) got.push(...queue.take(1400));
+      assert.deepEqual(got, expected);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("the queue goes on over the ring's end many times, nearly empty or nearly full", () => {
+  for (const waiting of [0, 1, 3000]) {
+    const queue = makeQueue();
+    const expected: Name[] = [];
+    const got: Name[] = [];
+    const sizes = [200, 700, 300];
+    // Five times around.
+    for (let n = 0; n * 1224 < RING_BYTES * 5; n++) {
+      assert(queue.push(7n, n * 3 + 1, sizes), `push ${n}, ${waiting} waiting`);
+      sizes.forEach((size, i) => expected.push(`7/${n * 3 + 1 + i}:${size}`));
+      if (n >= waiting) got.push(...queue.take(1224));
+    }
+    while (!queue.empty()) got.push(...queue.take(1400));
+    assert.deepEqual(got, expected);
+  }
+});
+
+Deno.test("a full queue refuses, loses nothing, and takes again what fits", () => {
+  const queue = makeQueue();
+  const sizes = [1000];
+  let pushed = 0;
+  while (queue.push(1n, pushed + 1, sizes)) pushed++;
+  assert.equal(pushed, Math.floor(RING_BYTES / 1024));
+  assert.deepEqual(queue.take(1400), ["1/1:1000"]);
+  // The ring never fills to the last byte once it has wrapped, so two go for one to come.
+  assert.deepEqual(queue.take(1400), ["1/2:1000"]);
+  assert(queue.push(1n, pushed + 1, sizes));
+  assert(!queue.push(1n, pushed + 2, sizes));
+  const rest: Name[] = [];
+  while (!queue.empty()) rest.push(...queue.take(1400));
+  assert.equal(rest.length, pushed - 1);
+  assert.equal(rest.at(-1), `1/${pushed + 1}:1000`);
+});

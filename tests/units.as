@@ -1,0 +1,118 @@
+/** Doors to the insides of the core, for tests that measure one piece against a model of it. */
+import { arenaReset, arenaTake } from "../core/assembly/arena";
+import { xxh64 } from "../core/assembly/checksum";
+import { logGet, logHigh, logInit, logLow, logPut } from "../core/assembly/log";
+import {
+  pendingEmpty,
+  pendingInit,
+  pendingPush,
+  pendingRoom,
+  pendingTake,
+  takenValues,
+} from "../core/assembly/pending";
+import { Sessions } from "../core/assembly/sessions";
+import { addMember, settle, setSetting } from "../core/assembly/settings";
+import { Window } from "../core/assembly/window";
+import { Role, Setting } from "../core/layout";
+
+/** Readies the arena, as `init` does, and one page of bytes for the host to write to. Returns where. */
+export function begin(acceptors: i32): usize {
+  setSetting(Setting.roles, Role.acceptor);
+  setSetting(Setting.mtu, 512);
+  setSetting(Setting.incarnation, 1);
+  for (let id = 1; id <= acceptors; id++) addMember(Role.acceptor, id);
+  settle();
+  arenaReset();
+  return arenaTake(0x10000);
+}
+
+export function hash(at: usize, bytes: u32, seed: u64): u64 {
+  return xxh64(at, bytes, seed);
+}
+
+let sessions: Sessions = changetype<Sessions>(0);
+export function sessionsMake(): void {
+  sessions = Sessions.make();
+}
+export function sessionsHas(client: u64, sequence: u64): bool {
+  return sessions.has(client, sequence);
+}
+export function sessionsAdd(client: u64, sequence: u64): bool {
+  return sessions.add(client, sequence);
+}
+export function sessionsClear(): void {
+  sessions.clear();
+}
+
+export function logMake(bytes: u32): void {
+  logInit(bytes);
+}
+export function put(instance: u64, ballot: u64, batch: usize, bytes: u32, values: u32, limit: u64): bool {
+  return logPut(instance, ballot, batch, bytes, values, limit);
+}
+export function low(): u64 {
+  return logLow;
+}
+export function high(): u64 {
+  return logHigh;
+}
+export function getBallot(instance: u64): u64 {
+  const accepted = logGet(instance);
+  return accepted == null ? 0 : accepted.ballot;
+}
+export function getBatch(instance: u64): usize {
+  const accepted = logGet(instance);
+  return accepted == null ? 0 : accepted.batch;
+}
+export function getBytes(instance: u64): u32 {
+  const accepted = logGet(instance);
+  return accepted == null ? 0 : accepted.bytes;
+}
+export function getValues(instance: u64): u32 {
+  const accepted = logGet(instance);
+  return accepted == null ? 0 : accepted.values;
+}
+
+export function queueMake(): void {
+  pendingInit();
+}
+export function queueEmpty(): bool {
+  return pendingEmpty();
+}
+/** Queues the run of `bytes` bytes at `run`; false when there is no room. */
+export function queuePush(run: usize, bytes: u32): bool {
+  const room = pendingRoom(bytes);
+  if (room == 0) return false;
+  memory.copy(room, run, bytes);
+  pendingPush(room + bytes);
+  return true;
+}
+export function queueTake(batch: usize, limit: u32): u32 {
+  return pendingTake(batch, limit);
+}
+export function queueTaken(): u32 {
+  return takenValues;
+}
+
+let window: Window = changetype<Window>(0);
+export function windowMake(batchBytes: u32): void {
+  window = Window.make(batchBytes, 1);
+}
+export function windowOffer(instance: u64, ballot: u64, batch: usize, bytes: u32): bool {
+  return window.offer(instance, ballot, batch, bytes, 0);
+}
+export function windowVote(instance: u64, ballot: u64, acceptor: i32): bool {
+  return window.vote(instance, ballot, acceptor);
+}
+export function windowAnnounce(ballot: u64, decided: u64): void {
+  window.announce(ballot, decided);
+}
+export function windowDecided(instance: u64): bool {
+  return window.slot(instance).decided;
+}
+export function windowBatch(instance: u64): usize {
+  return window.batch(instance);
+}
+export function windowBytes(instance: u64): u32 {
+  return window.slot(instance).bytes;
+}
