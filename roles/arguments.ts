@@ -13,6 +13,7 @@ import {
   type OptionValues,
 } from "./commands.ts";
 import { EXIT, UserError } from "./errors.ts";
+import { excerpt, printable } from "./printable.ts";
 import { nearest } from "./suggest.ts";
 import { describeValue, readValue } from "./values.ts";
 
@@ -41,10 +42,10 @@ export function parseCommandLine(args: readonly string[]): Request {
   if (word === "help") return parseHelp(rest);
   if (isCommand(word)) return parseCommand(word, rest);
   if (word.startsWith("-")) {
-    throw usageError(`option ${word} stands before the command`);
+    throw usageError(`option ${printable(word)} stands before the command`);
   }
   throw usageError(
-    `unknown command "${word}"`,
+    `unknown command ${excerpt(word)}`,
     nearest(word, [...COMMAND_NAMES, "help"]),
   );
 }
@@ -52,10 +53,12 @@ export function parseCommandLine(args: readonly string[]): Request {
 function parseHelp(args: readonly string[]): Request {
   const words = args.filter((it) => it !== "-h" && it !== "--help");
   if (words.length === 0) return { kind: "help" };
-  if (words.length > 1) throw usageError(`unexpected argument "${words[1]}"`);
+  if (words.length > 1) {
+    throw usageError(`unexpected argument ${excerpt(words[1])}`);
+  }
   if (!isCommand(words[0])) {
     throw usageError(
-      `unknown command "${words[0]}"`,
+      `unknown command ${excerpt(words[0])}`,
       nearest(words[0], COMMAND_NAMES),
     );
   }
@@ -104,7 +107,11 @@ function rejectLooseForms(command: CommandName, args: readonly string[]): void {
       }
       const next = args[i + 1];
       if (next === "true" || next === "false") {
-        throw usageError(`unexpected argument "${next}"`, undefined, command);
+        throw usageError(
+          `unexpected argument ${excerpt(next)}`,
+          undefined,
+          command,
+        );
       }
     } else if (equals === arg.length - 1) {
       throw missingValue(command, name as OptionName);
@@ -187,7 +194,9 @@ function readOption(
   if (value !== undefined) return value;
   const near = kind.type === "choice" ? nearest(text, kind.choices) : undefined;
   throw usageError(
-    `option --${name} cannot be "${text}": expected ${describeValue(kind)}`,
+    `option --${name} cannot be ${excerpt(text)}: expected ${
+      describeValue(kind)
+    }`,
     near,
     command,
   );
@@ -201,7 +210,7 @@ function readOperand(
   const allowed = operand === undefined ? 0 : 1;
   if (positionals.length > allowed) {
     throw usageError(
-      `unexpected argument "${positionals[allowed]}"`,
+      `unexpected argument ${excerpt(positionals[allowed])}`,
       undefined,
       command,
     );
@@ -219,7 +228,9 @@ function readOperand(
   }
   if (operand.choices.includes(word)) return word;
   throw usageError(
-    `unknown ${operand.placeholder} "${word}": expected one of ${choices}`,
+    `unknown ${operand.placeholder} ${
+      excerpt(word)
+    }: expected one of ${choices}`,
     nearest(word, operand.choices),
     command,
   );
@@ -236,7 +247,7 @@ function missingValue(
 ): UserError {
   const { kind } = optionSpec(name);
   const expected = kind === undefined ? "" : `: ${describeValue(kind)}`;
-  const followed = next ? `, but ${next} follows` : "";
+  const followed = next ? `, but ${printable(next)} follows` : "";
   return usageError(
     `option --${name} needs a value${expected}${followed}`,
     undefined,
@@ -263,7 +274,7 @@ function unknownOption(command: CommandName, argument: string): UserError {
   }
   const near = nearest(word, options);
   return usageError(
-    `unknown option ${written} for ${command}`,
+    `unknown option ${printable(written)} for ${command}`,
     near === undefined ? undefined : `--${near}`,
     command,
   );

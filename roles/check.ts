@@ -4,6 +4,7 @@ import { Digest } from "./digest.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { type Delivered, readLearned } from "./learned.ts";
 import { readLines } from "./lines.ts";
+import { excerpt, printable } from "./printable.ts";
 import { Tally } from "./tally.ts";
 
 /** What can be violated; order is told apart from agreement because its cause lies in one learner. */
@@ -293,6 +294,5 @@ function place({ instance, index }: Delivered): string {
 }
 
 function describe({ value, client, seq }: Delivered): string {
-  const shown = value.length > 40 ? `${value.slice(0, 40)}…` : value;
-  return `${JSON.stringify(shown)} (client ${client}, seq ${seq})`;
+  return `${excerpt(value)} (client ${printable(client)}, seq ${seq})`;
 }

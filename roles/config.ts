@@ -10,6 +10,7 @@ import {
 } from "./config_words.ts";
 import { EXIT, UserError } from "./errors.ts";
 import type { Verbosity } from "./log.ts";
+import { excerpt } from "./printable.ts";
 import { nearest } from "./suggest.ts";
 import {
   describeValue,
@@ -188,7 +189,7 @@ class Parser {
     const control = /[\p{Cc}]/u.exec(text.replaceAll("\t", " "));
     if (control !== null) {
       this.#error(
-        `control character ${show(control[0])}, but text was expected`,
+        `control character ${excerpt(control[0])}, but text was expected`,
       );
       return;
     }
@@ -216,7 +217,7 @@ class Parser {
         : "";
       this.#error(
         `${role} id ${
-          show(idText)
+          excerpt(idText)
         }, expected a whole number from 1 to 65535${counted}`,
       );
       return;
@@ -233,7 +234,7 @@ class Parser {
     if (first === undefined) return {};
     if (words.length > 2) {
       this.#error(
-        `unexpected ${show(words[2])} after ${who}, expected nothing more`,
+        `unexpected ${excerpt(words[2])} after ${who}, expected nothing more`,
       );
       return undefined;
     }
@@ -242,7 +243,7 @@ class Parser {
       if (endpoint !== undefined) return { endpoint };
       this.#error(
         `address ${
-          show(`${first} ${second}`)
+          excerpt(`${first} ${second}`)
         } of ${who}, expected one MAC address, or an IPv4 address and a port from 1 to 65535`,
       );
       return undefined;
@@ -253,7 +254,7 @@ class Parser {
     if (address === undefined) {
       this.#error(
         `address ${
-          show(first)
+          excerpt(first)
         } of ${who}, expected a MAC address like 02:00:00:00:00:01 or an IPv4 address and port like 10.0.0.1:7400`,
       );
       return undefined;
@@ -262,7 +263,9 @@ class Parser {
       // The lowest bit of the first byte marks a group (IEEE 802-2014, 8.2.2).
       const what = address[0] & 1 ? "is a group address" : "is all zero";
       this.#error(
-        `address ${show(first)} of ${who} ${what}, expected a node's own MAC`,
+        `address ${
+          excerpt(first)
+        } of ${who} ${what}, expected a node's own MAC`,
       );
       return undefined;
     }
@@ -302,7 +305,9 @@ class Parser {
       );
       const meant = near === undefined ? "" : ` (did you mean ${near}?)`;
       this.#error(
-        `unknown word ${show(written)}${meant}, expected a role or an option`,
+        `unknown word ${
+          excerpt(written)
+        }${meant}, expected a role or an option`,
       );
       return;
     }
@@ -326,15 +331,15 @@ class Parser {
     }
     if (rest.length > 0) {
       this.#error(
-        `unexpected ${show(rest[0])} after ${word} ${
-          show(text)
+        `unexpected ${excerpt(rest[0])} after ${word} ${
+          excerpt(text)
         }, expected one value`,
       );
       return;
     }
     const value = readValue(kind, text);
     if (value === undefined) {
-      this.#error(`${word} ${show(text)}, expected ${expected}`);
+      this.#error(`${word} ${excerpt(text)}, expected ${expected}`);
       return;
     }
     if (word === "storage-backend" && value === "lmdb") {
@@ -476,10 +481,4 @@ function parseMac(text: string): Uint8Array | undefined {
 /** What a record holds under `key` itself, not what every object inherits. */
 function own<V>(record: Readonly<Record<string, V>>, key: string) {
   return Object.hasOwn(record, key) ? record[key] : undefined;
-}
-
-/** A word in quotes, cut and escaped so that a message stays one readable line. */
-function show(word: string): string {
-  const cut = word.length > 40 ? `${word.slice(0, 40)}…` : word;
-  return JSON.stringify(cut);
 }

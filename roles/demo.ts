@@ -1,6 +1,6 @@
 /** The demo: a cluster of real processes on this machine under load, and proof that it agreed. */
 import { statfsSync } from "node:fs";
-import { checkRun, type Report } from "./check.ts";
+import type { Report } from "./check.ts";
 import { formatReport, reportExitCode, verdict } from "./check_report.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { LineCounter } from "./line_counter.ts";
@@ -26,7 +26,7 @@ const STALLED_MS = 5_000;
 const LEAVE_MS = 5_000;
 const POLL_MS = 50;
 /** Nodes end by themselves so long after the load should be over, should this process be killed. */
-const ORPHAN_S = 300;
+const ORPHAN_S = 120;
 /** Lines of a log that are shown when its node failed. */
 const LOG_LINES = 5;
 /** The demo stops before it fills the disk. */
@@ -70,12 +70,14 @@ class Demo {
   readonly #trouble: Promise<never>;
   #giveUp: (error: Error) => void = () => {};
   #network?: LocalNetwork;
+  #keep: boolean;
   #interrupted = false;
   /** Nodes may end now. */
   #leaving = false;
 
   constructor(options: DemoOptions) {
     this.#options = options;
+    this.#keep = options.keep;
     this.#trouble = new Promise((_, reject) => this.#giveUp = reject);
     this.#trouble.catch(() => {
       // It may come while nobody waits.
@@ -113,17 +115,24 @@ class Demo {
     this.#say("the load is over; the learners deliver what is left");
     await this.#awaitDelivery(learned, summary.values);
     await this.#leave();
+    for (const { name, ended } of this.#processes) {
+      const { code } = await ended;
+      if (code !== EXIT.done) this.#say(`${name} left with exit code ${code}`);
+    }
     this.#say("checking what was submitted against what was delivered");
-    const report = checkRun({ proposed: [submitted], learned });
+    const report = await this.#check(submitted, learned);
     this.#print(summary, report);
-    return reportExitCode(report, true);
+    const isProven = reportExitCode(report, true) === EXIT.done;
+    // What went wrong must not be lost with the files.
+    if (!isProven) this.#keep = true;
+    return isProven ? EXIT.done : EXIT.failed;
   }
 
   /** Ends what still runs, and removes everything but what is to be kept. */
   async cleanUp(): Promise<void> {
     await this.#leave();
     await this.#network?.close();
-    if (this.#options.keep) {
+    if (this.#keep) {
       this.#say(`logs, submitted and delivered values: ${this.#folder}`);
     } else {
       await Deno.remove(this.#folder, { recursive: true });
@@ -166,15 +175,16 @@ class Demo {
         outputFile,
       });
     }
-    const inTime = this.#limit(
-      START_MS,
-      `the nodes did not all start within ${
-        START_MS / 1000
-      } s: is this machine busy?`,
-    );
+    const timer = setTimeout(() =>
+      this.#giveUp(
+        new UserError(
+          `the nodes did not all start within ${START_MS / 1000} s: ` +
+            "is this machine busy with something else?",
+        ),
+      ), START_MS);
     const running = this.#processes.map((it) => it.errors.find(/: running /));
     await this.#orTrouble(Promise.all(running));
-    inTime();
+    clearTimeout(timer);
     return learned;
   }
 
@@ -227,6 +237,25 @@ class Demo {
     }
   }
 
+  /** Checks in a process of its own, so that a signal still ends the demo at once. */
+  async #check(
+    submitted: string,
+    learned: readonly string[],
+  ): Promise<Report> {
+    const check = new LocalProcess({
+      name: "check",
+      argv: [
+        ...[...selfCommand(), "check", "--json", "--proposed", submitted],
+        ...learned.flatMap((file) => ["--learned", file]),
+      ],
+    });
+    this.#processes.push(check);
+    const { code } = await this.#orTrouble(check.ended);
+    const [report] = check.output.lines;
+    if (report === undefined) throw failure(check, code);
+    return JSON.parse(report);
+  }
+
   #start(
     node: number,
     name: string,
@@ -266,12 +295,8 @@ class Demo {
   /** Ends every process; learners first, so that they can still say goodbye. */
   async #leave(): Promise<void> {
     this.#leaving = true;
-    for (const process of [...this.#processes].reverse()) {
-      process.signal("SIGTERM");
-    }
-    await Promise.all(
-      this.#processes.map((process) => process.leave(LEAVE_MS)),
-    );
+    const lastFirst = [...this.#processes].reverse();
+    await Promise.all(lastFirst.map((process) => process.leave(LEAVE_MS)));
   }
 
   /** Values come faster than a disk has room for them for long. */
@@ -292,15 +317,6 @@ class Demo {
   /** What everything that takes time is waited for with. */
   #orTrouble<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#trouble]);
-  }
-
-  /** Gives up after this time, unless what is returned was called before. */
-  #limit(time_ms: number, reason: string): () => void {
-    const timer = setTimeout(
-      () => this.#giveUp(new UserError(reason)),
-      time_ms,
-    );
-    return () => clearTimeout(timer);
   }
 
   #print(summary: ClientLine, report: Report): void {

@@ -1,5 +1,7 @@
 /** Structured log lines: one record, one line, for people or for programs. */
 
+import { printable, quoted } from "./printable.ts";
+
 /** How much is logged: nothing, errors, also warnings and information, everything. */
 export type Verbosity = "quiet" | "error" | "info" | "debug";
 
@@ -83,7 +85,7 @@ function formatText({ time, level, node, message, fields }: LogRecord): string {
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}=${textValue(String(value))}`);
   const head = `${clock} ${level.padEnd(5)} ${node}`;
-  return `${head}: ${withoutControls(message)}${pairs.join("")}`;
+  return `${head}: ${printable(message)}${pairs.join("")}`;
 }
 
 function formatJson({ time, level, node, message, fields }: LogRecord): string {
@@ -109,15 +111,5 @@ function jsonInteger(value: bigint): number | string {
 }
 
 function textValue(text: string): string {
-  return /^[^\s"=\p{Cc}]+$/u.test(text)
-    ? text
-    : withoutControls(JSON.stringify(text));
-}
-
-/** What came from outside must neither begin a new line nor move a terminal's cursor. */
-function withoutControls(text: string): string {
-  return text.replace(
-    /[\p{Cc}\u2028\u2029]/gu,
-    (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : quoted(text);
 }

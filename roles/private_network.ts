@@ -110,7 +110,13 @@ class Namespaces implements LocalNetwork {
         // It has ended and reads no more.
       });
       await holder.status;
-      throw new NoNamespaces((await complaint).trim().replaceAll("\n", "; "));
+      const reason = (await complaint).trim().replaceAll("\n", "; ");
+      throw new NoNamespaces(
+        // unshare(1) itself speaks when the kernel, or a container's policy, refuses.
+        reason.startsWith("unshare:")
+          ? `namespaces are forbidden here: ${reason}`
+          : reason,
+      );
     }
     return new Namespaces(holder, way.length > 0);
   }

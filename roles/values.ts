@@ -54,8 +54,8 @@ export function readValue(kind: ValueKind, text: string): unknown {
   switch (kind.type) {
     case "integer": {
       const pattern = kind.hexadecimal
-        ? /^(\d{1,15}|0x[0-9a-f]{1,12})$/i
-        : /^\d{1,15}$/;
+        ? /^(\d{1,16}|0x[0-9a-f]{1,12})$/i
+        : /^\d{1,16}$/;
       return pattern.test(text)
         ? within(Number(text), kind.min, kind.max)
         : undefined;

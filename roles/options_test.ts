@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { parseCommandLine } from "./arguments.ts";
+import { EXIT, UserError } from "./errors.ts";
+import {
+  demoOptions,
+  type NodeKind,
+  type NodeOptions,
+  nodeOptions,
+} from "./options.ts";
+
+/** The options that a line asks for; CONF in it stands for a file with the text `conf`. */
+function options(line: string, conf = ""): NodeOptions {
+  const path = Deno.makeTempFileSync({ suffix: ".conf" });
+  try {
+    Deno.writeTextFileSync(path, conf);
+    const request = parseCommandLine(line.replace("CONF", path).split(" "));
+    assert.equal(request.kind, "command");
+    const { command, values } = request as Extract<
+      typeof request,
+      { kind: "command" }
+    >;
+    return nodeOptions(command as NodeKind, values);
+  } finally {
+    Deno.removeSync(path);
+  }
+}
+
+function refusal(line: string, conf = ""): string {
+  try {
+    options(line, conf);
+  } catch (error) {
+    assert.ok(error instanceof UserError, String(error));
+    assert.equal(error.exitCode, EXIT.usage);
+    return error.message;
+  }
+  throw new assert.AssertionError({ message: `${line} is accepted` });
+}
+
+Deno.test("without a file every role of the default configuration can be started", () => {
+  for (const kind of ["replica", "acceptor", "proposer", "learner"]) {
+    for (const id of [1, 2, 3]) {
+      const { configuration, ...rest } = options(`${kind} --id ${id}`);
+      assert.equal(configuration.acceptors.length, 3);
+      assert.equal(rest.kind, kind);
+      assert.equal(rest.id, id);
+      assert.equal(rest.nic, "af_packet");
+      assert.equal(rest.verbosity, "info");
+      assert.equal(rest.logFormat, "text");
+      assert.equal(rest.interfaceName, undefined);
+      assert.equal(rest.loss, 0);
+    }
+  }
+  assert.equal(options("client").id, 0);
+});
+
+Deno.test("learners and clients need not be in the configuration", () => {
+  assert.equal(options("learner --id 99").id, 99);
+  assert.equal(options("client --id 99").id, 99);
+});
+
+Deno.test("an acceptor, proposer or replica that is not in the configuration is refused with those that are", () => {
+  assert.match(
+    refusal("acceptor --id 7"),
+    /^--id 7 is no acceptor of the default configuration, which has acceptors 1, 2, 3;/,
+  );
+  const conf = "acceptor 1\nacceptor 2\nacceptor 3\nproposer 9\n";
+  assert.match(
+    refusal("proposer --id 1 --conf CONF", conf),
+    /no proposer of .*, which has proposer 9;/,
+  );
+  assert.match(refusal("replica --id 1 --conf CONF", conf), /no proposer of/);
+  assert.match(refusal("replica --id 9 --conf CONF", conf), /no acceptor of/);
+  assert.equal(options("proposer --id 9 --conf CONF", conf).id, 9);
+});
+
+Deno.test("the command line overrides the file", () => {
+  const conf =
+    "cluster 5\nleader 2\nverbosity error\nudp-port 7500\nudp-group 239.1.1.1\n";
+  const file = options("replica --id 1 --conf CONF --nic udp", conf);
+  assert.equal(file.configuration.cluster, 5);
+  assert.equal(file.configuration.leader, 2);
+  assert.equal(file.verbosity, "error");
+  assert.deepEqual(file.udp, { group: { address: "239.1.1.1", port: 7500 } });
+  const line = options(
+    "replica --id 1 --conf CONF --nic udp --cluster 6 --leader 3 --verbosity debug --udp-port 7600 --udp-group 239.2.2.2",
+    conf,
+  );
+  assert.equal(line.configuration.cluster, 6);
+  assert.equal(line.configuration.leader, 3);
+  assert.equal(line.verbosity, "debug");
+  assert.deepEqual(line.udp, { group: { address: "239.2.2.2", port: 7600 } });
+});
+
+Deno.test("a leader and a client's proposer must be proposers", () => {
+  assert.match(
+    refusal("replica --id 1 --leader 4"),
+    /--leader 4 is no proposer of .* proposers 1, 2, 3/,
+  );
+  assert.match(
+    refusal("client --proposer-id 4"),
+    /--proposer-id 4 is no proposer/,
+  );
+  assert.equal(options("client --proposer-id 3").client?.proposerId, 3);
+});
+
+Deno.test("every option of a client is passed on", () => {
+  const { client, lifetime_s, seed, mtu } = options(
+    "client --outstanding 128 --value-size 100 --clients 4 --seconds 500ms --count 9 --json " +
+      "--stats s --submitted v --lifetime 1m --seed 7 --mtu 9000",
+  );
+  assert.deepEqual(client, {
+    outstanding: 128,
+    valueBytes: 100,
+    clients: 4,
+    seconds: 0.5,
+    count: 9,
+    proposerId: undefined,
+    stdin: false,
+    json: true,
+    statsFile: "s",
+    submittedFile: "v",
+  });
+  assert.equal(lifetime_s, 60);
+  assert.equal(seed, 7n);
+  assert.equal(mtu, 9000);
+  assert.equal(options("client --stdin").client?.stdin, true);
+});
+
+Deno.test("a learner delivers as NDJSON, a replica nothing unless it is told to", () => {
+  assert.deepEqual(options("learner --id 1 --from 5 --socket /s").learner, {
+    from: 5n,
+    output: "ndjson",
+    socket: "/s",
+  });
+  assert.deepEqual(options("replica --id 1 --output raw").learner, {
+    from: undefined,
+    output: "raw",
+    socket: undefined,
+  });
+  assert.equal(options("acceptor --id 1").learner, undefined);
+  assert.equal(options("client").learner, undefined);
+});
+
+Deno.test("with peers on the command line a member has the configured port, a client any", () => {
+  const peers = "--nic udp --udp-peers 10.0.0.1:7400,10.0.0.2:7400";
+  const expected = [
+    { host: "10.0.0.1", port: 7400 },
+    { host: "10.0.0.2", port: 7400 },
+  ];
+  const replica = options(`replica --id 1 ${peers}`).udp;
+  assert.deepEqual(replica.peers, expected);
+  assert.equal(replica.bind, 7400);
+  assert.equal(
+    options(`replica --id 1 ${peers} --udp-port 7401`).udp.bind,
+    7401,
+  );
+  assert.equal(options(`client ${peers}`).udp.bind, undefined);
+  assert.equal(options(`learner --id 1 ${peers}`).udp.bind, undefined);
+});
+
+Deno.test("addresses in the file are the peers, and a node's own is where it listens", () => {
+  const conf =
+    "replica 1 127.0.0.1 8801\nreplica 2 127.0.0.1 8802\nreplica 3 127.0.0.1 8803\n";
+  const { udp, configuration } = options(
+    "replica --id 2 --conf CONF --nic udp",
+    conf,
+  );
+  assert.equal(udp.bind, 8802);
+  assert.deepEqual(udp.peers?.map(({ port }) => port), [8801, 8802, 8803]);
+  assert.deepEqual(configuration.warnings, []);
+  assert.match(
+    options("replica --id 2 --conf CONF", conf).configuration.warnings[0],
+    /IP addresses are used with --nic udp only/,
+  );
+});
+
+Deno.test("a replica that the file gives two addresses is refused, its roles one by one are not", () => {
+  const conf = "acceptor 1 127.0.0.1 8801\nproposer 1 127.0.0.1 8802\n";
+  assert.match(
+    refusal("replica --id 1 --conf CONF --nic udp", conf),
+    /gives replica 1 two addresses/,
+  );
+  assert.equal(
+    options("acceptor --id 1 --conf CONF --nic udp", conf).udp.bind,
+    8801,
+  );
+  assert.equal(
+    options("proposer --id 1 --conf CONF --nic udp", conf).udp.bind,
+    8802,
+  );
+});
+
+Deno.test("the demo has three replicas, five seconds and 32 values in flight by default", () => {
+  const request = parseCommandLine(["demo"]);
+  assert.equal(request.kind, "command");
+  const { values } = request as Extract<typeof request, { kind: "command" }>;
+  assert.deepEqual(demoOptions(values), {
+    replicas: 3,
+    seconds: 5,
+    outstanding: 32,
+    keep: false,
+    json: false,
+  });
+});

@@ -1,0 +1,259 @@
+/** A new leader: one ballot for all instances, what may be chosen is kept, holes become no-ops. */
+import assert from "node:assert/strict";
+import { Event, Gauge, Role } from "../core/layout.ts";
+import { Cluster } from "./cluster.ts";
+import { type Body, decode, typeOf } from "./decode.ts";
+import { ballotOf, encode, run } from "./encode.ts";
+import { Rig } from "./rig.ts";
+
+const PREPARING = 1;
+const LEADING = 2;
+
+type Accept = Extract<Body, { type: "accept" }>;
+
+/** The values of a 2A as text, for comparison. */
+function contents({ batch }: Accept): string {
+  return batch.map((part) => `${part.client}/${part.first}+${part.values}`)
+    .join(" ");
+}
+
+/** Three acceptors, a learner, a client, and the first of two proposers; 2A are recorded by proposer. */
+function makeTakeover(seed: number, inFlight: number, values: number) {
+  const cluster = new Cluster(seed, { inFlight, proposers: [1, 2] });
+  for (const id of [1, 2, 3]) cluster.add({ roles: Role.acceptor, id });
+  const first = cluster.add({ roles: Role.proposer, id: 1, leader: 1 });
+  cluster.add({ roles: Role.learner, id: 1 });
+  const client = cluster.add({
+    roles: Role.client,
+    id: 1,
+    values,
+    outstanding: inFlight,
+    // One value fills most of a batch.
+    padBytes: 250,
+  });
+  const accepts: Record<number, Map<bigint, string>> = {
+    1: new Map(),
+    2: new Map(),
+  };
+  let prepares = 0;
+  cluster.network.tap = (_, bytes) => {
+    const type = typeOf(bytes);
+    if (type === "prepare") prepares++;
+    if (type !== "accept") return;
+    const { senderId, body } = decode(bytes);
+    const { instance } = body as Accept;
+    const seen = accepts[senderId].get(instance);
+    const now = contents(body as Accept);
+    // One ballot, one value for each instance, however often it is sent.
+    if (seen !== undefined) assert.equal(now, seen, `instance ${instance}`);
+    accepts[senderId].set(instance, now);
+  };
+  return { cluster, first, client, accepts, prepares: () => prepares };
+}
+
+Deno.test("a new leader keeps what may be chosen and fills holes with no-ops", () => {
+  let noops = 0;
+  let kept = 0;
+  for (let seed = 1; seed <= 25; seed++) {
+    const { cluster, first, client, accepts } = makeTakeover(seed, 32, 120);
+    cluster.must(
+      "a leader",
+      1_000_000,
+      () => first.gauge(Gauge.proposerState) === LEADING,
+    );
+    // Most frames are lost while the leader has many proposals under way; then it dies.
+    cluster.faults.loss = cluster.random.between(30, 80) / 100;
+    cluster.run(cluster.random.between(1000, 60_000));
+    first.kill();
+    cluster.run(100_000);
+    cluster.faults.loss = cluster.random.between(0, 20) / 100;
+    const second = cluster.add({ roles: Role.proposer, id: 2, leader: 2 });
+    cluster.finish(30_000_000);
+    assert.equal(client.acknowledged.size, 120);
+    assert.equal(second.noted(Event.leading).length, 1);
+    for (const [instance, value] of accepts[2]) {
+      if (value === "") noops++;
+      else if (accepts[1].get(instance) === value) kept++;
+    }
+  }
+  assert(noops > 10, `${noops} no-ops: no holes were made`);
+  assert(kept > 10, `${kept} values were proposed again`);
+});
+
+for (const loss of [0, 0.2]) {
+  Deno.test(`phase 1 brings up hundreds of accepted instances in pages, at ${loss} loss`, () => {
+    const instances = 600;
+    const { cluster, first, client, accepts, prepares } = makeTakeover(
+      7,
+      instances,
+      instances,
+    );
+    cluster.must(
+      "a leader",
+      1_000_000,
+      () => first.gauge(Gauge.proposerState) === LEADING,
+    );
+    // The leader's 2A arrive, but it hears no vote, and nor do client and learner.
+    cluster.faults.partition = (from) => from.options.roles === Role.acceptor;
+    cluster.run(1_000_000, () => accepts[1].size === instances);
+    assert.equal(accepts[1].size, instances);
+    cluster.run(500_000);
+    assert.equal(client.acknowledged.size, 0);
+    first.kill();
+    cluster.faults.partition = () => false;
+    cluster.faults.loss = loss;
+    const before = prepares();
+    const second = cluster.add({ roles: Role.proposer, id: 2, leader: 2 });
+    cluster.must(
+      "a new leader",
+      10_000_000,
+      () => second.gauge(Gauge.proposerState) === LEADING,
+    );
+    // 16 pages to a prepare, one instance to a page, from a majority at least.
+    assert(prepares() - before > 2 * instances / 16);
+    cluster.finish(30_000_000);
+    assert.deepEqual(
+      [...accepts[2]].filter(([, value]) => value !== "").slice(0, instances),
+      [...accepts[1]].sort(([a], [b]) => Number(a - b)),
+    );
+  });
+}
+
+/** A proposer that has sent its first 1A, and the ballot of it. */
+function preparing(): { rig: Rig; ballot: bigint } {
+  const rig = new Rig({ roles: Role.proposer, id: 1 });
+  rig.feed();
+  for (let n = 0; n < 100; n++) {
+    const [frame] = rig.wait(10_000).filter((sent) =>
+      typeOf(sent) === "prepare"
+    );
+    if (frame !== undefined) return { rig, ballot: decode(frame).ballot };
+  }
+  throw new Error("no prepare");
+}
+
+/** A whole promise of an acceptor that has accepted nothing but `entries`. */
+function promise(
+  id: number,
+  ballot: bigint,
+  entries: Extract<Body, { type: "promise" }>["entries"] = [],
+  page: Partial<Extract<Body, { type: "promise" }>> = {},
+) {
+  return encode({
+    senderRole: "acceptor",
+    senderId: id,
+    incarnation: 100 + id,
+    ballot,
+    receiverRoles: ["proposer"],
+    receiverId: 1,
+  }, {
+    type: "promise",
+    start: 1n,
+    end: (entries.at(-1)?.instance ?? 0n) + 1n,
+    decided: 1n,
+    last: true,
+    pause: true,
+    entries,
+    ...page,
+  });
+}
+
+const accepts = (frames: Uint8Array[]) =>
+  frames.filter((frame) => typeOf(frame) === "accept").map((frame) =>
+    decode(frame).body as Accept
+  );
+
+Deno.test("a proposer leads after a majority of promises, not after one that comes twice", () => {
+  const { rig, ballot } = preparing();
+  rig.feed(promise(2, ballot), promise(2, ballot), promise(2, ballot));
+  assert.equal(rig.core.gauge(Gauge.proposerState), PREPARING);
+  rig.feed(promise(3, ballot + (1n << 16n)));
+  assert.equal(rig.core.gauge(Gauge.proposerState), PREPARING);
+  rig.feed(promise(3, ballot));
+  assert.equal(rig.core.gauge(Gauge.proposerState), LEADING);
+});
+
+Deno.test("the value of the highest ballot is proposed again, whoever reports it and in whatever order", () => {
+  const low = {
+    instance: 2n,
+    ballot: ballotOf(3, 2),
+    decided: false,
+    batch: [run(5n, 1, "low")],
+  };
+  const high = {
+    ...low,
+    ballot: ballotOf(3, 3),
+    batch: [run(6n, 1, "high")],
+  };
+  for (const [first, second] of [[low, high], [high, low]]) {
+    const { rig, ballot } = preparing();
+    rig.feed(promise(2, ballot, [first]));
+    const sent = accepts(rig.feed(promise(3, ballot, [second])));
+    assert.deepEqual(
+      sent.map((body) => [body.instance, contents(body)]),
+      [[1n, ""], [2n, contents({ ...sent[0], batch: high.batch })]],
+    );
+  }
+});
+
+Deno.test("a page whose predecessor was lost counts for nothing until that comes", () => {
+  const { rig, ballot } = preparing();
+  const entry = (instance: bigint) => ({
+    instance,
+    ballot: ballotOf(1, 2),
+    decided: false,
+    batch: [run(5n, instance, "value")],
+  });
+  rig.feed(promise(3, ballot));
+  rig.feed(promise(2, ballot, [entry(2n)], { start: 2n, end: 3n }));
+  assert.equal(rig.core.gauge(Gauge.proposerState), PREPARING);
+  rig.feed(
+    promise(2, ballot, [entry(1n)], { end: 2n, last: false, pause: false }),
+  );
+  assert.equal(rig.core.gauge(Gauge.proposerState), PREPARING);
+  const sent = accepts(
+    rig.feed(promise(2, ballot, [entry(2n)], { start: 2n, end: 3n })),
+  );
+  assert.deepEqual(sent.map(({ instance }) => instance), [1n, 2n]);
+});
+
+Deno.test("a leader steps down when its ballot, or one it did not know, is promised to another", () => {
+  for (const [round, id] of [[9, 2], [1, 1]]) {
+    const { rig, ballot } = preparing();
+    rig.feed(promise(2, ballot), promise(3, ballot));
+    assert.equal(rig.core.gauge(Gauge.proposerState), LEADING);
+    const promised = ballotOf(round, id);
+    rig.feed(encode({
+      senderRole: "acceptor",
+      senderId: 3,
+      incarnation: 103,
+      ballot: promised,
+    }, { type: "reject", rejected: ballot, decided: 1n }));
+    assert.equal(rig.core.gauge(Gauge.proposerState), 0);
+    assert.deepEqual(
+      rig.events().map(({ code, large }) => [code, large]),
+      [[Event.preempted, promised]],
+    );
+    // It tries again in a higher ballot, after a while.
+    const again: bigint[] = [];
+    for (let n = 0; n < 300 && again.length === 0; n++) {
+      for (const frame of rig.wait(10_000)) {
+        if (typeOf(frame) === "prepare") again.push(decode(frame).ballot);
+      }
+    }
+    assert(again.length > 0 && again[0] > promised && again[0] > ballot);
+  }
+});
+
+Deno.test("a rejection of an older ballot of its own does not unseat a leader", () => {
+  const { rig, ballot } = preparing();
+  rig.feed(promise(2, ballot), promise(3, ballot));
+  // What an acceptor answers to a 1A of an earlier campaign that was long under way.
+  rig.feed(encode({
+    senderRole: "acceptor",
+    senderId: 3,
+    incarnation: 103,
+    ballot,
+  }, { type: "reject", rejected: ballot - (1n << 16n), decided: 1n }));
+  assert.equal(rig.core.gauge(Gauge.proposerState), LEADING);
+});
