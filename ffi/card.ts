@@ -27,7 +27,7 @@ const COUNTERS = 6;
  * and allocate nothing.
  */
 export class ShimCard implements Nic {
-  readonly address = new Uint8Array(6);
+  readonly address: Uint8Array<ArrayBuffer> = new Uint8Array(6);
   readonly group: Uint8Array;
   readonly mtu: number;
   readonly wakeFd: number;

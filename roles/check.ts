@@ -49,7 +49,7 @@ export interface Report {
  * - *termination*: how much of what was proposed every learner delivered.
  *
  * The learners' files are read side by side, in step, so that memory grows only
- * with the number of values: about 48 bytes for each.
+ * with the number of values: at most about 100 bytes for each.
  *
  * @param files.proposed Text, one value a line.
  * @param files.learned NDJSON as `kpaxos learner` writes it, one file per learner.

@@ -6,7 +6,7 @@ import {
   commandSpec,
   type OptionName,
   optionSpec,
-  SHELLS,
+  type SHELLS,
 } from "./commands.ts";
 
 /** A shell that completion can be written for. */
@@ -115,6 +115,11 @@ function zshScript(): string {
     return `    ${name})\n      _arguments ${specs.join(" \\\n        ")} ;;`;
   });
   return `#compdef kpaxos
+_kpaxos_interfaces() {
+  local -a interfaces
+  interfaces=($(${INTERFACES}))
+  _describe interface interfaces
+}
 _kpaxos() {
   local -a commands
   commands=(
@@ -151,7 +156,7 @@ function zshOption(option: OptionName): string {
     : completion.kind === "file"
     ? "_files"
     : completion.kind === "interface"
-    ? `($(${INTERFACES}))`
+    ? "_kpaxos_interfaces"
     : " ";
   const value = completion.kind === "flag"
     ? ""

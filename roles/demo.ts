@@ -205,10 +205,10 @@ class Demo {
         this.#watchDisk();
       },
     });
-    const { code } = await this.#orTrouble(client.ended);
+    const status = await this.#orTrouble(client.ended);
     const summary = lines.at(-1);
     if (summary === undefined || summary.second !== undefined) {
-      throw failure(client, code);
+      throw failure(client, status);
     }
     return summary;
   }
@@ -250,9 +250,9 @@ class Demo {
       ],
     });
     this.#processes.push(check);
-    const { code } = await this.#orTrouble(check.ended);
+    const status = await this.#orTrouble(check.ended);
     const [report] = check.output.lines;
-    if (report === undefined) throw failure(check, code);
+    if (report === undefined) throw failure(check, status);
     return JSON.parse(report);
   }
 
@@ -282,10 +282,10 @@ class Demo {
         options.onError?.(line);
       },
     });
-    process.ended.then(({ code }) => {
+    process.ended.then((status) => {
       log.close();
       if (!this.#leaving && name !== "client") {
-        this.#giveUp(failure(process, code));
+        this.#giveUp(failure(process, status));
       }
     });
     this.#processes.push(process);
@@ -373,10 +373,16 @@ class Demo {
 }
 
 /** Why the demo cannot go on: what a process said last. */
-function failure(process: LocalProcess, code: number): UserError {
+function failure(
+  process: LocalProcess,
+  { code, signal }: Deno.CommandStatus,
+): UserError {
   const said = process.errors.lines.slice(-LOG_LINES);
+  const end = signal === null
+    ? `ended with exit code ${code}`
+    : `was ended by ${signal}`;
   return new UserError(
-    [`${process.name} ended with exit code ${code}:`, ...said].join("\n  "),
+    [`${process.name} ${end}; it said last:`, ...said].join("\n  "),
     code === EXIT.environment ? EXIT.environment : EXIT.failed,
   );
 }

@@ -1,5 +1,5 @@
 /** The control thread of a node: starts the node's thread, prints what it tells, stops it on a signal. */
-import { probeInterface } from "../ffi/interfaces.ts";
+import { interfaceNames, probeInterface } from "../ffi/interfaces.ts";
 import { wake } from "../ffi/shim.ts";
 import { DELIVERY_RING_BYTES, DeliveryReader } from "./delivery.ts";
 import { EXIT, UserError } from "./errors.ts";
@@ -44,10 +44,8 @@ export async function runNode(options: NodeOptions): Promise<number> {
 
 /** The one interface there is besides loopback. */
 function onlyInterface(options: NodeOptions, logger: Logger): string {
-  const names = Array.from(
-    Deno.readDirSync("/sys/class/net"),
-    ({ name }) => name,
-  );
+  // Not from /sys, which shows the network namespace that it was mounted in.
+  const names = interfaceNames().split(", ");
   const candidates = names.sort().filter((name) => {
     try {
       return !probeInterface(name, { nic: options.nic, maxMtu: options.mtu })

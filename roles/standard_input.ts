@@ -1,6 +1,6 @@
 /** Standard input as values, one a line, handed to the node's thread. */
 import { UserError } from "./errors.ts";
-import { RingWriter } from "./ring.ts";
+import type { RingWriter } from "./ring.ts";
 
 /** A ring that holds some thousand lines while the cluster is busy. */
 export const LINE_RING_BYTES = 4 << 20;

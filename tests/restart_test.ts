@@ -109,7 +109,12 @@ Deno.test("a replica that restarts catches up as a learner while the others go o
 Deno.test("clients go on without an error when a replica that does not lead is killed", () => {
   const cluster = new Cluster(6);
   const replicas = cluster.addReplicas([1, 2, 3]);
-  const client = cluster.add({ roles: Role.client, id: 9, values: 100_000 });
+  const client = cluster.add({
+    roles: Role.client,
+    id: 9,
+    values: 100_000,
+    outstanding: 2,
+  });
   cluster.must(
     "a start",
     2_000_000,

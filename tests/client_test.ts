@@ -1,0 +1,226 @@
+/** Clients: they find the leader or insist on a proposer, repeat what is unanswered, and keep their limits. */
+import assert from "node:assert/strict";
+import { Counter, Gauge, Role } from "../core/layout.ts";
+import { Cluster } from "./cluster.ts";
+import { decode, type RunFields, typeOf } from "./decode.ts";
+import { ballotOf, encode, run } from "./encode.ts";
+import { Rig } from "./rig.ts";
+
+Deno.test("a client that insists on a proposer is served by whoever leads, whichever it names", () => {
+  for (const named of [1, 2, 3]) {
+    const cluster = new Cluster(named);
+    const replicas = cluster.addReplicas([1, 2, 3]);
+    const client = cluster.add({
+      roles: Role.client,
+      id: 9,
+      values: 300,
+      proposer: named,
+    });
+    cluster.finish(3_000_000);
+    assert.equal(client.acknowledged.size, 300);
+    replicas.forEach((replica, i) => {
+      const forwards = replica.counter(Counter.forwarded) > 0;
+      assert.equal(forwards, i + 1 === named && named !== 1);
+    });
+  }
+});
+
+Deno.test("values of a client that insists on a proposer wait until that one hears a leader", () => {
+  const cluster = new Cluster(4);
+  for (const id of [1, 2, 3]) cluster.add({ roles: Role.acceptor, id });
+  const named = cluster.add({ roles: Role.proposer, id: 2 });
+  const client = cluster.add({
+    roles: Role.client,
+    id: 9,
+    values: 50,
+    proposer: 2,
+  });
+  cluster.run(1_000_000);
+  assert(named.counter(Counter.noLeader) > 0);
+  assert.equal(client.acknowledged.size, 0);
+  cluster.add({ roles: Role.proposer, id: 1 });
+  cluster.finish(5_000_000);
+  assert.equal(client.acknowledged.size, 50);
+});
+
+Deno.test("a hundred virtual clients keep each its own values in flight, and no more", () => {
+  const cluster = new Cluster(5);
+  cluster.addReplicas([1, 2, 3]);
+  const client = cluster.add({
+    roles: Role.client,
+    id: 9,
+    clients: 100,
+    outstanding: 3,
+    values: 40,
+  });
+  let most = 0;
+  const watch = () => {
+    most = Math.max(most, client.gauge(Gauge.inFlightValues));
+    return cluster.finished();
+  };
+  cluster.must("all is done", 10_000_000, watch);
+  cluster.checkSafety();
+  assert.equal(client.acknowledged.size, 4000);
+  assert.equal(most, 300);
+});
+
+Deno.test("a client that hears hardly anything is told by the leader what is decided", () => {
+  const cluster = new Cluster(6);
+  cluster.addReplicas([1, 2, 3]);
+  const client = cluster.add({
+    roles: Role.client,
+    id: 9,
+    values: 100,
+    outstanding: 4,
+  });
+  let answers = 0;
+  cluster.network.tap = (_, bytes) => {
+    if (typeOf(bytes) === "answer") answers++;
+  };
+  cluster.faults.partition = (from, to) =>
+    to === client.nic && cluster.random.chance(from.options.id === 1 ? 0.7 : 1);
+  cluster.finish(60_000_000);
+  assert(answers > 20, `${answers} answers`);
+  assert(client.counter(Counter.retries) > 20);
+});
+
+const LEADER = {
+  senderRole: "proposer",
+  senderId: 1,
+  incarnation: 201,
+  ballot: ballotOf(1, 1),
+} as const;
+
+const HEARTBEAT = encode(LEADER, { type: "heartbeat", decided: 1n, next: 1n });
+
+/** A client on the bench that knows the leader. */
+function makeClient(options = {}): Rig {
+  const rig = new Rig({ roles: Role.client, id: 9, ...options });
+  rig.feed(HEARTBEAT);
+  return rig;
+}
+
+function submitted(frames: Uint8Array[]): RunFields[] {
+  return frames.filter((frame) => typeOf(frame) === "submit").flatMap(
+    (frame) => {
+      const { body } = decode(frame);
+      return body.type === "submit" ? body.batch : [];
+    },
+  );
+}
+
+const bytes = new TextEncoder();
+
+Deno.test("an unanswered value is sent again at growing intervals, the client's timeout at most", () => {
+  const rig = makeClient();
+  rig.core.submit(0, bytes.encode("value"), rig.now_us);
+  const sent: number[] = [];
+  while (rig.now_us < 6_000_000) {
+    const frames = rig.now_us === 1000 ? rig.feed() : rig.wait(5000);
+    for (const { client, first, values } of submitted(frames)) {
+      assert.equal(`${client} ${first} ${values.length}`, "1000 1 1");
+      sent.push(rig.now_us);
+    }
+    // The leader is there, and does not answer.
+    rig.feed(HEARTBEAT);
+  }
+  const gaps = sent.slice(1).map((at, i) => at - sent[i]);
+  assert(gaps.length >= 5, `${gaps}`);
+  gaps.forEach((gap, i) => {
+    assert(gap <= 1_010_000, `waited ${gap} µs`);
+    if (i > 0) assert(gap >= gaps[i - 1] - 10_000, `${gaps}`);
+  });
+});
+
+Deno.test("an answer completes what it names, once, and nothing else", () => {
+  const rig = makeClient({ clients: 2, outstanding: 4 });
+  for (const client of [0, 0, 0, 1]) {
+    rig.core.submit(client, bytes.encode("value"), rig.now_us);
+  }
+  rig.feed();
+  rig.now_us += 700;
+  const answer = encode({ ...LEADER, receiverRoles: ["client"] }, {
+    type: "answer",
+    answered: [
+      { client: 1000n, first: 2n, count: 1 },
+      { client: 1000n, first: 3n, count: 9 },
+      { client: 1002n, first: 1n, count: 1 },
+      { client: 999n, first: 1n, count: 1 },
+    ],
+  });
+  const completed: unknown[] = [];
+  for (let n = 0; n < 2; n++) {
+    rig.feed(answer);
+    rig.core.eachCompletion((...completion) => completed.push(completion));
+  }
+  assert.deepEqual(completed, [[0, 2, 700], [0, 3, 700]]);
+  assert.equal(rig.core.clientRoom(0), 3);
+  assert.equal(rig.core.clientRoom(1), 3);
+});
+
+Deno.test("values that were submitted together leave together, in runs of one client each", () => {
+  const rig = makeClient({ clients: 2, outstanding: 8 });
+  for (const client of [0, 0, 0, 1, 1, 0]) {
+    rig.core.submit(client, bytes.encode("value"), rig.now_us);
+  }
+  const runs = submitted(rig.feed());
+  assert.deepEqual(
+    runs.map(({ client, first, values }) =>
+      `${client}/${first}+${values.length}`
+    ),
+    ["1000/1+3", "1001/1+2", "1000/4+1"],
+  );
+});
+
+Deno.test("a client turns to a new leader with all that is unanswered", () => {
+  const rig = makeClient();
+  rig.core.submit(0, bytes.encode("value"), rig.now_us);
+  assert.equal(submitted(rig.feed()).length, 1);
+  const other = { ...LEADER, senderId: 2, incarnation: 202 };
+  const frames = rig.feed(encode(
+    { ...other, ballot: ballotOf(2, 2), source: "02:00:00:00:00:22" },
+    { type: "heartbeat", decided: 1n, next: 1n },
+  ));
+  const [frame] = frames.filter((sent) => typeOf(sent) === "submit");
+  assert.equal(decode(frame).receiverId, 2);
+  assert.equal(decode(frame).destination, "02:00:00:00:00:22");
+});
+
+Deno.test("a value too large for a batch does not stand in the way of those behind it", () => {
+  const rig = new Rig({ roles: Role.proposer, id: 1, acceptors: [1] });
+  rig.feed();
+  const acceptor = {
+    senderRole: "acceptor",
+    senderId: 1,
+    incarnation: 101,
+  } as const;
+  const sent: RunFields[] = [];
+  for (let n = 0; n < 60; n++) {
+    for (const frame of rig.wait(10_000)) {
+      const { ballot, body } = decode(frame);
+      if (body.type !== "prepare") continue;
+      rig.feed(encode({ ...acceptor, ballot }, {
+        type: "promise",
+        start: 1n,
+        end: 1n,
+        decided: 1n,
+        last: true,
+        pause: true,
+        entries: [],
+      }));
+    }
+  }
+  const submit = (sequence: number, value: string) =>
+    encode({ senderRole: "client", senderId: 9, incarnation: 901 }, {
+      type: "submit",
+      batch: [run(5n, sequence, value)],
+    });
+  // 440 bytes fit a submit within the MTU of 512, but no 2A.
+  for (const frames of [[submit(1, "x".repeat(440))], [submit(2, "small")]]) {
+    for (const frame of rig.feed(...frames)) {
+      const { body } = decode(frame);
+      if (body.type === "accept") sent.push(...body.batch);
+    }
+  }
+  assert.deepEqual(sent, [run(5n, 2, "small")]);
+});
