@@ -138,7 +138,10 @@ export const LEARNED_DECIDED: u32 = 40;
 export const LEARNED_ENTRIES: u32 = 48;
 export const LEARNED_BYTES: u32 = 56;
 
-/** An accepted instance within a promise or learned message; its batch follows, padded to 8. */
+/**
+ * An accepted instance within a promise or learned message; its batch follows, padded to 8. In a
+ * learned message, ballot 0 and no batch say that the acceptor has accepted nothing there.
+ */
 export const ENTRY_INSTANCE: u32 = 0;
 export const ENTRY_BALLOT: u32 = 8;
 export const ENTRY_BATCH_BYTES: u32 = 16;
@@ -185,7 +188,7 @@ export const SESSION_SEQUENCES: u32 = 16384;
 /** Clients whose sequence numbers are remembered; the least recently used by log order goes first. */
 export const SESSIONS_MAX: u32 = 4096;
 /** Most delivered values in one step, and their bytes after which a step delivers no further instance. */
-export const DELIVERIES_MAX: u32 = 4096;
+export const DELIVERIES_MAX: u32 = 8192;
 export const DELIVERY_STEP_BYTES: u32 = 1 << 20;
 /** Events kept for the host between two steps. */
 export const EVENTS_MAX: u32 = 64;

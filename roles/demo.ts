@@ -2,6 +2,7 @@
 import { statfsSync } from "node:fs";
 import type { Report } from "./check.ts";
 import { formatReport, reportExitCode, verdict } from "./check_report.ts";
+import { OPTIONS } from "./commands.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { LineCounter } from "./line_counter.ts";
 import { LocalProcess, type LocalProcessOptions } from "./local_process.ts";
@@ -64,7 +65,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 
 class Demo {
   readonly #options: DemoOptions;
-  readonly #folder = Deno.makeTempDirSync({ prefix: "kpaxos-demo-" });
+  readonly #folder = makeFolder();
   readonly #processes: LocalProcess[] = [];
   /** Rejects when there is no point in going on. */
   readonly #trouble: Promise<never>;
@@ -115,14 +116,17 @@ class Demo {
     this.#say("the load is over; the learners deliver what is left");
     await this.#awaitDelivery(learned, summary.values);
     await this.#leave();
+    let isProven = true;
     for (const { name, ended } of this.#processes) {
       const { code } = await ended;
-      if (code !== EXIT.done) this.#say(`${name} left with exit code ${code}`);
+      if (code === EXIT.done) continue;
+      this.#say(`${name} left with exit code ${code}`);
+      isProven = false;
     }
     this.#say("checking what was submitted against what was delivered");
     const report = await this.#check(submitted, learned);
     this.#print(summary, report);
-    const isProven = reportExitCode(report, true) === EXIT.done;
+    isProven &&= reportExitCode(report, true) === EXIT.done;
     // What went wrong must not be lost with the files.
     if (!isProven) this.#keep = true;
     return isProven ? EXIT.done : EXIT.failed;
@@ -263,6 +267,10 @@ class Demo {
     options: Partial<LocalProcessOptions>,
   ): LocalProcess {
     const network = this.#network!;
+    const lifetime_s = Math.min(
+      this.#options.seconds + ORPHAN_S,
+      OPTIONS.lifetime.kind.max_ms / 1000,
+    );
     const log = Deno.openSync(this.#path(`${name.replace(" ", "-")}.log`), {
       create: true,
       write: true,
@@ -275,7 +283,7 @@ class Demo {
         ...command,
         ...network.nodeOptions,
         ...["--conf", this.#path("paxos.conf")],
-        ...["--lifetime", String(this.#options.seconds + ORPHAN_S)],
+        ...["--lifetime", String(lifetime_s)],
       ]),
       onError: (line) => {
         log.writeSync(new TextEncoder().encode(line + "\n"));
@@ -369,6 +377,20 @@ class Demo {
 
   #say(text: string): void {
     console.error(`demo: ${text}`);
+  }
+}
+
+/** @throws {UserError} if there is no place for files. */
+function makeFolder(): string {
+  try {
+    return Deno.makeTempDirSync({ prefix: "kpaxos-demo-" });
+  } catch (error) {
+    throw new UserError(
+      `cannot make a folder for logs and values: ${
+        (error as Error).message
+      }; set TMPDIR to a folder you may write to`,
+      EXIT.environment,
+    );
   }
 }
 

@@ -33,6 +33,14 @@ export function diagnose(heard: Heard): string {
     return `no answer at all on ${heard.interfaceName}: are the nodes running, on this network, in cluster ${heard.cluster}, ` +
       "with the same EtherType and --nic?";
   }
+  // Without a quorum there is no leader either, so this is the reason behind that.
+  if (heard.acceptors.length < heard.quorum) {
+    const missing = heard.allAcceptors.filter((id) =>
+      !heard.acceptors.includes(id)
+    );
+    return `no quorum: ${heard.acceptors.length} of ${heard.allAcceptors.length} acceptors heard, ${heard.quorum} are needed; ` +
+      `silent: ${list(missing)}`;
+  }
   const silent = heard.leaderSilence_us;
   if (silent === undefined || silent > LEADER_SILENT_US) {
     const since = silent === undefined
@@ -43,13 +51,6 @@ export function diagnose(heard: Heard): string {
         ? "is the configured leader running, and can it reach a majority of acceptors?"
         : `proposer ${heard.leader} led before; start it again, or another with --leader`
     } (acceptors heard: ${list(heard.acceptors)})`;
-  }
-  if (heard.acceptors.length < heard.quorum) {
-    const missing = heard.allAcceptors.filter((id) =>
-      !heard.acceptors.includes(id)
-    );
-    return `no quorum: ${heard.acceptors.length} of ${heard.allAcceptors.length} acceptors heard, ${heard.quorum} are needed; ` +
-      `silent: ${list(missing)}`;
   }
   if (heard.insisted !== 0) {
     return `proposer ${heard.insisted}, named by --proposer-id, does not answer, though proposer ${heard.leader} leads ` +

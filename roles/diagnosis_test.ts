@@ -34,9 +34,12 @@ Deno.test("diagnose() tells silence from a missing leader and a missing quorum",
     diagnose({ ...WELL, leaderSilence_us: 4_200_000 }),
     /^no leader heard for 4.2 s: proposer 1 led before/,
   );
+  const noQuorum =
+    "no quorum: 1 of 3 acceptors heard, 2 are needed; silent: 1, 3";
+  assert.equal(diagnose({ ...WELL, acceptors: [2] }), noQuorum);
   assert.equal(
-    diagnose({ ...WELL, acceptors: [2] }),
-    "no quorum: 1 of 3 acceptors heard, 2 are needed; silent: 1, 3",
+    diagnose({ ...WELL, acceptors: [2], leaderSilence_us: undefined }),
+    noQuorum,
   );
 });
 

@@ -39,7 +39,7 @@ export function describe({ code, small, large }: CoreEvent): Entry {
       return {
         level: "warn",
         message:
-          `acceptor ${small} restarted without its memory, so its votes no longer count`,
+          `acceptor ${small} restarted without its memory, so its votes no longer count (or two nodes have this id)`,
         fields: { acceptor: small },
       };
     case Event.behindTrim:
@@ -86,7 +86,7 @@ export function describe({ code, small, large }: CoreEvent): Entry {
         level: "error",
         message:
           "this acceptor restarted without its memory and has forgotten its promises, so it does not vote; " +
-          "it can vote again after the whole cluster was stopped and started",
+          "it can vote again after the whole cluster was stopped and started. If it did not restart, another node has its id",
         fields: { known_by: small },
       };
   }

@@ -114,7 +114,9 @@ class Namespaces implements LocalNetwork {
       throw new NoNamespaces(
         // unshare(1) itself speaks when the kernel, or a container's policy, refuses.
         reason.startsWith("unshare:")
-          ? `namespaces are forbidden here: ${reason}`
+          ? `namespaces are forbidden here: ${reason}${
+            Deno.uid() === 0 ? "" : "; root may be allowed more"
+          }`
           : reason,
       );
     }

@@ -62,7 +62,7 @@ export class ClientReport {
     }
     if (unanswered > 0) {
       this.#print(
-        `${count(unanswered)} values were sent and not seen to be decided${
+        `${count(unanswered)} values were submitted and not seen to be decided${
           reason === undefined ? "" : `: ${reason}`
         }`,
       );

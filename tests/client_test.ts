@@ -4,6 +4,7 @@ import { Counter, Gauge, Role } from "../core/layout.ts";
 import { Cluster } from "./cluster.ts";
 import { decode, type RunFields, typeOf } from "./decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
+import { leading } from "./leader.ts";
 import { Rig } from "./rig.ts";
 
 Deno.test("a client that insists on a proposer is served by whoever leads, whichever it names", () => {
@@ -116,7 +117,7 @@ Deno.test("an unanswered value is sent again at growing intervals, the client's 
   rig.core.submit(0, bytes.encode("value"), rig.now_us);
   const sent: number[] = [];
   while (rig.now_us < 6_000_000) {
-    const frames = rig.now_us === 1000 ? rig.feed() : rig.wait(5000);
+    const frames = rig.wait(5000);
     for (const { client, first, values } of submitted(frames)) {
       assert.equal(`${client} ${first} ${values.length}`, "1000 1 1");
       sent.push(rig.now_us);
@@ -187,40 +188,17 @@ Deno.test("a client turns to a new leader with all that is unanswered", () => {
 });
 
 Deno.test("a value too large for a batch does not stand in the way of those behind it", () => {
-  const rig = new Rig({ roles: Role.proposer, id: 1, acceptors: [1] });
-  rig.feed();
-  const acceptor = {
-    senderRole: "acceptor",
-    senderId: 1,
-    incarnation: 101,
-  } as const;
-  const sent: RunFields[] = [];
-  for (let n = 0; n < 60; n++) {
-    for (const frame of rig.wait(10_000)) {
-      const { ballot, body } = decode(frame);
-      if (body.type !== "prepare") continue;
-      rig.feed(encode({ ...acceptor, ballot }, {
-        type: "promise",
-        start: 1n,
-        end: 1n,
-        decided: 1n,
-        last: true,
-        pause: true,
-        entries: [],
-      }));
-    }
-  }
+  const { rig } = leading();
   const submit = (sequence: number, value: string) =>
     encode({ senderRole: "client", senderId: 9, incarnation: 901 }, {
       type: "submit",
       batch: [run(5n, sequence, value)],
     });
   // 440 bytes fit a submit within the MTU of 512, but no 2A.
-  for (const frames of [[submit(1, "x".repeat(440))], [submit(2, "small")]]) {
-    for (const frame of rig.feed(...frames)) {
-      const { body } = decode(frame);
-      if (body.type === "accept") sent.push(...body.batch);
-    }
-  }
-  assert.deepEqual(sent, [run(5n, 2, "small")]);
+  const values = ["before", "x".repeat(440), "after"];
+  const proposed = values.flatMap((value, i) =>
+    rig.feed(submit(i + 1, value)).map((frame) => decode(frame).body)
+      .flatMap((body) => body.type === "accept" ? body.batch : [])
+  );
+  assert.deepEqual(proposed, [run(5n, 1, "before"), run(5n, 3, "after")]);
 });

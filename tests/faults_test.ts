@@ -2,7 +2,7 @@
 import { Role } from "../core/layout.ts";
 import { Cluster } from "./cluster.ts";
 
-const SEEDS = 70;
+const SEEDS = 200;
 /** Longest that a cluster may take, in virtual time. */
 const LIMIT_US = 60_000_000;
 

@@ -134,13 +134,12 @@ Deno.test("held frames that outgrow their ring stop the voting, and it goes on w
   assert.equal(rig.core.counter(Counter.accepted), accepted + 1);
 });
 
-Deno.test("clusters with slow storage decide under faults, and no vote overtakes its commit", () => {
+Deno.test("clusters with slow storage decide under faults, and no vote comes before a commit", () => {
   for (let seed = 1; seed <= 10; seed++) {
     const cluster = new Cluster(seed, { persistent: true });
     cluster.faults.loss = cluster.random.between(0, 15) / 100;
     cluster.faults.delay_us = { least: 20, most: 500 };
-    const ids = [1, 2, 3];
-    const replicas = ids.map((id) =>
+    const replicas = [1, 2, 3].map((id) =>
       cluster.add({
         roles: REPLICA,
         id,
@@ -154,15 +153,16 @@ Deno.test("clusters with slow storage decide under faults, and no vote overtakes
       outstanding: 16,
       persistent: false,
     });
-    // Nothing is durable for a while at one of them: it must not count.
-    const stuck = replicas[2];
+    // What an acceptor reveals for the first time is younger than its first commit.
+    let revealed = 0;
     cluster.network.tap = (card, bytes) => {
       const type = typeOf(bytes);
       if (type !== "promise" && type !== "accepted") return;
-      const node = replicas.find(({ nic }) => nic === card)!;
-      assert(node.storage.durable > 0, `${node.name} sent a ${type}`);
-      assert(node !== stuck || node.storage.durable > 0);
+      const { name, storage } = replicas.find(({ nic }) => nic === card)!;
+      assert(storage.durable > 0, `${name} sent a ${type} before any commit`);
+      revealed++;
     };
     cluster.finish(30_000_000);
+    assert(revealed > 0);
   }
 });

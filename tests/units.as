@@ -1,5 +1,5 @@
 /** Doors to the insides of the core, for tests that measure one piece against a model of it. */
-import { arenaReset, arenaTake } from "../core/assembly/arena";
+import { arenaInit, arenaTake } from "../core/assembly/arena";
 import { xxh64 } from "../core/assembly/checksum";
 import { logGet, logHigh, logInit, logLow, logPut } from "../core/assembly/log";
 import {
@@ -22,7 +22,7 @@ export function begin(acceptors: i32): usize {
   setSetting(Setting.incarnation, 1);
   for (let id = 1; id <= acceptors; id++) addMember(Role.acceptor, id);
   settle();
-  arenaReset();
+  arenaInit();
   return arenaTake(0x10000);
 }
 

@@ -201,8 +201,13 @@ export function acceptorBye(p: usize): void {
   registryBye(load<u16>(p, HEADER_SENDER_ID), load<u32>(p, HEADER_INCARNATION));
 }
 
-/** A learner asks for ranges of instances: it gets what is here, in as many frames as one answer may have. */
-export function acceptorRepair(p: usize): void {
+/**
+ * A learner asks for ranges of decided instances. It gets what was accepted, and where that is
+ * nothing the word that it is nothing, in as many frames as one answer may have.
+ */
+export function acceptorRepair(p: usize, now_us: u64): void {
+  // One that forgot would call nothing what it does not remember.
+  if (!mayVote(now_us)) return;
   const ranges = load<u32>(p, RANGES_COUNT);
   let frames = 0;
   let frame: usize = 0;
@@ -211,11 +216,11 @@ export function acceptorRepair(p: usize): void {
   for (let r: u32 = 0; r < ranges; r++) {
     const range = p + RANGES_BYTES + <usize>r * RANGE_BYTES;
     let instance = max(load<u64>(range), logLow);
-    const end = min(load<u64>(range, 8), logHigh);
+    const end = load<u64>(range, 8);
     for (; instance < end; instance++) {
       const accepted = logGet(instance);
-      if (accepted == null) continue;
-      if (frame != 0 && at + ENTRY_BYTES + accepted.bytes > mtu) {
+      const bytes = accepted == null ? 0 : accepted.bytes;
+      if (frame != 0 && at + ENTRY_BYTES + bytes > mtu) {
         endLearned(frame, p, entries, at);
         frame = 0;
         if (++frames == REPAIR_FRAMES) return;
@@ -226,7 +231,7 @@ export function acceptorRepair(p: usize): void {
         at = LEARNED_BYTES;
         entries = 0;
       }
-      at = putEntry(frame, at, accepted);
+      at = accepted == null ? putNothing(frame, at, instance) : putEntry(frame, at, accepted);
       entries++;
     }
   }
@@ -422,6 +427,13 @@ function putEntry(frame: usize, at: u32, accepted: Accepted): u32 {
   store<u16>(entry, accepted.decided ? ENTRY_DECIDED : 0, ENTRY_FLAGS);
   memory.copy(entry + ENTRY_BYTES, accepted.batch, accepted.bytes);
   return at + ENTRY_BYTES + accepted.bytes;
+}
+
+/** Nothing was accepted for this instance. */
+function putNothing(frame: usize, at: u32, instance: u64): u32 {
+  memory.fill(frame + at, 0, ENTRY_BYTES);
+  store<u64>(frame + at, instance, ENTRY_INSTANCE);
+  return at + ENTRY_BYTES;
 }
 
 function beginLearned(p: usize): usize {

@@ -11,6 +11,7 @@ import {
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
   ENTRY_BYTES,
+  ENTRY_FLAGS,
   ENTRY_INSTANCE,
   ENTRY_VALUES,
   FORGOT_BYTES,
@@ -120,7 +121,7 @@ function bodySound(p: usize, type: i32, length: u32): bool {
       return length == PREPARE_BYTES && ownBallot(p);
     case Message.promise:
       return length >= PROMISE_BYTES && ballotSound(load<u64>(p, HEADER_BALLOT)) &&
-        entriesSound(p, PROMISE_BYTES, load<u32>(p, PROMISE_ENTRIES), length);
+        entriesSound(p, PROMISE_BYTES, load<u32>(p, PROMISE_ENTRIES), length, false);
     case Message.accept:
       return length >= ACCEPT_BYTES && ownBallot(p) &&
         instanceSound(load<u64>(p, ACCEPT_INSTANCE)) &&
@@ -156,7 +157,7 @@ function bodySound(p: usize, type: i32, length: u32): bool {
       return rangesSound(p, length);
     case Message.learned:
       return length >= LEARNED_BYTES &&
-        entriesSound(p, LEARNED_BYTES, load<u32>(p, LEARNED_ENTRIES), length);
+        entriesSound(p, LEARNED_BYTES, load<u32>(p, LEARNED_ENTRIES), length, true);
     default:
       return length == FORGOT_BYTES;
   }
@@ -197,7 +198,8 @@ function rangesSound(p: usize, length: u32): bool {
   return true;
 }
 
-function entriesSound(p: usize, from: u32, entries: u32, length: u32): bool {
+/** `nothing`: entries may say that nothing was accepted. */
+function entriesSound(p: usize, from: u32, entries: u32, length: u32, nothing: bool): bool {
   let at = from;
   let before: u64 = 0;
   for (let n: u32 = 0; n < entries; n++) {
@@ -208,7 +210,9 @@ function entriesSound(p: usize, from: u32, entries: u32, length: u32): bool {
     if (bytes > length - at) return false;
     const instance = load<u64>(entry, ENTRY_INSTANCE);
     if (!instanceSound(instance) || instance <= before) return false;
-    if (!ballotSound(load<u64>(entry, ENTRY_BALLOT))) return false;
+    const ballot = load<u64>(entry, ENTRY_BALLOT);
+    const isNothing = nothing && ballot == 0 && bytes == 0 && load<u16>(entry, ENTRY_FLAGS) == 0;
+    if (!isNothing && !ballotSound(ballot)) return false;
     if (!batchSound(entry + ENTRY_BYTES, bytes, load<u16>(entry, ENTRY_VALUES), bytes)) return false;
     before = instance;
     at += bytes;

@@ -36,7 +36,7 @@ import {
   acceptorRepair,
   acceptorTick,
 } from "./acceptor";
-import { arenaBytes as arenaUsed, arenaReset, arenaTake } from "./arena";
+import { arenaBytes as arenaUsed, arenaInit, arenaTake } from "./arena";
 import {
   clientAccept,
   clientAccepted,
@@ -127,7 +127,7 @@ export function member(role: u32, id: u32): void {
 /** Takes all memory and makes the roles that were set. Returns the bytes of memory in use. */
 export function init(now_us: f64): f64 {
   settle();
-  arenaReset();
+  arenaInit();
   metersReset();
   randomSeed(settingU64(Setting.seedLow));
   lossBelow = <u64>setting(Setting.loss);
@@ -291,7 +291,7 @@ function dispatch(p: usize, now: u64): void {
       if (acceptor) acceptorBye(p);
       break;
     case Message.repair:
-      if (acceptor) acceptorRepair(p);
+      if (acceptor) acceptorRepair(p, now);
       break;
     case Message.learned:
       if (learner) learnerLearned(p);

@@ -189,8 +189,12 @@ export function learnerLearned(p: usize): void {
       if ((load<u16>(entry, ENTRY_FLAGS) & ENTRY_DECIDED) != 0) {
         window.learn(instance, ballot, entry + ENTRY_BYTES, bytes, values);
       } else {
-        window.offer(instance, ballot, entry + ENTRY_BYTES, bytes, values);
-        window.vote(instance, ballot, index);
+        if (ballot != 0) {
+          window.offer(instance, ballot, entry + ENTRY_BYTES, bytes, values);
+          window.vote(instance, ballot, index);
+        }
+        // Learners ask for nothing but decided instances, so that is what this tells of.
+        window.report(instance, index);
       }
     }
     entry += ENTRY_BYTES + bytes;
@@ -387,13 +391,17 @@ function isHeard(index: i32, now_us: u64): bool {
   return heard != 0 && now_us - heard < ACCEPTOR_SILENT_US;
 }
 
-/** When every acceptor that is heard has trimmed the next instance, nobody can send it any more. */
+/**
+ * When every acceptor that is heard has trimmed the next instance, or told all it knows of it in vain,
+ * nobody can bring it any more.
+ */
 function checkBehind(now_us: u64): void {
   if (behind || trimmedBy == 0 || now_us - movedAt_us < BEHIND_US) return;
+  const told = trimmedBy | window.slot(window.base).reports;
   for (let i = 0; i < acceptorCount; i++) {
     // The acceptor in this process has nothing that this learner did not hear, or get from it at once.
     const inside = (roles & Role.acceptor) != 0 && acceptorId(i) == selfId;
-    if (!inside && isHeard(i, now_us) && (trimmedBy & (1 << i)) == 0) return;
+    if (!inside && isHeard(i, now_us) && (told & (1 << i)) == 0) return;
   }
   behind = true;
   note(Event.behindTrim, 0, trimmedTo);

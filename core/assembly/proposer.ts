@@ -52,6 +52,7 @@ import {
   RANGES_BYTES,
   RANGES_COUNT,
   REJECT_DECIDED,
+  REJECT_REJECTED,
   Role,
   RUN_BYTES,
   Setting,
@@ -181,8 +182,13 @@ export function proposerPromise(p: usize, now_us: u64): void {
   const wanted = load<u64>(cursor);
   if (wanted == NEVER) return;
   const start = load<u64>(p, PROMISE_START);
-  // A page that leaves a gap before it says nothing: its predecessor was lost. It comes again.
-  if (start > wanted && start > decided) return;
+  const flags = load<u32>(p, PROMISE_FLAGS);
+  if (start > wanted && start > decided) {
+    // A page with a gap before it says nothing: its predecessor was lost. When no more pages are
+    // under way, they are asked for again from there.
+    if ((flags & PROMISE_PAUSE) != 0) sendPrepare(index);
+    return;
+  }
   let entry = p + PROMISE_BYTES;
   for (let n = load<u32>(p, PROMISE_ENTRIES); n > 0; n--) {
     const instance = load<u64>(entry, ENTRY_INSTANCE);
@@ -201,13 +207,15 @@ export function proposerPromise(p: usize, now_us: u64): void {
     }
     entry += ENTRY_BYTES + bytes;
   }
-  const flags = load<u32>(p, PROMISE_FLAGS);
   if ((flags & PROMISE_LAST) != 0) {
     store<u64>(cursor, NEVER);
     if (++promises >= quorum) lead(now_us);
     return;
   }
   store<u64>(cursor, max(wanted, load<u64>(p, PROMISE_END)));
+  // While pages come, the wait for one that was lost need not grow.
+  prepareTimeout_us = min(RETRANSMIT_FIRST_US, timeoutMax_us);
+  prepareAt_us = now_us + prepareTimeout_us;
   if ((flags & PROMISE_PAUSE) != 0) sendPrepare(index);
 }
 
@@ -232,6 +240,8 @@ export function proposerReject(p: usize, now_us: u64): void {
   const promised = load<u64>(p, HEADER_BALLOT);
   if (promised > highestBallot) highestBallot = promised;
   if (state == FOLLOWER || promised < ballot) return;
+  // The answer to an older ballot of this proposer, from an acceptor that promised the present one.
+  if (promised == ballot && load<u64>(p, REJECT_REJECTED) != ballot) return;
   stepDown(promised, now_us);
   window.advance(load<u64>(p, REJECT_DECIDED));
 }

@@ -6,6 +6,10 @@
  * highest ballot seen. Once a majority of one ballot is there, the value of that ballot is chosen,
  * and so is the value of any higher one, since no proposer may propose another above a chosen one
  * ("Paxos Made Simple", P2b).
+ *
+ * Where an instance is known to be decided, though not with what, a majority of acceptors that tell
+ * what they accepted is enough: one of them was in the majority that chose, so the highest ballot
+ * told is that of the choice or above it, and its value is the chosen one.
  */
 import { WINDOW_INSTANCES } from "../layout";
 import { arenaTake } from "./arena";
@@ -24,6 +28,8 @@ export class Slot {
   sentAt_us: u64;
   values: u32;
   tries: u32;
+  /** Acceptors that told what they accepted here, after the instance was decided. */
+  reports: u32;
   /** A majority of `voteBallot` was seen. */
   chosen: bool;
   /** Chosen, and the value is here. Invariant: value and flag never change again. */
@@ -99,6 +105,18 @@ export class Window {
     if (<i32>popcnt(slot.votes) < quorum) return false;
     slot.chosen = true;
     return this.settle(slot);
+  }
+
+  /**
+   * The acceptor at `index` told all that it accepted for this instance, which was decided when it
+   * was asked; what it told was offered before. True if this decides the instance.
+   */
+  report(instance: u64, index: i32): bool {
+    const slot = this.slot(instance);
+    if (slot.decided) return false;
+    slot.reports |= 1 << index;
+    if (<i32>popcnt(slot.reports) < quorum || slot.valueBallot == 0) return false;
+    return this.decideNow(slot);
   }
 
   /** Takes a value of which an acceptor knows that it is chosen. */
