@@ -282,6 +282,8 @@ export enum Counter {
   /** Submitted values dropped because the leader's queue was full, or no leader was known. */
   pendingFull,
   noLeader,
+  /** Submitted values too large for a batch within this leader's MTU. */
+  tooLarge,
   /** Submitted values that were already proposed or decided. */
   duplicateSubmits,
   forwarded,

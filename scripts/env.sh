@@ -1,5 +1,6 @@
 # Sourced by the other scripts: sets DENO to Deno's own executable and puts the tools on PATH.
-# (node_modules/.bin/deno may be a Node script that starts it, one process and 40 ms more.)
+# (package.json names the platform package, which holds just that, rather than "deno", whose lock file
+# needs every platform to be in the registry.)
 
 DENO=
 for candidate in "$PWD"/node_modules/@deno/*/deno; do

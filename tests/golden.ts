@@ -158,7 +158,7 @@ const SCENES: Record<MessageName, () => Uint8Array[]> = {
   learned: () =>
     acceptor().feed(encode(LEARNER, {
       type: "repair",
-      ranges: [{ first: 1n, end: 3n }, { first: 4n, end: 9n }],
+      ranges: [{ first: 1n, end: 2n }, { first: 3n, end: 5n }],
     })),
   forgot() {
     const rig = new Rig({ roles: Role.learner, id: 9, incarnation: 0x9999 });

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { Counter, Gauge, Role } from "../core/layout.ts";
 import { Cluster, REPLICA } from "./cluster.ts";
-import { decode, type MessageName } from "./decode.ts";
+import { decode, type EntryFields, type MessageName } from "./decode.ts";
 import { ballotOf, encode, run, seal } from "./encode.ts";
 import { layOut, makeArea } from "./frames.ts";
 import { goldenFrames } from "./golden.ts";
@@ -549,6 +549,29 @@ Deno.test("a repair of everything is answered with a few frames", () => {
     }),
   );
   assert(answer.length > 16 && answer.length <= 32, `${answer.length} frames`);
+});
+
+Deno.test("only learned may say that nothing was accepted, and then no more than that", () => {
+  const nothing = { instance: 2n, ballot: 0n, decided: false, batch: [] };
+  const something = [
+    { ...nothing, decided: true },
+    { ...nothing, batch: [run(5n, 1, "value")] },
+  ];
+  const learner = VICTIMS.learner();
+  const learned = (entry: EntryFields) =>
+    learner.feed(encode(fromAcceptor(3), {
+      type: "learned",
+      trimmed: 1n,
+      decided: 1n,
+      entries: [entry],
+    }));
+  learned(nothing);
+  assert.equal(learner.core.counter(Counter.badBody), 0);
+  for (const entry of something) learned(entry);
+  assert.equal(learner.core.counter(Counter.badBody), 2);
+  const { rig, ballot } = preparing({ mtu: MTU });
+  rig.feed(promise(2, ballot, [nothing]), promise(3, ballot, [nothing]));
+  assert.equal(rig.core.counter(Counter.badBody), 2);
 });
 
 /** A cluster and a stranger on its network, who repeats what he hears as `twist` makes it. */

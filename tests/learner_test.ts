@@ -318,9 +318,10 @@ function makeBench(options = {}) {
   };
 }
 
-Deno.test("a batch of more empty values than one step delivers is delivered all the same", () => {
+Deno.test("a batch of as many empty values as fit is delivered", () => {
   const { rig, accept, heartbeat } = makeBench({ mtu: 9000 });
-  const values: string[] = new Array(4300).fill("");
+  // Two bytes each, behind a run's sixteen, in what the MTU leaves to a batch.
+  const values: string[] = new Array((8912 - 16) / 2).fill("");
   rig.feed(accept(1, 1, [5n, 1, ...values]), heartbeat(2));
   let delivered = rig.core.deliveryCount;
   for (let n = 0; n < 5; n++) {
@@ -341,7 +342,7 @@ Deno.test("a learner that has everything and delivers it little by little asks f
   assert.deepEqual(asked.map((frame) => decode(frame).body), [
     { type: "repair", ranges: [{ first: 1n, end: 2n }] },
   ]);
-  // A step delivers a fifth of it.
+  // A step delivers some of it.
   let delivered = 0;
   for (let n = 0; n < 10; n++) {
     const sent = n === 0 ? rig.feed(instance(1)) : rig.wait(15_000);

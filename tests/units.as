@@ -104,6 +104,9 @@ export function windowOffer(instance: u64, ballot: u64, batch: usize, bytes: u32
 export function windowVote(instance: u64, ballot: u64, acceptor: i32): bool {
   return window.vote(instance, ballot, acceptor);
 }
+export function windowReport(instance: u64, acceptor: i32): bool {
+  return window.report(instance, acceptor);
+}
 export function windowAnnounce(ballot: u64, decided: u64): void {
   window.announce(ballot, decided);
 }

@@ -41,6 +41,7 @@ export type Units = {
     bytes: number,
   ): number;
   windowVote(instance: bigint, ballot: bigint, acceptor: number): number;
+  windowReport(instance: bigint, acceptor: number): number;
   windowAnnounce(ballot: bigint, decided: bigint): void;
   windowDecided(instance: bigint): number;
   windowBatch(instance: bigint): number;

@@ -68,6 +68,15 @@ Deno.test("a majority does not decide the value of a lower ballot", () => {
   assert.equal(window.decided(), 6n);
 });
 
+Deno.test("the value of a lower ballot does not replace that of a higher one", () => {
+  const window = makeWindow();
+  window.offer(6n);
+  window.offer(5n);
+  window.vote(6n, 0);
+  assert(window.vote(6n, 1));
+  assert.equal(window.decided(), 6n);
+});
+
 Deno.test("a decided value stays", () => {
   const window = makeWindow();
   window.offer(5n);
@@ -101,4 +110,27 @@ Deno.test("the word of a lower ballot is not heard after that of a higher one", 
   window.offer(5n);
   window.units.windowAnnounce(5n, 2n);
   assert.equal(window.decided(), undefined);
+});
+
+Deno.test("where an instance is known to be decided, a majority's reports decide the highest ballot among them", () => {
+  const window = makeWindow(5);
+  const report = (acceptor: number) => window.units.windowReport(1n, acceptor);
+  window.offer(7n);
+  for (let n = 0; n < 3; n++) report(0);
+  report(1);
+  assert.equal(window.decided(), undefined, "two of five, however often");
+  window.offer(9n);
+  window.offer(8n);
+  assert.equal(report(4), 1);
+  assert.equal(window.decided(), 9n);
+});
+
+Deno.test("a majority's reports that nothing was accepted decide nothing until a value comes", () => {
+  const window = makeWindow();
+  window.units.windowReport(1n, 0);
+  window.units.windowReport(1n, 1);
+  assert.equal(window.decided(), undefined);
+  window.offer(5n);
+  window.units.windowReport(1n, 2);
+  assert.equal(window.decided(), 5n);
 });

@@ -51,7 +51,7 @@ import {
 import { ballotId, ballotRound } from "./ballot";
 import { batchValues, Run } from "./batch";
 import { frameChecksum } from "./outbox";
-import { acceptorIndex, cluster, incarnation, proposerIndex, roles, selfId } from "./settings";
+import { acceptorIndex, cluster, incarnation, mtu, proposerIndex, roles, selfId } from "./settings";
 
 /** Rounds beyond cannot come from counting; they would leave no higher ballot. */
 const ROUND_MAX: u64 = 1 << 46;
@@ -65,7 +65,8 @@ export function frameFault(p: usize, bytes: u32): i32 {
   if (load<u16>(p, HEADER_CLUSTER) != <u16>cluster) return Counter.badCluster;
   // The header's length counts, not the frame's: Ethernet pads to 60 bytes.
   const length = <u32>load<u16>(p, HEADER_LENGTH);
-  if (length < HEADER_BYTES || length > bytes) return Counter.badLength;
+  // A slot may hold a little more than the MTU, but nothing that long could be passed on.
+  if (length < HEADER_BYTES || length > bytes || length > mtu) return Counter.badLength;
   if (load<u64>(p, HEADER_CHECKSUM) != frameChecksum(p, length)) return Counter.badChecksum;
 
   const type = <i32>load<u8>(p, HEADER_TYPE);

@@ -278,7 +278,13 @@ export function proposerSubmit(p: usize, now_us: u64): void {
     let freshCount: u32 = 0;
     for (let n = Run.count(run); n > 0; n--) {
       const following = Run.next(value);
-      if (!admitted.has(client, sequence)) {
+      if (<u32>Run.pad(<usize>RUN_BYTES + following - value) > batchBytesMax) {
+        // It came from where the MTU is larger. Left in, it would block the queue for ever.
+        if (fresh != 0) queue(client, freshFirst, freshCount, fresh, value);
+        fresh = 0;
+        freshCount = 0;
+        count(Counter.tooLarge);
+      } else if (!admitted.has(client, sequence)) {
         if (fresh == 0) {
           fresh = value;
           freshFirst = sequence;
