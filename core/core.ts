@@ -73,6 +73,8 @@ export interface CoreOptions {
   readonly proposer: number;
   /** Most bytes of a value to submit; 0: as many as fit a frame. */
   readonly valueBytes: number;
+  /** No acceptor of this cluster ran before: it need not ask the others whether they know it. */
+  readonly newCluster: boolean;
 }
 
 /** A delivered value. `value` is a view of the core's memory, valid until the next step. */
@@ -377,6 +379,7 @@ export class Core {
     setHalves(Setting.clientLow, options.firstClient);
     set(Setting.proposer, options.proposer);
     set(Setting.valueBytes, options.valueBytes);
+    set(Setting.newCluster, options.newCluster ? 1 : 0);
     for (const id of options.acceptors) {
       this.#exports.member(Role.acceptor, id);
     }

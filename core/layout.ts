@@ -42,7 +42,7 @@ export enum Message {
   answer = 8,
   /** Learner or client to everybody: I am here and have delivered this much. */
   hi = 9,
-  /** Acceptor or proposer, in answer to hi. */
+  /** Acceptor or proposer, in answer to hi; in place of a ballot, the incarnation that it answers. */
   ok = 10,
   /** Learner or client leaves. */
   bye = 11,
@@ -254,6 +254,8 @@ export enum Setting {
   proposer,
   /** Most bytes of a value that the client submits; 0: as many as fit a frame. */
   valueBytes,
+  /** 1: the operator vouches that no acceptor of this cluster ran before. */
+  newCluster,
   end,
 }
 
@@ -297,6 +299,8 @@ export enum Counter {
   deliveredValues,
   duplicateValues,
   repairs,
+  /** Promised instances beyond what the window holds, which no sound leader proposes. */
+  beyondWindow,
   /** 2A that a learner could not take because it has not delivered enough. */
   windowFull,
   submitted,
@@ -354,6 +358,10 @@ export enum Event {
   leaderHeard,
   /** This acceptor restarted without its memory and votes no more. Small: id of who knew it. */
   muted,
+  /** This acceptor waits for others to confirm that it is new. Large: bits of those that are missing. */
+  unconfirmed,
+  /** All others confirmed that this acceptor is new: it votes. */
+  confirmed,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */

@@ -106,6 +106,10 @@ export const OPTIONS = {
     help: "send to each of these instead of to a group",
     needs: { option: "nic", value: "udp" },
   },
+  "new-cluster": {
+    help:
+      "vouch that no acceptor of this cluster ran before, so that this one votes before all others are up",
+  },
   outstanding: {
     kind: { type: "integer", min: 1, max: 8192 },
     placeholder: "N",
@@ -257,7 +261,7 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 export const COMMANDS = {
   replica: {
     summary: "run a proposer, an acceptor and a learner in one process",
-    options: [...NODE_OPTIONS, "output", "socket"],
+    options: [...NODE_OPTIONS, "new-cluster", "output", "socket"],
     required: ["id"],
     defaults: { ...NODE_DEFAULTS, output: "none" },
     examples: [
@@ -279,7 +283,7 @@ export const COMMANDS = {
   },
   acceptor: {
     summary: "run an acceptor: it votes and remembers its votes",
-    options: NODE_OPTIONS,
+    options: [...NODE_OPTIONS, "new-cluster"],
     required: ["id"],
     defaults: NODE_DEFAULTS,
     examples: [

@@ -1,6 +1,7 @@
 /** The core's events as log lines. */
 import type { CoreEvent } from "../core/core.ts";
 import { BALLOT_ID_BITS, Event } from "../core/layout.ts";
+import type { Member } from "./config.ts";
 
 /** A log line before it is formatted. */
 export interface Entry {
@@ -14,8 +15,15 @@ function ballot(value: bigint): string {
   return `${value >> BigInt(BALLOT_ID_BITS)}.${id}`;
 }
 
-/** What an event says to a person. Ballots are written round.proposer. */
-export function describe({ code, small, large }: CoreEvent): Entry {
+/**
+ * What an event says to a person. Ballots are written round.proposer.
+ *
+ * @param acceptors As configured; the core names them by their position.
+ */
+export function describe(
+  { code, small, large }: CoreEvent,
+  acceptors: readonly Member[],
+): Entry {
   switch (code) {
     case Event.leading:
       return {
@@ -88,6 +96,26 @@ export function describe({ code, small, large }: CoreEvent): Entry {
           "this acceptor restarted without its memory and has forgotten its promises, so it does not vote; " +
           "it can vote again after the whole cluster was stopped and started. If it did not restart, another node has its id",
         fields: { known_by: small },
+      };
+    case Event.unconfirmed: {
+      const missing = acceptors.filter((_, i) =>
+        (large >> BigInt(i) & 1n) === 1n
+      );
+      return {
+        level: "warn",
+        message:
+          `waiting for acceptor ${
+            missing.map(({ id }) => id).join(", ")
+          }: without stable storage this one votes only when all others confirm that it is new. ` +
+          "Start them; or, if no acceptor of this cluster ever ran before, start this one with --new-cluster",
+        fields: {},
+      };
+    }
+    case Event.confirmed:
+      return {
+        level: "debug",
+        message: "all other acceptors confirm that this one is new",
+        fields: {},
       };
   }
 }

@@ -45,6 +45,8 @@ export interface NodeOptions {
   /** Largest frame payload to use, in bytes. */
   readonly mtu?: number;
   readonly udp: UdpOptions;
+  /** The operator vouches that no acceptor of this cluster ran before. */
+  readonly newCluster: boolean;
   /** Of a learner and a replica. */
   readonly learner?: LearnerOptions;
   readonly client?: ClientOptions;
@@ -115,6 +117,7 @@ export function nodeOptions(kind: NodeKind, values: OptionValues): NodeOptions {
     logFormat: values["log-format"]!,
     mtu: values.mtu,
     udp: udpOptions(kind, id, values, configuration),
+    newCluster: values["new-cluster"] === true,
   };
   if (kind === "client") {
     return { ...common, client: clientOptions(values, configuration) };

@@ -165,7 +165,8 @@ class NodeThread {
       "counters",
       counters(this.#core, this.#nic),
     );
-    this.#nic.close();
+    // The card stays open until the process ends: the control thread may be about to write to its
+    // wake descriptor, which must not have become another file by then.
     this.#client?.close();
     if (this.#fatal !== undefined) {
       throw new UserError(
@@ -209,7 +210,7 @@ class NodeThread {
   }
 
   #tell(event: CoreEvent): void {
-    const entry = describe(event);
+    const entry = describe(event, this.#start.options.configuration.acceptors);
     this.#post({ type: "log", entry });
     // A replica that is behind still votes; a learner that is behind can only mislead its reader.
     if (
@@ -290,6 +291,7 @@ function coreOptions(start: NodeStart, mtu: number): CoreOptions {
     proposer: client?.proposerId ?? 0,
     // Lines may be as long as fits; generated values all have one size.
     valueBytes: client === undefined || client.stdin ? 0 : client.valueBytes,
+    newCluster: options.newCluster,
   };
 }
 

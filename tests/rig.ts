@@ -26,6 +26,7 @@ export const OPTIONS: CoreOptions = {
   firstClient: 1000n,
   proposer: 0,
   valueBytes: 0,
+  newCluster: true,
 };
 
 export const GROUP = Uint8Array.of(3, 0x6b, 0x70, 0x78, 0, 1);

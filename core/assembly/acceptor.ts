@@ -60,7 +60,6 @@ import {
   REJECT_REJECTED,
   Role,
   Setting,
-  WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
 import { Accepted, logGet, logHigh, logInit, logLow, logPut } from "./log";
@@ -83,18 +82,30 @@ import {
   registryLowest,
   slowestLearner,
 } from "./registry";
-import { acceptorCount, batchBytesMax, incarnation, mtu, settingU32 } from "./settings";
+import {
+  acceptorCount,
+  acceptorIndex,
+  incarnation,
+  mtu,
+  selfId,
+  settingU32,
+} from "./settings";
 
 /** Frames of one answer to a prepare or a repair; the asker paces itself by asking again. */
 const PAGE_FRAMES: i32 = 16;
 const REPAIR_FRAMES: i32 = 32;
 /**
  * At its start an acceptor without stable storage says hi and listens before it votes, so that those
- * who knew it before can say so.
+ * who knew it before can say so. It does not vote before every other acceptor has confirmed that it
+ * knows no earlier incarnation. Before that one ever voted it was confirmed by all others in turn; so
+ * as long as one of them has its memory, the forgetful acceptor hears of itself. (One who remembers
+ * is enough, and all are asked: compare the crash vectors of Michael et al., DISC 2017.)
  */
 const LISTEN_US: u64 = 100_000;
 const LISTEN_HI_PERIOD_US: u64 = 25_000;
 const HI_PERIOD_US: u64 = 500_000;
+/** An acceptor that still waits for confirmation after this long says for whom, and again each time. */
+const UNCONFIRMED_NOTE_US: u64 = 2_000_000;
 const EXPIRE_PERIOD_US: u64 = 100_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
 
@@ -116,10 +127,18 @@ let expireAt_us: u64 = 0;
 let logFullNotedAt_us: u64 = 0;
 let muted: bool = false;
 let votesFrom_us: u64 = 0;
+/** Bits of the acceptors that have not confirmed yet. */
+let unconfirmed: u32 = 0;
+let unconfirmedNoteAt_us: u64 = 0;
 let hiAt_us: u64 = 0;
 
 export function acceptorInit(now_us: u64): void {
-  votesFrom_us = acceptorCount > 1 ? now_us + LISTEN_US : now_us;
+  votesFrom_us = now_us + LISTEN_US;
+  unconfirmedNoteAt_us = now_us + UNCONFIRMED_NOTE_US;
+  const own = acceptorIndex(selfId);
+  assert(own >= 0, "this acceptor is not configured");
+  const others = ((1 << acceptorCount) - 1) & ~(1 << own);
+  unconfirmed = settingU32(Setting.newCluster) != 0 ? 0 : others;
   logInit(settingU32(Setting.logBytes));
   registryInit();
   voteRangesMax = (mtu - RANGES_BYTES) / RANGE_BYTES;
@@ -145,10 +164,6 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   const instance = load<u64>(p, ACCEPT_INSTANCE);
   const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
   const leaderDecided = load<u64>(p, ACCEPT_DECIDED);
-  if (bytes > batchBytesMax || instance - leaderDecided >= WINDOW_INSTANCES) {
-    // Below the leader's first undecided instance, or beyond what phase 1 could bring up again.
-    return count(Counter.badBody);
-  }
   if (heldFull()) return count(Counter.heldFull);
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
   if (instance < logLow) return sendOk(p);
@@ -184,8 +199,8 @@ export function acceptorHeartbeat(p: usize): void {
 }
 
 export function acceptorHi(p: usize, now_us: u64): void {
-  // Acceptors say hi to one another only to be told from their earlier incarnations.
-  if (load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor) return;
+  // Acceptors say hi to be told from their earlier incarnations. One that forgot cannot vouch.
+  if (load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor && muted) return;
   if (load<u8>(p, HEADER_SENDER_ROLE) == Role.learner) {
     registryHi(
       load<u16>(p, HEADER_SENDER_ID),
@@ -271,7 +286,11 @@ export function acceptorTick(now_us: u64): u64 {
   }
   if (now_us >= hiAt_us) {
     if (!muted) sendHi();
-    hiAt_us = now_us + (now_us < votesFrom_us ? LISTEN_HI_PERIOD_US : HI_PERIOD_US);
+    hiAt_us = now_us + (mayVote(now_us) || muted ? HI_PERIOD_US : LISTEN_HI_PERIOD_US);
+  }
+  if (unconfirmed != 0 && !muted && now_us >= unconfirmedNoteAt_us) {
+    note(Event.unconfirmed, 0, unconfirmed);
+    unconfirmedNoteAt_us = now_us + UNCONFIRMED_NOTE_US;
   }
   gauge(Gauge.promised, promised);
   gauge(Gauge.trimmed, logLow);
@@ -288,9 +307,17 @@ export function acceptorForgot(p: usize): void {
   note(Event.muted, load<u16>(p, HEADER_SENDER_ID), 0);
 }
 
+/** Another acceptor answers hi: it knows no incarnation of this one but the present. */
+export function acceptorOk(p: usize): void {
+  if (load<u64>(p, HEADER_BALLOT) != incarnation || unconfirmed == 0) return;
+  if (load<u8>(p, HEADER_SENDER_ROLE) != Role.acceptor) return;
+  unconfirmed &= ~(1 << acceptorIndex(load<u16>(p, HEADER_SENDER_ID)));
+  if (unconfirmed == 0) note(Event.confirmed, 0, 0);
+}
+
 /** Whether the acceptor may promise and accept: it listened first, and nobody knew it from before. */
 function mayVote(now_us: u64): bool {
-  return !muted && now_us >= votesFrom_us;
+  return !muted && unconfirmed == 0 && now_us >= votesFrom_us;
 }
 
 function mayTake(ballot: u64, proposer: u32): bool {
@@ -376,7 +403,7 @@ function sendOk(p: usize): void {
     Role.acceptor,
     load<u8>(p, HEADER_SENDER_ROLE),
     load<u16>(p, HEADER_SENDER_ID),
-    0,
+    load<u32>(p, HEADER_INCARNATION),
   );
   if (q == 0) return;
   store<u64>(q, decided, OK_DECIDED);

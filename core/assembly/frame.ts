@@ -2,6 +2,7 @@
 import {
   ACCEPT_BATCH_BYTES,
   ACCEPT_BYTES,
+  ACCEPT_DECIDED,
   ACCEPT_INSTANCE,
   ACCEPT_VALUES,
   ANSWER_BYTES,
@@ -28,24 +29,33 @@ import {
   HEADER_TYPE,
   HEADER_VERSION,
   HEARTBEAT_BYTES,
+  HEARTBEAT_DECIDED,
   HI_BYTES,
+  HI_DELIVERED,
   LEARNED_BYTES,
+  LEARNED_DECIDED,
   LEARNED_ENTRIES,
+  LEARNED_TRIMMED,
   Message,
   MESSAGE_END,
   OK_BYTES,
+  OK_DECIDED,
+  OK_TRIMMED,
   PREPARE_BYTES,
   PROMISE_BYTES,
+  PROMISE_DECIDED,
   PROMISE_ENTRIES,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
   REJECT_BYTES,
+  REJECT_DECIDED,
   Role,
   RUN_BYTES,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   SUBMIT_VALUES,
+  WINDOW_INSTANCES,
   WIRE_VERSION,
 } from "../layout";
 import { ballotId, ballotRound } from "./ballot";
@@ -122,10 +132,13 @@ function bodySound(p: usize, type: i32, length: u32): bool {
       return length == PREPARE_BYTES && ownBallot(p);
     case Message.promise:
       return length >= PROMISE_BYTES && ballotSound(load<u64>(p, HEADER_BALLOT)) &&
+        decidedSound(load<u64>(p, PROMISE_DECIDED)) &&
         entriesSound(p, PROMISE_BYTES, load<u32>(p, PROMISE_ENTRIES), length, false);
     case Message.accept:
       return length >= ACCEPT_BYTES && ownBallot(p) &&
-        instanceSound(load<u64>(p, ACCEPT_INSTANCE)) &&
+        decidedSound(load<u64>(p, ACCEPT_DECIDED)) &&
+        // Never below the leader's first undecided instance, nor beyond what phase 1 could bring up again.
+        load<u64>(p, ACCEPT_INSTANCE) - load<u64>(p, ACCEPT_DECIDED) < WINDOW_INSTANCES &&
         batchSound(
           p + ACCEPT_BYTES,
           load<u32>(p, ACCEPT_BATCH_BYTES),
@@ -135,9 +148,11 @@ function bodySound(p: usize, type: i32, length: u32): bool {
     case Message.accepted:
       return rangesSound(p, length) && ballotSound(load<u64>(p, HEADER_BALLOT));
     case Message.reject:
-      return length == REJECT_BYTES && ballotSound(load<u64>(p, HEADER_BALLOT));
+      return length == REJECT_BYTES && ballotSound(load<u64>(p, HEADER_BALLOT)) &&
+        decidedSound(load<u64>(p, REJECT_DECIDED));
     case Message.heartbeat:
-      return length == HEARTBEAT_BYTES && ownBallot(p);
+      return length == HEARTBEAT_BYTES && ownBallot(p) &&
+        decidedSound(load<u64>(p, HEARTBEAT_DECIDED));
     case Message.submit:
       return length > SUBMIT_BYTES &&
         batchSound(
@@ -149,15 +164,17 @@ function bodySound(p: usize, type: i32, length: u32): bool {
     case Message.answer:
       return answerSound(p, length);
     case Message.hi:
-      return length == HI_BYTES;
+      return length == HI_BYTES && load<u64>(p, HI_DELIVERED) < INSTANCE_MAX;
     case Message.ok:
-      return length == OK_BYTES;
+      return length == OK_BYTES && decidedSound(load<u64>(p, OK_DECIDED)) &&
+        load<u64>(p, OK_TRIMMED) < INSTANCE_MAX;
     case Message.bye:
       return length == BYE_BYTES;
     case Message.repair:
       return rangesSound(p, length);
     case Message.learned:
-      return length >= LEARNED_BYTES &&
+      return length >= LEARNED_BYTES && decidedSound(load<u64>(p, LEARNED_DECIDED)) &&
+        load<u64>(p, LEARNED_TRIMMED) < INSTANCE_MAX &&
         entriesSound(p, LEARNED_BYTES, load<u32>(p, LEARNED_ENTRIES), length, true);
     default:
       return length == FORGOT_BYTES;
@@ -177,6 +194,11 @@ function ballotSound(ballot: u64): bool {
 
 function instanceSound(instance: u64): bool {
   return instance > 0 && instance < INSTANCE_MAX;
+}
+
+/** A first undecided instance. */
+function decidedSound(decided: u64): bool {
+  return decided > 0 && decided < INSTANCE_MAX;
 }
 
 function batchSound(batch: usize, bytes: u32, values: u32, room: u32): bool {

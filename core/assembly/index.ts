@@ -32,6 +32,7 @@ import {
   acceptorHeartbeat,
   acceptorHi,
   acceptorInit,
+  acceptorOk,
   acceptorPrepare,
   acceptorRepair,
   acceptorTick,
@@ -284,7 +285,8 @@ function dispatch(p: usize, now: u64): void {
       if (proposer) proposerHi(p);
       break;
     case Message.ok:
-      if (proposer) proposerOk(p);
+      if (acceptor) acceptorOk(p);
+      if (proposer) proposerOk(p, now);
       if (learner) learnerOk(p);
       break;
     case Message.bye:

@@ -26,6 +26,7 @@ import {
   Event,
   Gauge,
   HEADER_BALLOT,
+  HEADER_INCARNATION,
   HEADER_LENGTH,
   HEADER_RECEIVER_ID,
   HEADER_SENDER_ID,
@@ -195,7 +196,7 @@ export function proposerPromise(p: usize, now_us: u64): void {
     const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
     if (instance >= window.base) {
       // The acceptor's own decided instance is at most window.base, and it accepts nothing this far above it.
-      if (!window.inside(instance) || bytes > batchBytesMax) return count(Counter.badBody);
+      if (!window.inside(instance)) return count(Counter.beyondWindow);
       window.offer(
         instance,
         load<u64>(entry, ENTRY_BALLOT),
@@ -247,15 +248,28 @@ export function proposerReject(p: usize, now_us: u64): void {
 }
 
 /** What an acceptor answers when it has trimmed what is proposed. */
-export function proposerOk(p: usize): void {
-  if (state == FOLLOWER) window.advance(load<u64>(p, OK_DECIDED));
+export function proposerOk(p: usize, now_us: u64): void {
+  const decided = load<u64>(p, OK_DECIDED);
+  if (state == LEADING && decided > window.base) {
+    // Another leader decided what this one still proposes, and that acceptor will not vote for it any
+    // more. A new phase 1 finds out where to go on.
+    stepDown(ballot, now_us);
+    campaignAt_us = now_us;
+  }
+  if (state == FOLLOWER) window.advance(decided);
 }
 
 /** A client looks for the leader. */
 export function proposerHi(p: usize): void {
   if (load<u8>(p, HEADER_SENDER_ROLE) != Role.client) return;
   if (state == LEADING) return sendHeartbeat(sourceAddress(p));
-  const q = begin(Message.ok, Role.proposer, Role.client, load<u16>(p, HEADER_SENDER_ID), 0);
+  const q = begin(
+    Message.ok,
+    Role.proposer,
+    Role.client,
+    load<u16>(p, HEADER_SENDER_ID),
+    load<u32>(p, HEADER_INCARNATION),
+  );
   if (q == 0) return;
   store<u64>(q, window.base, OK_DECIDED);
   store<u64>(q, 0, OK_TRIMMED);
