@@ -38,8 +38,8 @@ export function diagnose(heard: Heard): string {
     const missing = heard.allAcceptors.filter((id) =>
       !heard.acceptors.includes(id)
     );
-    return `no quorum: ${heard.acceptors.length} of ${heard.allAcceptors.length} acceptors heard, ${heard.quorum} are needed; ` +
-      `silent: ${list(missing)}`;
+    return `no quorum: ${heard.acceptors.length} of ${heard.allAcceptors.length} acceptors vote, ${heard.quorum} are needed; ` +
+      `stopped, out of reach or waiting (their logs tell): ${list(missing)}`;
   }
   const silent = heard.leaderSilence_us;
   if (silent === undefined || silent > LEADER_SILENT_US) {

@@ -35,7 +35,7 @@ Deno.test("diagnose() tells silence from a missing leader and a missing quorum",
     /^no leader heard for 4.2 s: proposer 1 led before/,
   );
   const noQuorum =
-    "no quorum: 1 of 3 acceptors heard, 2 are needed; silent: 1, 3";
+    "no quorum: 1 of 3 acceptors vote, 2 are needed; stopped, out of reach or waiting (their logs tell): 1, 3";
   assert.equal(diagnose({ ...WELL, acceptors: [2] }), noQuorum);
   assert.equal(
     diagnose({ ...WELL, acceptors: [2], leaderSilence_us: undefined }),

@@ -91,9 +91,10 @@ import {
   settingU32,
 } from "./settings";
 
-/** Frames of one answer to a prepare or a repair; the asker paces itself by asking again. */
+/** Frames of one answer to a prepare; the proposer paces itself by asking again. */
 const PAGE_FRAMES: i32 = 16;
-const REPAIR_FRAMES: i32 = 32;
+/** A learner asks for no more instances at once than this has frames, so one answer holds all of them. */
+const REPAIR_FRAMES: i32 = 64;
 /**
  * At its start an acceptor without stable storage says hi and listens before it votes, so that those
  * who knew it before can say so. It does not vote before every other acceptor has confirmed that it
@@ -209,7 +210,8 @@ export function acceptorHi(p: usize, now_us: u64): void {
       now_us,
     );
   }
-  sendOk(p);
+  // To be counted on, an acceptor must vote; but those that ask one another do not vote yet.
+  if (load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor || mayVote(now_us)) sendOk(p);
 }
 
 export function acceptorBye(p: usize): void {

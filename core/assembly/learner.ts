@@ -79,7 +79,7 @@ const REPAIR_TIMEOUT_US: u64 = 20_000;
 const REPAIR_TIMEOUT_MAX_US: u64 = 500_000;
 /** Ranges of one request, and instances of all its ranges. */
 const REPAIR_RANGES: u32 = 32;
-const REPAIR_INSTANCES: u64 = 512;
+const REPAIR_INSTANCES: u64 = 64;
 /** An acceptor that was silent for this long is not waited for. */
 const ACCEPTOR_SILENT_US: u64 = 3_000_000;
 /** Without progress for this long, and with no acceptor to help, a learner is behind. */
@@ -104,7 +104,9 @@ let repairTurn: i32 = 0;
 /** Where the base was when the last request left, and the end of what it asked for. */
 let repairBase: u64 = 0;
 let repairEnd: u64 = 0;
-/** Acceptors in a row whose answer did not bring the next instance. */
+/** The last instance of the last request was answered, if not all before it. */
+let repairAnswered: bool = false;
+/** Requests in a row that did not bring the next instance, though they were answered. */
 let repairMisses: i32 = 0;
 /** When the base moved last, as far as repairs looked. */
 let movedAt_us: u64 = 0;
@@ -197,12 +199,9 @@ export function learnerLearned(p: usize): void {
         window.report(instance, index);
       }
     }
+    // Nothing more will come of the last request: no need to wait until its time is up.
+    if (instance + 1 == repairEnd) repairAnswered = true;
     entry += ENTRY_BYTES + bytes;
-  }
-  // No need to wait for the timeout when the answer did not help: the next acceptor may.
-  if (started && !window.slot(window.base).decided && repairMisses < acceptorCount) {
-    repairMisses++;
-    repairAt_us = 0;
   }
 }
 
@@ -315,33 +314,44 @@ function repairTick(now_us: u64): u64 {
     repairAt_us = now_us + REPAIR_DELAY_US;
     repairBase = window.base;
     repairEnd = 0;
+    repairMisses = 0;
     movedAt_us = now_us;
     return repairAt_us;
   }
   const moved = window.base > repairBase;
-  // All of the last request came: ask for the next part at once, and the same acceptor.
-  const fulfilled = repairEnd != 0 && window.base >= repairEnd;
-  if (moved && !fulfilled && repairEnd == 0) {
+  if (moved && repairEnd == 0) {
     // The gap closed by itself and another opened.
     repairBase = window.base;
     repairAt_us = now_us + REPAIR_DELAY_US;
     return repairAt_us;
   }
-  if (!fulfilled && now_us < repairAt_us) return repairAt_us;
   if (moved) {
-    repairTimeout_us = REPAIR_TIMEOUT_US;
+    repairMisses = 0;
+    movedAt_us = now_us;
     trimmedBy = 0;
     behind = false;
-    movedAt_us = now_us;
-  } else if (repairAt_us != 0) {
-    repairTimeout_us = min(repairTimeout_us * 2, REPAIR_TIMEOUT_MAX_US);
   }
-  if (moved || repairAt_us != 0) repairMisses = 0;
-  if (!fulfilled) repairTurn++;
+  // All that will come of the last request has come. If it did not help, the next acceptor may, but
+  // when none could, only time can.
+  const answered = repairEnd != 0 && (window.base >= repairEnd || repairAnswered);
+  if (now_us < repairAt_us && (!answered || repairMisses >= acceptorCount)) {
+    checkBehind(now_us);
+    return repairAt_us;
+  }
+  if (moved) {
+    repairTimeout_us = REPAIR_TIMEOUT_US;
+  } else {
+    repairTurn++;
+    if (answered) repairMisses++;
+    if (now_us >= repairAt_us) {
+      repairTimeout_us = min(repairTimeout_us * 2, REPAIR_TIMEOUT_MAX_US);
+      repairMisses = 0;
+    }
+  }
   repairBase = window.base;
   repairAt_us = now_us + repairTimeout_us;
+  repairAnswered = false;
   sendRepair(now_us);
-  checkBehind(now_us);
   return repairAt_us;
 }
 
