@@ -1,7 +1,7 @@
 /**
  * What kpaxos uses of `@std/cli`. The npm package that carries Deno's standard
  * library has no types of its own; with JSR behind `@std/cli` this file can go.
- * Source: https://jsr.io/@std/cli/doc/parse-args
+ * Source: the documentation of parseArgs in Deno's standard library.
  */
 
 /** Which arguments are what. */

@@ -56,6 +56,7 @@ import {
   settingU32,
   settingU64,
 } from "./settings";
+import { RoundTrip } from "./round_trip";
 import { Window } from "./window";
 
 const HI_PERIOD_US: u64 = 1_000_000;
@@ -121,8 +122,7 @@ let leaderBallot: u64 = 0;
 let leaderHeardAt_us: u64 = 0;
 let insisted: u32 = 0;
 let hiAt_us: u64 = 0;
-let roundTrip_us: u64 = 0;
-let deviation_us: u64 = 0;
+let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
 /** Where the host writes the next value. */
@@ -159,6 +159,7 @@ export function clientInit(): void {
     virtual(c).next = 1;
     virtual(c).floor = 1;
   }
+  roundTrip = RoundTrip.make();
   waiting = changetype<FlightList>(arenaTake(offsetof<FlightList>()));
   flying = changetype<FlightList>(arenaTake(offsetof<FlightList>()));
   waiting.head = waiting.tail = NONE;
@@ -310,7 +311,7 @@ export function clientTick(now_us: u64): u64 {
     hiAt_us = now_us + (known ? HI_PERIOD_US : SEARCH_PERIOD_US);
   }
   let due = hiAt_us;
-  const timeout_us = retryTimeout();
+  const timeout_us = roundTrip.timeout_us(RETRY_FIRST_US, RETRY_MIN_US, timeoutMax_us);
   let next = flying.head;
   while (next != NONE) {
     const index = next;
@@ -422,7 +423,7 @@ function completeRun(run: usize, now_us: u64): void {
     store<u64>(to, s, COMPLETION_SEQUENCE);
     store<u32>(to, <u32>client, COMPLETION_CLIENT);
     store<u32>(to, <u32>min(latency_us, 0xffffffff), COMPLETION_LATENCY);
-    if (flight.tries == 1) measure(now_us - flight.sentAt_us);
+    if (flight.tries == 1) roundTrip.measure(now_us - flight.sentAt_us);
     store<u32>(freeFlights + (<usize>(freeCount++) << 2), index);
     count(Counter.completed);
   }
@@ -432,23 +433,6 @@ function completeRun(run: usize, now_us: u64): void {
 function closeRun(run: usize, values: u32, end: usize): void {
   Run.set(run, Run.client(run), Run.first(run), values);
   memory.fill(end, 0, Run.pad(end) - end);
-}
-
-/** Smoothed round trip and deviation (Jacobson, "Congestion Avoidance and Control", 1988). */
-function measure(sample_us: u64): void {
-  if (roundTrip_us == 0) {
-    roundTrip_us = sample_us;
-    deviation_us = sample_us >> 1;
-    return;
-  }
-  const error = sample_us > roundTrip_us ? sample_us - roundTrip_us : roundTrip_us - sample_us;
-  deviation_us = (deviation_us * 3 + error) >> 2;
-  roundTrip_us = (roundTrip_us * 7 + sample_us) >> 3;
-}
-
-function retryTimeout(): u64 {
-  if (roundTrip_us == 0) return min(RETRY_FIRST_US, timeoutMax_us);
-  return min(max(roundTrip_us * 2 + deviation_us * 4, RETRY_MIN_US), timeoutMax_us);
 }
 
 function sendHi(): void {

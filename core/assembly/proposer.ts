@@ -78,6 +78,7 @@ import {
   takenValues,
 } from "./pending";
 import { random, randomBelow } from "./random";
+import { RoundTrip } from "./round_trip";
 import { Sessions } from "./sessions";
 import {
   acceptorCount,
@@ -139,8 +140,7 @@ let prepareTimeout_us: u64 = 0;
 
 let heartbeatAt_us: u64 = 0;
 let lookAt_us: u64 = 0;
-let roundTrip_us: u64 = 0;
-let deviation_us: u64 = 0;
+let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
 /** Values that this leader proposed or has queued, and those it saw decided. */
@@ -150,6 +150,7 @@ let answered: Sessions = changetype<Sessions>(0);
 export function proposerInit(now_us: u64): void {
   window = Window.make(batchBytesMax, 1);
   cursors = arenaTake(ACCEPTORS_MAX * 8);
+  roundTrip = RoundTrip.make();
   pendingInit();
   admitted = Sessions.make();
   answered = Sessions.make();
@@ -488,8 +489,7 @@ function transmit(slot: Slot, now_us: u64): void {
 /** An instance of this leader was chosen. */
 function chosen(instance: u64, now_us: u64): void {
   const slot = window.slot(instance);
-  // Karn: what was sent twice says nothing about the round trip.
-  if (slot.tries == 1) measure(now_us - slot.sentAt_us);
+  if (slot.tries == 1) roundTrip.measure(now_us - slot.sentAt_us);
   admitBatch(answered, instance);
 }
 
@@ -504,28 +504,11 @@ function admitBatch(table: Sessions, instance: u64): void {
   }
 }
 
-/** Smoothed round trip and deviation (Jacobson, "Congestion Avoidance and Control", 1988). */
-function measure(sample_us: u64): void {
-  if (roundTrip_us == 0) {
-    roundTrip_us = sample_us;
-    deviation_us = sample_us >> 1;
-    return;
-  }
-  const error = sample_us > roundTrip_us ? sample_us - roundTrip_us : roundTrip_us - sample_us;
-  deviation_us = (deviation_us * 3 + error) >> 2;
-  roundTrip_us = (roundTrip_us * 7 + sample_us) >> 3;
-}
-
-function retransmitTimeout(): u64 {
-  if (roundTrip_us == 0) return min(RETRANSMIT_FIRST_US, timeoutMax_us);
-  return min(max(roundTrip_us * 2 + deviation_us * 4, RETRANSMIT_MIN_US), timeoutMax_us);
-}
-
 /** Repeats what was not answered in time. Returns when to look again. */
 function retransmit(now_us: u64): u64 {
   if (window.base == sent) return NEVER;
   if (now_us < lookAt_us) return lookAt_us;
-  const timeout_us = retransmitTimeout();
+  const timeout_us = roundTrip.timeout_us(RETRANSMIT_FIRST_US, RETRANSMIT_MIN_US, timeoutMax_us);
   let repeated = 0;
   for (let i = window.base; i < sent && repeated < RETRANSMITS_MAX; i++) {
     const slot = window.slot(i);
