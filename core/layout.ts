@@ -11,9 +11,6 @@
 /** Version of the wire format; frames of any other version are dropped. */
 export const WIRE_VERSION: u32 = 1;
 
-/** EtherType that IEEE 802 reserves for local experiments (IEEE 802-2014, 9.2.4). */
-export const ETHERTYPE_DEFAULT: u32 = 0x88b5;
-
 /** Roles, as bits, so that one frame can address several. */
 export enum Role {
   proposer = 1,

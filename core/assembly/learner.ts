@@ -12,6 +12,7 @@ import {
   ACCEPT_DECIDED,
   ACCEPT_INSTANCE,
   ACCEPT_VALUES,
+  BYE_BYTES,
   Counter,
   DELIVERIES_MAX,
   DELIVERY_BYTES,
@@ -47,13 +48,15 @@ import {
   RANGES_BYTES,
   RANGES_COUNT,
   Role,
+  RUN_BYTES,
   Setting,
-  WINDOW_INSTANCES,
+  VALUE_HEADER_BYTES,
 } from "../layout";
 import { arenaTake } from "./arena";
 import { Run } from "./batch";
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
+import { acceptorAddress, acceptorHeard } from "./peers";
 import { Sessions } from "./sessions";
 import {
   acceptorCount,
@@ -66,8 +69,6 @@ import {
   settingU64,
 } from "./settings";
 import { Window } from "./window";
-import { acceptorHeard, acceptorAddress } from "./peers";
-import { BYE_BYTES, VALUE_HEADER_BYTES } from "../layout";
 
 const HI_PERIOD_US: u64 = 100_000;
 /** Progress after which acceptors hear of it before the period is over, so that they can trim. */
@@ -273,7 +274,7 @@ function deliver(instance: u64, batch: usize, bytes: u32): void {
   for (let run = batch; run < end;) {
     const client = Run.client(run);
     let sequence = Run.first(run);
-    let value = run + 16;
+    let value = run + RUN_BYTES;
     for (let n = Run.count(run); n > 0; n--) {
       const length = <u32>load<u16>(value);
       if (sessions.add(client, sequence)) {

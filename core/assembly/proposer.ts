@@ -59,7 +59,6 @@ import {
   Setting,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
-  VALUE_HEADER_BYTES,
   WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
