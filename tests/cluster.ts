@@ -306,6 +306,7 @@ export class Cluster {
     const { values: _, padBytes: __, commit_us: ___, ...own } = spec;
     const options: CoreOptions = {
       ...OPTIONS,
+      newCluster: false,
       incarnation: 0x10000 + ++this.#incarnations,
       seed: BigInt(this.random.u32()),
       ...this.#options,
@@ -338,10 +339,13 @@ export class Cluster {
     );
   }
 
-  /** Kills a node, if it lives, and starts it anew; the options may change. */
+  /**
+   * Kills a node, if it lives, and starts it anew; the options may change. Whoever vouched for the
+   * first start does not vouch for this one.
+   */
   restart(node: TestNode, changes: Partial<NodeSpec> = {}): TestNode {
     if (node.alive) node.kill();
-    return this.add({ ...node.spec, ...changes });
+    return this.add({ ...node.spec, newCluster: false, ...changes });
   }
 
   /** The living nodes that have this role. */

@@ -208,8 +208,9 @@ function lines(name: string, value: unknown, indent: string): string[] {
       ),
     ];
   }
-  const shown = name === "ballot" || name === "rejected"
-    ? ballotText(value as bigint)
+  const shown = typeof value === "bigint" &&
+      (name === "ballot" || name === "rejected")
+    ? ballotText(value)
     : `${value}`;
   return [`${indent}${name}: ${shown}`];
 }
@@ -220,6 +221,8 @@ export function describe(frame: Uint8Array): string {
   const { body: { type, ...body }, ...header } = fields;
   const shown = {
     ...header,
+    // What stands there in an ok is the incarnation that it answers.
+    ballot: type === "ok" ? `0x${hex(header.ballot, 16)}` : header.ballot,
     ethertype: `0x${hex(header.ethertype, 4)}`,
     receiverRoles: header.receiverRoles.join(", "),
     incarnation: `0x${hex(header.incarnation, 8)}`,

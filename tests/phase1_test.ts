@@ -1,10 +1,10 @@
 /** A new leader: one ballot for all instances, what may be chosen is kept, holes become no-ops. */
 import assert from "node:assert/strict";
-import { Event, Gauge, Role } from "../core/layout.ts";
+import { Counter, Event, Gauge, Role } from "../core/layout.ts";
 import { Cluster } from "./cluster.ts";
 import { type Body, decode, typeOf } from "./decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
-import { preparing, promise } from "./leader.ts";
+import { fromAcceptor, preparing, promise } from "./leader.ts";
 
 const PREPARING = 1;
 const LEADING = 2;
@@ -204,6 +204,72 @@ Deno.test("a leader steps down when its ballot, or one it did not know, is promi
     }
     assert(again.length > 0 && again[0] > promised && again[0] > ballot);
   }
+});
+
+Deno.test("a leader that hears that what it proposes is decided asks anew where to go on, and goes on", () => {
+  const { rig, ballot } = preparing();
+  const entry = {
+    instance: 1n,
+    ballot: ballotOf(1, 2),
+    decided: false,
+    batch: [run(5n, 1, "value")],
+  };
+  const sent = accepts(
+    rig.feed(promise(2, ballot, [entry]), promise(3, ballot)),
+  );
+  assert.deepEqual(sent.map(({ instance }) => instance), [1n]);
+  // Acceptor 3 has it no more: it is decided, delivered by all learners, and trimmed.
+  const ok = (decided: bigint) =>
+    encode(fromAcceptor(3, BigInt(rig.options.incarnation)), {
+      type: "ok",
+      decided,
+      trimmed: decided,
+      next: decided,
+    });
+  rig.feed(ok(1n));
+  assert.equal(rig.core.gauge(Gauge.proposerState), LEADING);
+  rig.feed(ok(6n));
+  // No time passes.
+  const asked = rig.feed().filter((frame) => typeOf(frame) === "prepare");
+  assert.equal(asked.length, 3);
+  const again = decode(asked[0]);
+  assert(again.ballot > ballot);
+  assert.deepEqual(again.body, { type: "prepare", from: 6n });
+  const page = { start: 6n, end: 6n };
+  rig.feed(
+    promise(2, again.ballot, [], page),
+    promise(3, again.ballot, [], page),
+  );
+  assert.equal(rig.core.gauge(Gauge.proposerState), LEADING);
+  const [next] = accepts(rig.feed(
+    encode({ senderRole: "client", senderId: 9, incarnation: 901 }, {
+      type: "submit",
+      batch: [run(5n, 2, "another")],
+    }),
+  ));
+  assert.equal(next.instance, 6n);
+  for (const id of [2, 3]) {
+    rig.feed(encode(fromAcceptor(id, again.ballot), {
+      type: "accepted",
+      ranges: [{ first: 6n, end: 7n }],
+    }));
+  }
+  assert.equal(rig.core.gauge(Gauge.decided), 7);
+});
+
+Deno.test("a promise of what no sound leader proposes is counted, and does not make a leader", () => {
+  const { rig, ballot } = preparing();
+  const entry = (instance: bigint) => ({
+    instance,
+    ballot: ballotOf(1, 2),
+    decided: false,
+    batch: [],
+  });
+  rig.feed(promise(2, ballot, [entry(2049n)]), promise(3, ballot));
+  assert.equal(rig.core.counter(Counter.beyondWindow), 1);
+  assert.equal(rig.core.gauge(Gauge.proposerState), PREPARING);
+  rig.feed(promise(2, ballot, [entry(2048n)]));
+  assert.equal(rig.core.gauge(Gauge.proposerState), LEADING);
 });
 
 Deno.test("a rejection of an older ballot of its own does not unseat a leader", () => {

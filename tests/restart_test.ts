@@ -13,7 +13,12 @@ Deno.test("a proposer that restarts again and again never uses a ballot twice", 
     cluster.faults.delay_us = { least: 20, most: 3000 };
     for (const id of [1, 2, 3]) cluster.add({ roles: Role.acceptor, id });
     cluster.add({ roles: Role.learner, id: 1 });
-    cluster.add({ roles: Role.client, id: 1, values: 300, outstanding: 4 });
+    const client = cluster.add({
+      roles: Role.client,
+      id: 1,
+      values: 1_000_000,
+      outstanding: 4,
+    });
     // The incarnation that sent a 2A in a ballot.
     const owners = new Map<bigint, number>();
     cluster.network.tap = (_, bytes) => {
@@ -23,10 +28,16 @@ Deno.test("a proposer that restarts again and again never uses a ballot twice", 
       owners.set(ballot, incarnation);
     };
     let proposer = cluster.add({ roles: Role.proposer, id: 1 });
+    cluster.must(
+      "a first leader",
+      5_000_000,
+      () => proposer.gauge(Gauge.proposerState) === LEADING,
+    );
     for (let n = 0; n < 5; n++) {
       cluster.run(cluster.random.between(100_000, 600_000));
       proposer = cluster.restart(proposer);
     }
+    client.values = client.submitted;
     cluster.finish(30_000_000);
     assert(owners.size >= 3, `${owners.size} ballots`);
   }
@@ -70,8 +81,8 @@ Deno.test("votes of an acceptor's second incarnation do not count at who knew th
   cluster.add({ roles: Role.learner, id: 1 });
   const client = cluster.add({ roles: Role.client, id: 1, values: 100 });
   cluster.finish(2_000_000);
-  // Nothing that could tell it reaches the new one but the leader's proposals.
-  const again = cluster.restart(acceptors[1]);
+  // It is vouched for, wrongly, and nothing that could tell it reaches it but the leader's proposals.
+  const again = cluster.restart(acceptors[1], { newCluster: true });
   cluster.faults.partition = (from, to) =>
     to === again.nic && from !== proposer.nic;
   acceptors[2].kill();

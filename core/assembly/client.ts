@@ -208,7 +208,6 @@ export function clientAccept(p: usize, now_us: u64): void {
   const instance = load<u64>(p, ACCEPT_INSTANCE);
   const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
   const decided = load<u64>(p, ACCEPT_DECIDED);
-  if (bytes > batchBytesMax) return;
   cover(instance);
   announce(ballot, decided, now_us);
   if (!window.inside(instance)) return;

@@ -61,7 +61,16 @@ import {
 import { ballotId, ballotRound } from "./ballot";
 import { batchValues, Run } from "./batch";
 import { frameChecksum } from "./outbox";
-import { acceptorIndex, cluster, incarnation, mtu, proposerIndex, roles, selfId } from "./settings";
+import {
+  acceptorIndex,
+  batchBytesMax,
+  cluster,
+  incarnation,
+  mtu,
+  proposerIndex,
+  roles,
+  selfId,
+} from "./settings";
 
 /** Rounds beyond cannot come from counting; they would leave no higher ballot. */
 const ROUND_MAX: u64 = 1 << 46;
@@ -139,6 +148,8 @@ function bodySound(p: usize, type: i32, length: u32): bool {
         decidedSound(load<u64>(p, ACCEPT_DECIDED)) &&
         // Never below the leader's first undecided instance, nor beyond what phase 1 could bring up again.
         load<u64>(p, ACCEPT_INSTANCE) - load<u64>(p, ACCEPT_DECIDED) < WINDOW_INSTANCES &&
+        instanceSound(load<u64>(p, ACCEPT_INSTANCE)) &&
+        batchCarried(load<u32>(p, ACCEPT_BATCH_BYTES)) &&
         batchSound(
           p + ACCEPT_BYTES,
           load<u32>(p, ACCEPT_BATCH_BYTES),
@@ -201,6 +212,11 @@ function decidedSound(decided: u64): bool {
   return decided > 0 && decided < INSTANCE_MAX;
 }
 
+/** Whether this node could pass the batch on in any message, within its own MTU. */
+function batchCarried(bytes: u32): bool {
+  return bytes <= batchBytesMax;
+}
+
 function batchSound(batch: usize, bytes: u32, values: u32, room: u32): bool {
   return bytes == room && (bytes & 7) == 0 && batchValues(batch, bytes) == <i32>values;
 }
@@ -230,7 +246,7 @@ function entriesSound(p: usize, from: u32, entries: u32, length: u32, nothing: b
     const entry = p + at;
     const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
     at += ENTRY_BYTES;
-    if (bytes > length - at) return false;
+    if (bytes > length - at || !batchCarried(bytes)) return false;
     const instance = load<u64>(entry, ENTRY_INSTANCE);
     if (!instanceSound(instance) || instance <= before) return false;
     const ballot = load<u64>(entry, ENTRY_BALLOT);

@@ -146,7 +146,7 @@ export function learnerAccept(p: usize): void {
   window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));
   const instance = load<u64>(p, ACCEPT_INSTANCE);
   const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
-  if (!fits(instance, bytes)) return;
+  if (!fits(instance)) return;
   window.offer(instance, ballot, p + ACCEPT_BYTES, bytes, load<u16>(p, ACCEPT_VALUES));
 }
 
@@ -188,7 +188,7 @@ export function learnerLearned(p: usize): void {
     const ballot = load<u64>(entry, ENTRY_BALLOT);
     const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
     const values = load<u16>(entry, ENTRY_VALUES);
-    if (fits(instance, bytes)) {
+    if (fits(instance)) {
       if ((load<u16>(entry, ENTRY_FLAGS) & ENTRY_DECIDED) != 0) {
         window.learn(instance, ballot, entry + ENTRY_BYTES, bytes, values);
       } else {
@@ -240,8 +240,8 @@ export function learnerBye(): void {
   if (p != 0) finish(p, BYE_BYTES, groupAddress);
 }
 
-function fits(instance: u64, bytes: u32): bool {
-  if (!started || bytes > batchBytesMax || instance < window.base) return false;
+function fits(instance: u64): bool {
+  if (!started || instance < window.base) return false;
   if (window.inside(instance)) return true;
   count(Counter.windowFull);
   return false;
