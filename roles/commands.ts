@@ -159,9 +159,10 @@ export const OPTIONS = {
   },
   json: { help: "machine-readable output on stdout" },
   from: {
-    kind: { type: "wide", min: 1n, max: 0x7fff_ffff_ffff_ffffn },
+    kind: { type: "wide", min: 0n, max: 0x3fff_ffff_ffff_ffffn },
     placeholder: "INSTANCE",
-    help: "first instance to deliver (default: see learner-catch-up)",
+    help:
+      "first instance to deliver; 0: the first that is decided from now on (default: 1, or as learner-catch-up says)",
   },
   output: {
     kind: { type: "choice", choices: ["ndjson", "raw", "none"] },

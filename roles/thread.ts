@@ -171,7 +171,7 @@ class NodeThread {
     if (this.#fatal !== undefined) {
       throw new UserError(
         `${this.#fatal.message}. To go on without the values before it: ` +
-          `--from ${this.#fatal.fields.instance}`,
+          `--from ${this.#fatal.fields.instance}, or --from 0 for what is decided from now on`,
       );
     }
     this.#post({
