@@ -42,7 +42,9 @@ export class StandardOutput implements Outlet {
     } catch (error) {
       // The program that read this has gone: as for any filter, that is the end.
       if (error instanceof Deno.errors.BrokenPipe) return false;
-      throw error;
+      throw new UserError(
+        `cannot write to standard output: ${(error as Error).message}`,
+      );
     }
   }
 

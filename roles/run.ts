@@ -100,12 +100,18 @@ class NodeProcess {
       const published = this.#deliveries === undefined
         ? Promise.resolve()
         : this.#publish(outlets);
-      const failedInput = this.#lines === undefined
-        ? undefined
-        : this.#feed(this.#lines);
-      const end = await Promise.race(
-        failedInput === undefined ? [ended] : [ended, failedInput],
-      );
+      const end = await Promise.race([
+        ended,
+        onlyFailure(published),
+        onlyFailure(this.#feed()),
+      ]).catch(async (error) => {
+        // What was delivered before is still to be written, if that is not what failed.
+        if (this.#deliveries !== undefined) {
+          new RingWriter(this.#deliveries).close();
+          await published;
+        }
+        throw error;
+      });
       await published;
       return this.#finish(end);
     } finally {
@@ -204,14 +210,14 @@ class NodeProcess {
     if (!reader.ended) this.#requestStop();
   }
 
-  /** Rejects when standard input holds what can never be a value. */
-  async #feed(lines: RingMemory): Promise<never> {
+  /** Hands standard input to the node, if it is to submit that; rejects when that can never be values. */
+  async #feed(): Promise<void> {
+    if (this.#lines === undefined) return;
     await feedLines(
       Deno.stdin.readable,
-      new RingWriter(lines),
+      new RingWriter(this.#lines),
       () => this.#wake(),
     );
-    return await new Promise<never>(() => {});
   }
 
   #wake(): void {
@@ -248,6 +254,12 @@ class NodeProcess {
     // A service manager stops a node with SIGTERM, and that is no failure.
     return this.#signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
   }
+}
+
+/** Rejects as `work` does, and never resolves. */
+async function onlyFailure(work: Promise<void>): Promise<never> {
+  await work;
+  return await new Promise<never>(() => {});
 }
 
 function randomBelow(bound: number): number {

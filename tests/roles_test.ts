@@ -186,3 +186,24 @@ Deno.test({
     assert.equal(lines[2], "0");
   },
 });
+
+Deno.test({
+  name:
+    "a learner whose output cannot be written says so, and the cluster goes on",
+  ...inNamespaces,
+  async fn() {
+    await using net = await createNet({ nodes: HOSTS });
+    await using stage = new Stage();
+    await runOnAll(stage, net, "replica");
+    const learner = stage.start("learner --id 4 --if eth0", {
+      prefix: net.command("a", ["sh", "-c", 'exec "$@" >/dev/full', "sh"]),
+    });
+    const client = stage.start(
+      "client --if eth0 --count 10000",
+      on(net, "b"),
+    );
+    await client.ends(0);
+    await learner.says(/cannot write to standard output: No space left/);
+    await learner.ends(1);
+  },
+});
