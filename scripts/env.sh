@@ -11,6 +11,8 @@ if [[ -z $DENO ]]; then
   exit 3
 fi
 export DENO
+# AssemblyScript's compiler, run by Deno too, so that the version of Node does not matter.
+ASC=("$DENO" run --allow-all node_modules/assemblyscript/bin/asc.js)
 # Debian keeps ip(8) and its like in sbin, which is not on everybody's path.
 export PATH=${DENO%/*}:$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 # Nothing here may depend on the day's latest release.
