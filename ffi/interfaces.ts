@@ -1,4 +1,5 @@
 /** What is known of a network interface before a card is opened on it. */
+import { MTU_DEFAULT, MTU_MAX, MTU_MIN } from "./nic.ts";
 import { EXIT, UserError } from "../roles/errors.ts";
 import { ERRNO, interfaceDown, noSuchInterface, systemError } from "./errno.ts";
 import { cString, shim } from "./shim.ts";
@@ -19,13 +20,6 @@ export interface InterfaceInfo {
   readonly up: boolean;
   readonly loopback: boolean;
 }
-
-/** The least MTU that kpaxos works with: every IPv4 host must take in 576 bytes (RFC 791). */
-export const MTU_MIN = 576;
-/** What is used of a larger MTU, if nothing else is asked for: what every switch passes. */
-export const MTU_DEFAULT = 1500;
-/** The most that may be asked for: jumbo frames. */
-export const MTU_MAX = 9000;
 
 /** IPv4 (20, without options) and UDP (8) in front of each datagram's payload. */
 const UDP_OVERHEAD_BYTES = 28;

@@ -76,6 +76,15 @@ done:
     return result;
 }
 
+/* Looks at the interface of the card's name again; -ENETDOWN if it is down. */
+int kp_find_up(const struct kp *card, struct kp_interface *out)
+{
+    int result = kp_probe(card->interface, out);
+    if (result < 0)
+        return result;
+    return out->flags & IFF_UP ? 0 : -ENETDOWN;
+}
+
 /* Writes the names of this namespace's interfaces, "lo, eth0", cut at `capacity`; returns the bytes written. */
 int kp_interfaces(char *out, uint32_t capacity)
 {

@@ -149,6 +149,7 @@ int kp_receive(struct kp *card);
 int kp_send(struct kp *card, uint32_t first, uint32_t count);
 int kp_wait(struct kp *card, double timeout_us);
 
+int kp_find_up(const struct kp *card, struct kp_interface *out);
 int64_t kp_now_ns(void);
 void kp_mark_down(struct kp *card);
 int kp_set_buffers(int fd);

@@ -1,13 +1,22 @@
 /** What a network card is to the node cycle: three implementations, one contract. */
 
+import { FRAME_OFFSET, LINK_BYTES } from "../core/layout.ts";
+
 /** Bytes of the link header that starts every frame: destination (6), source (6), EtherType (2). */
-export const LINK_HEADER_BYTES = 14;
+export const LINK_HEADER_BYTES: number = LINK_BYTES;
 
 /**
  * Where a frame starts within its receive slot: the link header then ends at 16,
  * so that the kpaxos header behind it is aligned to 8 bytes.
  */
-export const SLOT_OFFSET = 2;
+export const SLOT_OFFSET: number = FRAME_OFFSET;
+
+/** The least MTU that kpaxos works with: every IPv4 host must take in 576 bytes (RFC 791). */
+export const MTU_MIN = 576;
+/** What is used of a larger MTU, if nothing else is asked for: what every switch passes. */
+export const MTU_DEFAULT = 1500;
+/** The most that may be asked for: jumbo frames. */
+export const MTU_MAX = 9000;
 
 /**
  * The part of the core's memory that a card reads and writes. All offsets are in

@@ -143,11 +143,9 @@ static int join_group(struct kp *card, int fd, int interface_index)
 static int packet_recover(struct kp *card)
 {
     struct kp_interface found;
-    int result = kp_probe(card->interface, &found);
+    int result = kp_find_up(card, &found);
     if (result < 0)
         return result;
-    if (!(found.flags & IFF_UP))
-        return -ENETDOWN;
     result = bind_to_interface(card->sockets[0], found.index);
     if (result < 0)
         return result;

@@ -1,8 +1,8 @@
 /** The card on AF_PACKET: raw Ethernet frames, no IP. */
 import { type CardIdentity, ShimCard } from "./card.ts";
 import { packetOpenError } from "./errno.ts";
-import { MTU_DEFAULT, probeInterface } from "./interfaces.ts";
-import type { FrameArea } from "./nic.ts";
+import { probeInterface } from "./interfaces.ts";
+import { type FrameArea, MTU_DEFAULT } from "./nic.ts";
 import { cString, shim } from "./shim.ts";
 
 /** What an AF_PACKET card is opened with. */

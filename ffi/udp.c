@@ -169,11 +169,9 @@ static void close_sockets(struct kp *card)
 static int udp_recover(struct kp *card)
 {
     struct kp_interface found;
-    int result = kp_probe(card->interface, &found);
+    int result = kp_find_up(card, &found);
     if (result < 0)
         return result;
-    if (!(found.flags & IFF_UP))
-        return -ENETDOWN;
     if (!found.has_ipv4)
         return -EADDRNOTAVAIL;
     close_sockets(card);

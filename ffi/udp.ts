@@ -2,8 +2,8 @@
 import { EXIT, UserError } from "../roles/errors.ts";
 import { type CardIdentity, ShimCard } from "./card.ts";
 import { udpOpenError } from "./errno.ts";
-import { MTU_DEFAULT, probeInterface } from "./interfaces.ts";
-import type { FrameArea } from "./nic.ts";
+import { probeInterface } from "./interfaces.ts";
+import { type FrameArea, MTU_DEFAULT } from "./nic.ts";
 import { cString, shim } from "./shim.ts";
 
 /** An IPv4 endpoint. */

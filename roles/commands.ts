@@ -1,5 +1,7 @@
 /** The one table of commands and options: parsing, help and completion are all read from it. */
 
+import { SESSION_SEQUENCES } from "../core/layout.ts";
+import { MTU_MAX, MTU_MIN } from "../ffi/nic.ts";
 import type { ValueKind, ValueOf } from "./values.ts";
 
 /** Longest duration of an experiment: more would overflow a 32-bit timer of milliseconds. */
@@ -82,7 +84,7 @@ export const OPTIONS = {
     help: "form of the log lines on stderr",
   },
   mtu: {
-    kind: { type: "integer", min: 576, max: 9000 },
+    kind: { type: "integer", min: MTU_MIN, max: MTU_MAX },
     placeholder: "BYTES",
     help: "largest frame payload (default: the interface's, at most 1500)",
   },
@@ -111,13 +113,13 @@ export const OPTIONS = {
       "vouch that no acceptor of this cluster ran before, so that this one votes before all others are up",
   },
   outstanding: {
-    kind: { type: "integer", min: 1, max: 8192 },
+    kind: { type: "integer", min: 1, max: SESSION_SEQUENCES / 2 },
     placeholder: "N",
     help:
       "values in flight, of each virtual client (the default fills a frame while another is decided)",
   },
   "value-size": {
-    kind: { type: "integer", min: 1, max: 9000 },
+    kind: { type: "integer", min: 1, max: MTU_MAX },
     placeholder: "BYTES",
     help: "bytes of each value; a value must fit one frame",
     excludes: ["stdin"],

@@ -1,5 +1,6 @@
 /** The configuration file: the grammar of libpaxos and Kernel Paxos, read strictly. */
 
+import { ACCEPTORS_MAX, PROPOSERS_MAX } from "../core/layout.ts";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import {
   MEMBER_WORDS,
@@ -63,8 +64,8 @@ export interface Configuration {
   readonly storageBackend: "memory";
 }
 
-/** Acceptors fit a 32-bit mask with one bit to spare, and so do proposers. */
-const MEMBERS_MAX = 31;
+/** Votes are bits of one word, and so is what is known of proposers. */
+const MEMBERS_MAX = Math.min(ACCEPTORS_MAX, PROPOSERS_MAX);
 const FILE_BYTES_MAX = 1 << 20;
 const LINE_BYTES_MAX = 1024;
 const ERRORS_MAX = 20;

@@ -1,5 +1,6 @@
 /** The words of a configuration file: what each takes, its default, and which ones mean nothing any more. */
 
+import { WINDOW_INSTANCES } from "../core/layout.ts";
 import type { ValueKind } from "./values.ts";
 
 /** A word that sets something, followed by one value. */
@@ -36,7 +37,7 @@ export const WORDS = {
     default: "1",
   },
   "proposer-preexec-window": {
-    kind: { type: "integer", min: 1, max: 2048 },
+    kind: { type: "integer", min: 1, max: WINDOW_INSTANCES },
     default: "64",
   },
   "learner-catch-up": { kind: { type: "yes_no" }, default: "yes" },

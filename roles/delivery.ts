@@ -5,12 +5,13 @@
  */
 import type { Delivery } from "../core/core.ts";
 import { DELIVERIES_MAX, DELIVERY_STEP_BYTES } from "../core/layout.ts";
+import { MTU_MAX } from "../ffi/nic.ts";
 import type { Sink } from "./node.ts";
 import { type RingMemory, RingReader, RingWriter } from "./ring.ts";
 
 const RECORD_BYTES = 32;
 /** All that one step may deliver fits into what is free: its values, the last batch, and their records. */
-const STEP_BYTES = DELIVERY_STEP_BYTES + 9000 +
+const STEP_BYTES = DELIVERY_STEP_BYTES + MTU_MAX +
   DELIVERIES_MAX * (RECORD_BYTES + 16);
 /** A ring that takes several steps before it pushes back. */
 export const DELIVERY_RING_BYTES = 8 << 20;
