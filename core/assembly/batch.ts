@@ -1,8 +1,8 @@
 /** Batches: runs of one client's consecutive values, as `docs/wire.md` draws them. */
 import { RUN_BYTES, RUN_CLIENT, RUN_SEQUENCE, VALUE_HEADER_BYTES } from "../layout";
 
-export const SEQUENCE_BITS = 48;
-export const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
+const SEQUENCE_BITS = 48;
+const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
 /** Most values of one run. */
 export const RUN_VALUES_MAX: u32 = 0xffff;
 

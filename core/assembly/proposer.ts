@@ -142,6 +142,10 @@ let lookAt_us: u64 = 0;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
+/** The answer that is being written while a submit is read; 0: none yet. */
+let answerFrame: usize = 0;
+let answerCount: u32 = 0;
+
 /** Values that this leader proposed or has queued, and those it saw decided. */
 let admitted: Sessions = changetype<Sessions>(0);
 let answered: Sessions = changetype<Sessions>(0);
@@ -281,64 +285,69 @@ export function proposerHi(p: usize): void {
 export function proposerSubmit(p: usize, now_us: u64): void {
   if (state != LEADING) return forward(p, now_us);
   const end = p + SUBMIT_BYTES + <usize>load<u32>(p, SUBMIT_BATCH_BYTES);
-  let reply: usize = 0;
-  let replies: u32 = 0;
+  answerFrame = 0;
   for (let run = p + SUBMIT_BYTES; run < end;) {
     const client = Run.client(run);
-    let sequence = Run.first(run);
+    const first = Run.first(run);
+    const values = Run.count(run);
     let value = run + RUN_BYTES;
-    let fresh: usize = 0;
-    let freshFirst: u64 = 0;
+    // New values from here on are queued together, up to the first that is not.
+    let fresh = value;
     let freshCount: u32 = 0;
-    for (let n = Run.count(run); n > 0; n--) {
+    for (let n: u32 = 0; n < values; n++) {
       const following = Run.next(value);
-      if (<u32>Run.pad(<usize>RUN_BYTES + following - value) > batchBytesMax) {
-        // It came from where the MTU is larger. Left in, it would block the queue for ever.
-        if (fresh != 0) queue(client, freshFirst, freshCount, fresh, value);
-        fresh = 0;
-        freshCount = 0;
-        count(Counter.tooLarge);
-      } else if (!admitted.has(client, sequence)) {
-        if (fresh == 0) {
-          fresh = value;
-          freshFirst = sequence;
-        }
+      if (admissible(client, first + n, following - value)) {
         freshCount++;
       } else {
-        if (fresh != 0) queue(client, freshFirst, freshCount, fresh, value);
-        fresh = 0;
+        if (freshCount > 0) queue(client, first + n - freshCount, freshCount, fresh, value);
+        fresh = following;
         freshCount = 0;
-        count(Counter.duplicateSubmits);
-        // A repeated value that is decided: the client lost the votes, so tell it.
-        if (answered.has(client, sequence)) {
-          if (reply == 0) {
-            reply = begin(
-              Message.answer,
-              Role.proposer,
-              Role.client,
-              0,
-              ballot,
-            );
-          }
-          if (reply != 0 && ANSWER_BYTES + (replies + 1) * RUN_BYTES <= mtu) {
-            Run.set(reply + ANSWER_BYTES + <usize>replies * RUN_BYTES, client, sequence, 1);
-            replies++;
-          }
-        }
       }
-      sequence++;
       value = following;
     }
-    if (fresh != 0) queue(client, freshFirst, freshCount, fresh, value);
+    if (freshCount > 0) queue(client, first + values - freshCount, freshCount, fresh, value);
     run = Run.pad(value);
   }
-  if (reply != 0) {
-    store<u32>(reply, replies, ANSWER_COUNT);
-    store<u32>(reply, 0, ANSWER_COUNT + 4);
-    // What another proposer forwarded came from a client whose address only the group reaches.
-    const forwarded = load<u8>(p, HEADER_SENDER_ROLE) == Role.proposer;
-    finish(reply, ANSWER_BYTES + replies * RUN_BYTES, forwarded ? groupAddress : sourceAddress(p));
+  if (answerFrame != 0) sendAnswer(p);
+}
+
+/** Whether a value, `bytes` long with its header, is new and can be proposed. One that is decided is answered. */
+function admissible(client: u64, sequence: u64, bytes: usize): bool {
+  if (<u32>Run.pad(<usize>RUN_BYTES + bytes) > batchBytesMax) {
+    // It came from where the MTU is larger. Left in, it would block the queue for ever.
+    count(Counter.tooLarge);
+    return false;
   }
+  if (!admitted.has(client, sequence)) return true;
+  count(Counter.duplicateSubmits);
+  // The client repeats it because it lost the votes.
+  if (answered.has(client, sequence)) answer(client, sequence);
+  return false;
+}
+
+/** Adds a value to the answer that is being written, as far as one frame holds. */
+function answer(client: u64, sequence: u64): void {
+  if (answerFrame == 0) {
+    answerFrame = begin(Message.answer, Role.proposer, Role.client, 0, ballot);
+    answerCount = 0;
+    if (answerFrame == 0) return;
+  }
+  if (ANSWER_BYTES + (answerCount + 1) * RUN_BYTES > mtu) return;
+  Run.set(answerFrame + ANSWER_BYTES + <usize>answerCount * RUN_BYTES, client, sequence, 1);
+  answerCount++;
+}
+
+/** Sends the answer to the submit at `p`. */
+function sendAnswer(p: usize): void {
+  store<u32>(answerFrame, answerCount, ANSWER_COUNT);
+  store<u32>(answerFrame, 0, ANSWER_COUNT + 4);
+  // What another proposer forwarded came from a client whose address only the group reaches.
+  const forwarded = load<u8>(p, HEADER_SENDER_ROLE) == Role.proposer;
+  finish(
+    answerFrame,
+    ANSWER_BYTES + answerCount * RUN_BYTES,
+    forwarded ? groupAddress : sourceAddress(p),
+  );
 }
 
 /** Sends what phase 1 left to propose, then batches of what is queued, as far as the window allows. */
