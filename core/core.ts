@@ -137,6 +137,13 @@ export function coreModule(): WebAssembly.Module {
   return compiled ??= new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>);
 }
 
+/** A build of the core. Simulations of cores that are broken on purpose bring their own. */
+export interface CoreBuild {
+  readonly module: WebAssembly.Module;
+  /** What the module imports besides its memory and `abort`; the shipping build: nothing. */
+  readonly imports?: Readonly<Record<string, number>>;
+}
+
 /** Most bytes of one value that fits a frame with so many bytes behind the link header. */
 export function valueBytesFit(mtu: number): number {
   const batchBytes = (mtu - BATCH_OVERHEAD_BYTES) & ~7;
@@ -166,16 +173,22 @@ export class Core {
 
   /**
    * @param now_us Time of the host's monotonic clock, µs.
+   * @param build The shipping one unless given.
    * @throws {Error} if an option is out of range or memory is short.
    */
-  constructor(options: CoreOptions, now_us: number) {
+  constructor(
+    options: CoreOptions,
+    now_us: number,
+    build: CoreBuild = { module: coreModule() },
+  ) {
     const memory = new WebAssembly.Memory({
       initial: PAGES_INITIAL,
       maximum: PAGES_MAXIMUM,
       shared: true,
     });
-    this.#instance = new WebAssembly.Instance(coreModule(), {
+    this.#instance = new WebAssembly.Instance(build.module, {
       env: {
+        ...build.imports,
         memory,
         abort: (message: number, file: number, line: number) => {
           throw new Error(

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Counter, Event, Role } from "../core/layout.ts";
-import { type Body, decode, type FrameFields, typeOf } from "./decode.ts";
+import { type Body, decode, type FrameFields, typeOf } from "../sim/decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { Rig } from "./rig.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Counter, Gauge, Role } from "../core/layout.ts";
 import { Cluster } from "./cluster.ts";
-import { decode, type RunFields, typeOf } from "./decode.ts";
+import { decode, type RunFields, typeOf } from "../sim/decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { leading } from "./leader.ts";
 import { Rig } from "./rig.ts";

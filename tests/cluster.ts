@@ -13,8 +13,8 @@ import {
 import { Counter, type Event, type Gauge, Role } from "../core/layout.ts";
 import { Node, type Sink, type Workload } from "../roles/node.ts";
 import type { Storage } from "../storage/storage.ts";
-import { type MockFaults, MockNetwork, type MockNic } from "./mock_nic.ts";
-import { Random } from "./random.ts";
+import { type MockFaults, MockNetwork, type MockNic } from "../sim/mock_nic.ts";
+import { Random } from "../sim/random.ts";
 import { GROUP, OPTIONS } from "./rig.ts";
 
 export const REPLICA = Role.proposer | Role.acceptor | Role.learner;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { Counter, Event, Gauge, Role } from "../core/layout.ts";
 import { Cluster, type NodeSpec, type TestNode } from "./cluster.ts";
-import { decode, typeOf } from "./decode.ts";
+import { decode, typeOf } from "../sim/decode.ts";
 import { ballotOf, encode } from "./encode.ts";
 import { fromAcceptor } from "./leader.ts";
 import { Rig } from "./rig.ts";

@@ -7,7 +7,7 @@ import {
   ROLES,
   type RunFields,
   TYPES,
-} from "./decode.ts";
+} from "../sim/decode.ts";
 import { xxh64 } from "./xxh64.ts";
 
 const LINK = 14;

@@ -5,7 +5,7 @@ import {
   type FrameFields,
   type MessageName,
   typeOf,
-} from "./decode.ts";
+} from "../sim/decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { fromAcceptor, leading, preparing } from "./leader.ts";
 import { Rig } from "./rig.ts";

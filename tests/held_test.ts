@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Counter, Gauge, Role } from "../core/layout.ts";
 import { Cluster, REPLICA } from "./cluster.ts";
-import { typeOf } from "./decode.ts";
+import { typeOf } from "../sim/decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { Rig } from "./rig.ts";
 

@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import { Counter, Gauge, Role } from "../core/layout.ts";
 import { Cluster, REPLICA } from "./cluster.ts";
-import { decode, type EntryFields, type MessageName } from "./decode.ts";
+import { decode, type EntryFields, type MessageName } from "../sim/decode.ts";
 import { ballotOf, encode, run, seal } from "./encode.ts";
 import { layOut, makeArea } from "./frames.ts";
 import { goldenFrames } from "./golden.ts";
 import { fromAcceptor, leading, preparing, promise } from "./leader.ts";
-import { Random } from "./random.ts";
+import { Random } from "../sim/random.ts";
 import { GROUP, Rig } from "./rig.ts";
 
 const LINK = 14;

@@ -1,7 +1,7 @@
 /** A proposer on the bench that leads, and frames of its acceptors. */
 import assert from "node:assert/strict";
 import { Gauge, Role } from "../core/layout.ts";
-import { type Body, decode, typeOf } from "./decode.ts";
+import { type Body, decode, typeOf } from "../sim/decode.ts";
 import { encode } from "./encode.ts";
 import { Rig } from "./rig.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Counter, Event, Gauge, Role } from "../core/layout.ts";
 import { Cluster } from "./cluster.ts";
-import { type Body, decode, typeOf } from "./decode.ts";
+import { type Body, decode, typeOf } from "../sim/decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { fromAcceptor, preparing, promise } from "./leader.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Counter, Event, Gauge, Role } from "../core/layout.ts";
 import { Cluster } from "./cluster.ts";
-import { decode, typeOf } from "./decode.ts";
+import { decode, typeOf } from "../sim/decode.ts";
 
 const LEADING = 2;
 

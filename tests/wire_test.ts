@@ -12,7 +12,7 @@ import {
   type RoleName,
   ROLES,
   TYPES,
-} from "./decode.ts";
+} from "../sim/decode.ts";
 import { checksumOf, encode } from "./encode.ts";
 import { bytesOf, describe, goldenFrames } from "./golden.ts";
 import { Rig } from "./rig.ts";

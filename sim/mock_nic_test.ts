@@ -1,8 +1,14 @@
 /** The mocked card and its switch: what passes, in what order, and what a seed decides. */
 import assert from "node:assert/strict";
 import { WAIT } from "../ffi/nic.ts";
-import { layOut, makeArea, makeFrame, received, textOf } from "./frames.ts";
-import type { FrameFields, TestArea } from "./frames.ts";
+import {
+  layOut,
+  makeArea,
+  makeFrame,
+  received,
+  textOf,
+} from "../tests/frames.ts";
+import type { FrameFields, TestArea } from "../tests/frames.ts";
 import { MockNetwork, type MockNic, type MockNicOptions } from "./mock_nic.ts";
 
 const GROUP = [0x03, 0x6b, 0x70, 0x78, 0, 7];
