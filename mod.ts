@@ -1,6 +1,11 @@
 /** kpaxos as a library: run nodes, check runs, or drive the core yourself. */
 export { Core, valueBytesFit } from "./core/core.ts";
-export type { CoreEvent, CoreOptions, Delivery } from "./core/core.ts";
+export type {
+  CoreEvent,
+  CoreOptions,
+  CoreRecord,
+  Delivery,
+} from "./core/core.ts";
 export { Counter, Event, Gauge, Message, Role } from "./core/layout.ts";
 export type { FrameArea, Nic, NicStats } from "./ffi/nic.ts";
 export { WAIT } from "./ffi/nic.ts";
@@ -12,4 +17,5 @@ export type { NodeParts, Sink, Workload } from "./roles/node.ts";
 export { runNode } from "./roles/run.ts";
 export type { NodeOptions } from "./roles/options.ts";
 export { MemoryStorage } from "./storage/memory.ts";
-export type { Storage } from "./storage/storage.ts";
+export { StorageError } from "./storage/storage.ts";
+export type { Records, Storage } from "./storage/storage.ts";

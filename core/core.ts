@@ -23,6 +23,15 @@ import {
   Gauge,
   HELD_FRAMES,
   RECEIVE_FRAMES,
+  type Record as RecordKind,
+  RECORD_BALLOT,
+  RECORD_BATCH_BYTES,
+  RECORD_BYTES,
+  RECORD_INCARNATION,
+  RECORD_INSTANCE,
+  RECORD_KIND,
+  RECORD_POINTER,
+  RECORD_VALUES,
   Role,
   RUN_BYTES,
   SEND_FRAMES,
@@ -75,6 +84,24 @@ export interface CoreOptions {
   readonly valueBytes: number;
   /** No acceptor of this cluster ran before: it need not ask the others whether they know it. */
   readonly newCluster: boolean;
+  /**
+   * The incarnation in which the acceptor's memory began, as its storage keeps it (default: this
+   * one, as it is without storage).
+   */
+  readonly memory?: number;
+}
+
+/** What an acceptor must find again after a crash. */
+export interface CoreRecord {
+  readonly kind: RecordKind;
+  readonly ballot: bigint;
+  /** Of the ballot's proposer. */
+  readonly incarnation: number;
+  /** Of an accepted batch; else 0. */
+  readonly instance: number;
+  /** Values in the batch. */
+  readonly values: number;
+  readonly batch: Uint8Array;
 }
 
 /** A delivered value. `value` is a view of the core's memory, valid until the next step. */
@@ -112,6 +139,10 @@ type Exports = {
     pause: number,
   ): number;
   leave(): void;
+  recover(): void;
+  recordAt(): number;
+  recordCount(): number;
+  recoveryAt(): number;
   rxSlots(): number;
   rxSlotBytes(): number;
   rxLengths(): number;
@@ -264,6 +295,52 @@ export class Core {
     this.#exports.leave();
   }
 
+  /**
+   * Hands back a record that storage kept; before the first step, all durable ones in their order.
+   *
+   * @throws {Error} if the record cannot be one of this acceptor's, or its log is smaller than it was.
+   */
+  recover(record: CoreRecord): void {
+    const view = this.#view;
+    const at = this.#exports.recoveryAt();
+    view.setUint32(at + RECORD_KIND, record.kind, true);
+    view.setUint32(at + RECORD_BATCH_BYTES, record.batch.length, true);
+    view.setBigUint64(at + RECORD_BALLOT, record.ballot, true);
+    view.setBigUint64(at + RECORD_INSTANCE, BigInt(record.instance), true);
+    view.setUint32(at + RECORD_INCARNATION, record.incarnation, true);
+    view.setUint32(at + RECORD_VALUES, record.values, true);
+    this.area.memory.set(record.batch, at + RECORD_BYTES);
+    this.#exports.recover();
+  }
+
+  /** Number of the newest record; they count from 1. */
+  get lastRecord(): number {
+    return this.gauge(Gauge.records);
+  }
+
+  /** Records of this step, of which the newest has the number `lastRecord`; without storage none is kept. */
+  get recordCount(): number {
+    return this.#exports.recordCount();
+  }
+
+  /** The `i`th record of this step. Its batch is a view of the core's memory, valid until the next step. */
+  record(i: number): CoreRecord {
+    const view = this.#view;
+    const at = this.#exports.recordAt() + i * RECORD_BYTES;
+    const pointer = view.getUint32(at + RECORD_POINTER, true);
+    return {
+      kind: view.getUint32(at + RECORD_KIND, true),
+      ballot: view.getBigUint64(at + RECORD_BALLOT, true),
+      incarnation: view.getUint32(at + RECORD_INCARNATION, true),
+      instance: number64(view, at + RECORD_INSTANCE),
+      values: view.getUint32(at + RECORD_VALUES, true),
+      batch: this.area.memory.subarray(
+        pointer,
+        pointer + view.getUint32(at + RECORD_BATCH_BYTES, true),
+      ),
+    };
+  }
+
   /** Frames to send. */
   get sendCount(): number {
     return this.#exports.txCount();
@@ -393,6 +470,7 @@ export class Core {
     set(Setting.proposer, options.proposer);
     set(Setting.valueBytes, options.valueBytes);
     set(Setting.newCluster, options.newCluster ? 1 : 0);
+    set(Setting.memory, options.memory ?? options.incarnation);
     for (const id of options.acceptors) {
       this.#exports.member(Role.acceptor, id);
     }

@@ -180,6 +180,8 @@ export const RECEIVE_FRAMES: u32 = 256;
 export const SEND_FRAMES: u32 = 512;
 /** Most frames that wait for a record to become durable. */
 export const HELD_FRAMES: u32 = 1024;
+/** Most records that one step appends: each belongs to a frame that came in, or went to this node itself. */
+export const RECORDS_MAX: u32 = 2048;
 /** Sequence numbers that one client may have between its oldest unanswered value and its newest. */
 export const SESSION_SEQUENCES: u32 = 16384;
 /** Clients whose sequence numbers are remembered; the least recently used by log order goes first. */
@@ -204,6 +206,26 @@ export const COMPLETION_SEQUENCE: u32 = 0;
 export const COMPLETION_CLIENT: u32 = 8;
 export const COMPLETION_LATENCY: u32 = 12;
 export const COMPLETION_BYTES: u32 = 16;
+
+/** What a record in stable storage says about an acceptor. */
+export enum Record {
+  /** It promised the ballot to this incarnation of its proposer. */
+  promise = 1,
+  /** It promised so, and accepted the batch for this instance in that ballot. */
+  accept,
+  /** All other acceptors confirmed that they know no other memory under its name. */
+  confirmed,
+}
+
+/** One record: kind u32, batch bytes u32, ballot u64, instance u64, incarnation u32, values u32, pointer to the batch u32. */
+export const RECORD_KIND: u32 = 0;
+export const RECORD_BATCH_BYTES: u32 = 4;
+export const RECORD_BALLOT: u32 = 8;
+export const RECORD_INSTANCE: u32 = 16;
+export const RECORD_INCARNATION: u32 = 24;
+export const RECORD_VALUES: u32 = 28;
+export const RECORD_POINTER: u32 = 32;
+export const RECORD_BYTES: u32 = 40;
 
 /** One event: code u32, argument u32, argument u64. */
 export const EVENT_CODE: u32 = 0;
@@ -253,6 +275,11 @@ export enum Setting {
   valueBytes,
   /** 1: the operator vouches that no acceptor of this cluster ran before. */
   newCluster,
+  /**
+   * The incarnation in which the acceptor's memory began: its storage may be older than the process.
+   * The acceptor's frames carry it in place of the incarnation.
+   */
+  memory,
   end,
 }
 

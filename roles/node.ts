@@ -6,7 +6,7 @@
  * durable, and values reach the sink only after the frames of the same step are on their way.
  */
 import type { Core, CoreEvent, Delivery } from "../core/core.ts";
-import { Gauge, RECEIVE_FRAMES } from "../core/layout.ts";
+import { RECEIVE_FRAMES } from "../core/layout.ts";
 import { type Nic, WAIT } from "../ffi/nic.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -72,6 +72,12 @@ export class Node {
     return this.#down;
   }
 
+  /** Hands the core what storage kept of an earlier incarnation; before the first turn. */
+  recover(): void {
+    const { core, storage } = this.#parts;
+    storage.recover((record) => core.recover(record));
+  }
+
   /** One revolution but for the wait. Returns true when there is more to do at once. */
   turn(): boolean {
     const { nic, workload, core, now } = this.#parts;
@@ -114,7 +120,7 @@ export class Node {
       storage.durable,
       sink !== undefined && sink.full,
     );
-    storage.persist(core.gauge(Gauge.records));
+    storage.persist(core);
     const sends = core.sendCount;
     if (sends > 0) nic.send(0, sends);
     if (sink !== undefined) {

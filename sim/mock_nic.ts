@@ -7,6 +7,7 @@ import {
   SLOT_OFFSET,
   WAIT,
 } from "../ffi/nic.ts";
+import type { Fate } from "./events.ts";
 import { Random } from "./random.ts";
 
 /** Whose card it is; frames pass by the same rules as on a real one. */
@@ -33,6 +34,11 @@ export interface MockFaults {
   loss: number;
   /** Share of frames that arrive twice. */
   duplication: number;
+  /** Share of frames that arrive with some bits flipped, and with their end cut off. */
+  corruption: number;
+  truncation: number;
+  /** Share of frames that bring an older one along, sent to anybody at any time before. */
+  replay: number;
   /** How long a frame is under way. A range, not a point, lets frames overtake each other. */
   delay_us: { least: number; most: number };
   /** True if nothing gets from one card to the other. */
@@ -42,7 +48,21 @@ export interface MockFaults {
 interface FrameUnderWay {
   readonly due_us: number;
   readonly bytes: Uint8Array;
+  readonly frame: number;
+  readonly fate?: Fate;
 }
+
+/** Sees what becomes of frames, which are numbered from 1 as they are sent. */
+export interface NetworkWatch {
+  sent?(from: MockNic, bytes: Uint8Array, frame: number): void;
+  received?(to: MockNic, frame: number, fate: Fate | undefined): void;
+  lost?(to: MockNic, frame: number, fate: Fate): void;
+  /** Two copies are under way, or an old frame is again. */
+  repeated?(to: MockNic, frame: number, how: "duplicated" | "replayed"): void;
+}
+
+/** Frames that may be sent again. */
+const REMEMBERED_FRAMES = 256;
 
 const QUEUE_FRAMES = 4096;
 
@@ -61,14 +81,20 @@ export class MockNetwork {
   readonly faults: MockFaults = {
     loss: 0,
     duplication: 0,
+    corruption: 0,
+    truncation: 0,
+    replay: 0,
     delay_us: { least: 0, most: 0 },
     partition: () => false,
   };
   /** Sees every frame as it was sent, before any fault. It may keep the bytes, but not change them. */
   tap?: (from: MockNic, bytes: Uint8Array) => void;
+  watch?: NetworkWatch;
   readonly #now: () => number;
   readonly #random: Random;
   readonly #cards: MockNic[] = [];
+  readonly #remembered: { bytes: Uint8Array; frame: number }[] = [];
+  #frames = 0;
 
   /**
    * @param options.seed Decides every fault.
@@ -85,6 +111,7 @@ export class MockNetwork {
       now: this.#now,
       forward: (from, bytes) => this.#forward(from, bytes),
       detach: (gone) => this.#cards.splice(this.#cards.indexOf(gone), 1),
+      watch: () => this.watch,
     });
     this.#cards.push(card);
     return card;
@@ -97,14 +124,76 @@ export class MockNetwork {
 
   #forward(from: MockNic, bytes: Uint8Array): void {
     this.tap?.(from, bytes);
-    const { loss, duplication, delay_us, partition } = this.faults;
+    const frame = ++this.#frames;
+    this.watch?.sent?.(from, bytes, frame);
+    const { loss, duplication, partition } = this.faults;
     for (const to of this.#receivers(from, bytes)) {
-      if (partition(from, to) || this.#random.chance(loss)) continue;
-      const copies = this.#random.chance(duplication) ? 2 : 1;
-      for (let copy = 0; copy < copies; copy++) {
-        const delay = this.#random.between(delay_us.least, delay_us.most);
-        to.enqueue({ due_us: this.#now() + delay, bytes });
+      // Who it is not meant for does not see it, whatever becomes of it.
+      if (!to.passes(bytes)) continue;
+      const cut = partition(from, to);
+      if (cut || this.#happens(loss)) {
+        this.watch?.lost?.(to, frame, cut ? "partitioned" : "lost");
+        continue;
       }
+      this.#convey(to, bytes, frame);
+      if (this.#happens(duplication)) {
+        this.watch?.repeated?.(to, frame, "duplicated");
+        this.#convey(to, bytes, frame);
+      }
+    }
+    this.#remember(bytes, frame);
+    if (this.#happens(this.faults.replay)) this.#replay(from);
+  }
+
+  /** Puts a copy on its way; something may happen to it there. */
+  #convey(to: MockNic, bytes: Uint8Array, frame: number): void {
+    const { delay_us, corruption, truncation } = this.faults;
+    const delay = this.#random.between(delay_us.least, delay_us.most);
+    const due_us = this.#now() + delay;
+    if (this.#happens(corruption)) {
+      const copy = this.#corrupt(bytes);
+      to.enqueue({ due_us, bytes: copy, frame, fate: "corrupted" });
+    } else if (this.#happens(truncation)) {
+      const cut = bytes.slice(0, this.#random.between(0, bytes.length - 1));
+      to.enqueue({ due_us, bytes: cut, frame, fate: "truncated" });
+    } else {
+      to.enqueue({ due_us, bytes, frame });
+    }
+  }
+
+  /** What never happens takes no random number, so that one fault's absence leaves the others alone. */
+  #happens(share: number): boolean {
+    return share > 0 && this.#random.chance(share);
+  }
+
+  /** One to three flipped bits anywhere. */
+  #corrupt(bytes: Uint8Array): Uint8Array {
+    const copy = bytes.slice();
+    for (let flips = this.#random.between(1, 3); flips > 0; flips--) {
+      const at = this.#random.between(0, copy.length - 1);
+      copy[at] ^= 1 << this.#random.between(0, 7);
+    }
+    return copy;
+  }
+
+  /** Keeps some of the frames, older and newer ones: later ones take random places. */
+  #remember(bytes: Uint8Array, frame: number): void {
+    if (this.faults.replay === 0) return;
+    if (this.#remembered.length < REMEMBERED_FRAMES) {
+      this.#remembered.push({ bytes, frame });
+    } else if (this.#happens(0.25)) {
+      const place = this.#random.between(0, REMEMBERED_FRAMES - 1);
+      this.#remembered[place] = { bytes, frame };
+    }
+  }
+
+  #replay(from: MockNic): void {
+    const place = this.#random.between(0, this.#remembered.length - 1);
+    const { bytes, frame } = this.#remembered[place];
+    for (const to of this.#receivers(from, bytes)) {
+      if (!to.passes(bytes) || this.faults.partition(from, to)) continue;
+      this.watch?.repeated?.(to, frame, "replayed");
+      this.#convey(to, bytes, frame);
     }
   }
 
@@ -124,6 +213,7 @@ interface Port {
   now(): number;
   forward(from: MockNic, bytes: Uint8Array): void;
   detach(card: MockNic): void;
+  watch(): NetworkWatch | undefined;
 }
 
 /** A card of a `MockNetwork`. `wait` never sleeps: tests turn the wheel by hand. */
@@ -173,7 +263,8 @@ export class MockNic implements Nic {
       taken < this.#queue.length && frames < rxCapacity &&
       this.#queue[taken].due_us <= now
     ) {
-      const { bytes } = this.#queue[taken++];
+      const { bytes, frame, fate } = this.#queue[taken++];
+      this.#port.watch()?.received?.(this, frame, fate);
       if (bytes.length > rxSlotBytes - SLOT_OFFSET) {
         this.#stats.truncated++;
         continue;
@@ -233,11 +324,11 @@ export class MockNic implements Nic {
     return this.#queue.length > 0 ? this.#queue[0].due_us : Infinity;
   }
 
-  /** The switch's side: takes a frame that passes the filter, if there is room. */
+  /** The switch's side: takes a frame, if there is room. */
   enqueue(frame: FrameUnderWay): void {
-    if (!this.#passes(frame.bytes)) return;
     if (this.#queue.length >= (this.options.queueFrames ?? QUEUE_FRAMES)) {
       this.#stats.droppedByKernel++;
+      this.#port.watch()?.lost?.(this, frame.frame, "buffer full");
       return;
     }
     let place = this.#queue.length;
@@ -245,7 +336,8 @@ export class MockNic implements Nic {
     this.#queue.splice(place, 0, frame);
   }
 
-  #passes(bytes: Uint8Array): boolean {
+  /** The filter in front of the card's queue. */
+  passes(bytes: Uint8Array): boolean {
     if (bytes.length < FILTERED_BYTES) return false;
     const frame = new DataView(bytes.buffer, bytes.byteOffset);
     const { cluster, roles, id, incarnation } = this.options;

@@ -1,35 +1,12 @@
 /** One core on a bench: frames are put into it by hand, and what it sends is looked at. */
 import { Core, type CoreEvent, type CoreOptions } from "../core/core.ts";
 import { SLOT_OFFSET } from "../ffi/nic.ts";
+import { GROUP, OPTIONS as CLUSTER_OPTIONS } from "../sim/cluster.ts";
 
-/** Options of a core in a cluster of three, small enough to be made by the hundred. */
-export const OPTIONS: CoreOptions = {
-  roles: 0,
-  id: 1,
-  cluster: 1,
-  incarnation: 0x1111,
-  seed: 1n,
-  mtu: 512,
-  ethertype: 0x88b5,
-  acceptors: [1, 2, 3],
-  proposers: [1, 2, 3],
-  leader: 1,
-  inFlight: 64,
-  proposerTimeout_us: 1_000_000,
-  clientTimeout_us: 1_000_000,
-  loss: 0,
-  logBytes: 1 << 20,
-  from: 1n,
-  persistent: false,
-  clients: 1,
-  outstanding: 32,
-  firstClient: 1000n,
-  proposer: 0,
-  valueBytes: 0,
-  newCluster: true,
-};
+export { GROUP };
 
-export const GROUP = Uint8Array.of(3, 0x6b, 0x70, 0x78, 0, 1);
+/** Options of a core that votes at once, since whoever made it vouches that the cluster is new. */
+export const OPTIONS: CoreOptions = { ...CLUSTER_OPTIONS, newCluster: true };
 
 /** A core, its clock, and what came of its last step. */
 export class Rig {

@@ -52,6 +52,14 @@ import {
   PROMISE_LAST,
   PROMISE_PAUSE,
   PROMISE_START,
+  Record,
+  RECORD_BALLOT,
+  RECORD_BATCH_BYTES,
+  RECORD_BYTES,
+  RECORD_INCARNATION,
+  RECORD_INSTANCE,
+  RECORD_KIND,
+  RECORD_VALUES,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
@@ -65,7 +73,6 @@ import { arenaTake } from "./arena";
 import { Accepted, logGet, logHigh, logInit, logLow, logPut } from "./log";
 import { count, gauge, note } from "./meters";
 import {
-  appendRecord,
   begin,
   finish,
   finishHeld,
@@ -74,6 +81,7 @@ import {
   outboxRoom,
   sourceAddress,
 } from "./outbox";
+import { appendRecord, recordsLowest, recoveryAt } from "./records";
 import {
   registryBye,
   registryExpire,
@@ -85,7 +93,7 @@ import {
 import {
   acceptorCount,
   acceptorIndex,
-  incarnation,
+  memoryIncarnation,
   mtu,
   selfId,
   settingU32,
@@ -109,6 +117,7 @@ const HI_PERIOD_US: u64 = 500_000;
 const UNCONFIRMED_NOTE_US: u64 = 2_000_000;
 const EXPIRE_PERIOD_US: u64 = 100_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
+const NEVER: u64 = u64.MAX_VALUE;
 
 /** Highest ballot promised, and the incarnation of its proposer. Invariant: never falls. */
 let promised: u64 = 0;
@@ -153,7 +162,7 @@ export function acceptorPrepare(p: usize, now_us: u64): void {
   const proposer = load<u32>(p, HEADER_INCARNATION);
   if (heldFull()) return count(Counter.heldFull);
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
-  promise(ballot, proposer);
+  if (promise(ballot, proposer)) appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);
   sendPages(p, ballot, load<u64>(p, PREPARE_FROM));
 }
 
@@ -173,9 +182,8 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   if (before == null || before.ballot != ballot) {
     // Below: an acceptor that accepted in a ballot has promised it, so an older copy is of a lower one.
     assert(before == null || before.ballot < ballot, "accepted above the promise");
-    if (
-      !logPut(instance, ballot, p + ACCEPT_BYTES, bytes, load<u16>(p, ACCEPT_VALUES), trimLimit())
-    ) {
+    const values = load<u16>(p, ACCEPT_VALUES);
+    if (!logPut(instance, ballot, p + ACCEPT_BYTES, bytes, values, trimLimit())) {
       count(Counter.logFull);
       if (now_us - logFullNotedAt_us >= LOG_FULL_NOTE_PERIOD_US) {
         logFullNotedAt_us = now_us;
@@ -184,7 +192,8 @@ export function acceptorAccept(p: usize, now_us: u64): void {
       return;
     }
     promise(ballot, proposer);
-    appendRecord();
+    const batch = logGet(instance)!.batch;
+    appendRecord(Record.accept, ballot, proposer, instance, batch, bytes, values);
     count(Counter.accepted);
   }
   learnDecided(ballot, leaderDecided);
@@ -304,17 +313,42 @@ export function acceptorTick(now_us: u64): u64 {
  * promised. It must not vote as if it had not, so it never votes again.
  */
 export function acceptorForgot(p: usize): void {
-  if (load<u32>(p, FORGOT_REFUSED) != incarnation || muted) return;
+  if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || muted) return;
   muted = true;
   note(Event.muted, load<u16>(p, HEADER_SENDER_ID), 0);
 }
 
 /** Another acceptor answers hi: it knows no incarnation of this one but the present. */
 export function acceptorOk(p: usize): void {
-  if (load<u64>(p, HEADER_BALLOT) != incarnation || unconfirmed == 0) return;
+  if (load<u64>(p, HEADER_BALLOT) != memoryIncarnation || unconfirmed == 0) return;
   if (load<u8>(p, HEADER_SENDER_ROLE) != Role.acceptor) return;
   unconfirmed &= ~(1 << acceptorIndex(load<u16>(p, HEADER_SENDER_ID)));
-  if (unconfirmed == 0) note(Event.confirmed, 0, 0);
+  if (unconfirmed != 0) return;
+  appendRecord(Record.confirmed, 0, 0, 0, 0, 0, 0);
+  note(Event.confirmed, 0, 0);
+}
+
+/**
+ * Takes back the record at `recoveryAt`, as storage kept it; before the first step, in the order in
+ * which they were appended. The log must not be smaller than it was: replayed in the same order it
+ * makes the same room, out of the same instances.
+ */
+export function acceptorRecover(): void {
+  const at = recoveryAt;
+  const kind = <i32>load<u32>(at, RECORD_KIND);
+  if (kind == Record.confirmed) {
+    unconfirmed = 0;
+    votesFrom_us = 0;
+    return;
+  }
+  const ballot = load<u64>(at, RECORD_BALLOT);
+  promise(ballot, load<u32>(at, RECORD_INCARNATION));
+  if (kind == Record.promise) return;
+  assert(kind == Record.accept, "unknown kind of record");
+  const instance = load<u64>(at, RECORD_INSTANCE);
+  const bytes = load<u32>(at, RECORD_BATCH_BYTES);
+  const kept = logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER);
+  assert(kept, "the log is smaller than when this was accepted");
 }
 
 /** Whether the acceptor may promise and accept: it listened first, and nobody knew it from before. */
@@ -326,17 +360,18 @@ function mayTake(ballot: u64, proposer: u32): bool {
   return ballot > promised || (ballot == promised && proposer == promisedIncarnation);
 }
 
-function promise(ballot: u64, proposer: u32): void {
-  if (ballot == promised) return;
+/** True if the promise is a new one. */
+function promise(ballot: u64, proposer: u32): bool {
+  if (ballot == promised) return false;
   assert(ballot > promised, "promise falls");
   promised = ballot;
   promisedIncarnation = proposer;
-  appendRecord();
+  return true;
 }
 
-/** Instances below may be taken from the log: decided, and delivered by every registered learner. */
+/** Instances below may be taken from the log: decided, delivered by every registered learner, and in storage. */
 function trimLimit(): u64 {
-  return registryLowest(logLow, decided);
+  return min(registryLowest(logLow, decided), recordsLowest);
 }
 
 /** The leader of `ballot` says that all instances below `to` are decided: with its own values, where it proposed any. */

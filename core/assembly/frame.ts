@@ -66,6 +66,7 @@ import {
   batchBytesMax,
   cluster,
   incarnation,
+  memoryIncarnation,
   mtu,
   proposerIndex,
   roles,
@@ -96,7 +97,8 @@ export function frameFault(p: usize, bytes: u32): i32 {
   if (senderId == 0 || load<u32>(p, HEADER_INCARNATION) == 0) return Counter.badSender;
   if (senderRole == Role.acceptor && acceptorIndex(senderId) < 0) return Counter.badSender;
   if (senderRole == Role.proposer && proposerIndex(senderId) < 0) return Counter.badSender;
-  if (load<u32>(p, HEADER_INCARNATION) == incarnation) return Counter.ownEcho;
+  const own = senderRole == Role.acceptor ? memoryIncarnation : incarnation;
+  if (load<u32>(p, HEADER_INCARNATION) == own) return Counter.ownEcho;
   const receiverId = <u32>load<u16>(p, HEADER_RECEIVER_ID);
   if (
     (<u32>load<u8>(p, HEADER_RECEIVER_ROLES) & roles) == 0 ||

@@ -34,6 +34,7 @@ import {
   acceptorInit,
   acceptorOk,
   acceptorPrepare,
+  acceptorRecover,
   acceptorRepair,
   acceptorTick,
 } from "./acceptor";
@@ -98,6 +99,13 @@ import {
 } from "./proposer";
 import { random, randomSeed } from "./random";
 import {
+  recordCount as recordsAppended,
+  recordsAt,
+  recordsClear,
+  recordsInit,
+  recoveryAt as recovery,
+} from "./records";
+import {
   acceptorIndex,
   addMember,
   mtu,
@@ -135,6 +143,7 @@ export function init(now_us: f64): f64 {
   receiveSlotBytes = slotBytesFor(mtu);
   receiveSlots = arenaTake(receiveSlotBytes * RECEIVE_FRAMES);
   receiveLengths = arenaTake(RECEIVE_FRAMES * 4);
+  recordsInit();
   outboxInit();
   peersInit();
   const now = <u64>now_us;
@@ -160,6 +169,11 @@ export function preset(role: u32, id: u32, low: u32, high: u32): void {
   presetAddress(role, index, <u64>low | (<u64>high << 32));
 }
 
+/** Takes back the record at `recoveryAt`; after `init`, before the first step. */
+export function recover(): void {
+  acceptorRecover();
+}
+
 /**
  * One turn: `frames` frames lie in the receive slots, it is `now_us`, records up to `durable` are
  * durable, and `pause` says that the host cannot take deliveries. Returns when the next turn is due
@@ -168,6 +182,7 @@ export function preset(role: u32, id: u32, low: u32, high: u32): void {
 export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
   const now = <u64>now_us;
   outboxClear();
+  recordsClear();
   eventsClear();
   if (is(Role.learner)) learnerClear(pause);
   if (is(Role.client)) clientClear();
@@ -186,6 +201,7 @@ export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
 /** Starts the last turn: says goodbye. The host sends what this leaves in the outbox. */
 export function leave(): void {
   outboxClear();
+  recordsClear();
   eventsClear();
   if (is(Role.learner)) {
     learnerClear(true);
@@ -319,6 +335,15 @@ export function txDescriptors(): usize {
 }
 export function txCount(): i32 {
   return descriptorsUsed;
+}
+export function recordAt(): usize {
+  return recordsAt;
+}
+export function recordCount(): i32 {
+  return recordsAppended;
+}
+export function recoveryAt(): usize {
+  return recovery;
 }
 export function deliveryAt(): usize {
   return deliveries;

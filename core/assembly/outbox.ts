@@ -10,7 +10,6 @@
 import {
   Counter,
   FRAME_OFFSET,
-  Gauge,
   HEADER_BALLOT,
   HEADER_BYTES,
   HEADER_CHECKSUM,
@@ -25,14 +24,25 @@ import {
   HEADER_VERSION,
   HELD_FRAMES,
   LINK_BYTES,
+  Role,
   SEND_FRAMES,
   Setting,
   WIRE_VERSION,
 } from "../layout";
 import { arenaTake } from "./arena";
 import { xxh64 } from "./checksum";
-import { count, gauge } from "./meters";
-import { cluster, incarnation, mtu, persistent, roles, selfId, setting } from "./settings";
+import { count } from "./meters";
+import { records } from "./records";
+import {
+  cluster,
+  incarnation,
+  memoryIncarnation,
+  mtu,
+  persistent,
+  roles,
+  selfId,
+  setting,
+} from "./settings";
 
 /** Bytes from a slot to the kpaxos header in it. */
 export const PAYLOAD_OFFSET: usize = FRAME_OFFSET + LINK_BYTES;
@@ -61,8 +71,6 @@ let heldTail: u32 = 0;
 /** Where the head was when this step began: slots from there on are still to be sent. */
 let heldFloor: u32 = 0;
 
-/** Number of the newest record appended for storage; records count from 1. */
-let records: u64 = 0;
 /** All records up to this one are durable. */
 let durable: u64 = 0;
 
@@ -102,12 +110,6 @@ export function outboxRoom(): i32 {
   return SEND_FRAMES - used;
 }
 
-/** Notes that something must become durable before what follows from it is revealed. */
-export function appendRecord(): void {
-  records++;
-  gauge(Gauge.records, records);
-}
-
 /** True when no further frame can be held, so that no further vote may be given. */
 export function heldFull(): bool {
   return persistent && heldTail - heldFloor >= HELD_FRAMES - 64;
@@ -133,7 +135,7 @@ export function begin(
   store<u8>(p, <u8>receiverRoles, HEADER_RECEIVER_ROLES);
   store<u16>(p, <u16>selfId, HEADER_SENDER_ID);
   store<u16>(p, <u16>receiverId, HEADER_RECEIVER_ID);
-  store<u32>(p, incarnation, HEADER_INCARNATION);
+  store<u32>(p, senderRole == Role.acceptor ? memoryIncarnation : incarnation, HEADER_INCARNATION);
   store<u64>(p, ballot, HEADER_BALLOT);
   return p;
 }

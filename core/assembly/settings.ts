@@ -20,6 +20,8 @@ export let roles: u32 = 0;
 export let selfId: u32 = 0;
 export let cluster: u32 = 0;
 export let incarnation: u32 = 0;
+/** The incarnation in which this acceptor's memory began. */
+export let memoryIncarnation: u32 = 0;
 export let mtu: u32 = 0;
 export let leaderSetting: u32 = 0;
 export let persistent: bool = false;
@@ -81,12 +83,13 @@ export function settle(): void {
   selfId = settingU32(Setting.id);
   cluster = settingU32(Setting.cluster);
   incarnation = settingU32(Setting.incarnation);
+  memoryIncarnation = settingU32(Setting.memory);
   mtu = settingU32(Setting.mtu);
   leaderSetting = settingU32(Setting.leader);
   persistent = settingU32(Setting.persistent) != 0;
   quorum = (acceptorCount >> 1) + 1;
   assert(acceptorCount > 0, "no acceptor configured");
   assert(mtu >= 256 && mtu <= 9000, "MTU out of range");
-  assert(incarnation != 0, "incarnation is 0");
+  assert(incarnation != 0 && memoryIncarnation != 0, "incarnation is 0");
   batchBytesMax = (mtu - BATCH_OVERHEAD_BYTES) & ~7;
 }
