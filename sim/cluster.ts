@@ -6,7 +6,7 @@
 import type { CoreBuild, CoreOptions } from "../core/core.ts";
 import { Role } from "../core/layout.ts";
 import { Disk } from "./disk.ts";
-import { type MockFaults, MockNetwork } from "./mock_nic.ts";
+import { type MockFaults, MockNetwork, type MockNic } from "./mock_nic.ts";
 import { type NodeSpec, type NodeWatch, SimNode } from "./node.ts";
 import { Random } from "./random.ts";
 
@@ -67,6 +67,7 @@ export class SimCluster {
   readonly #parts: ClusterParts;
   /** Those that lived when time last began to run, and those that came since. */
   #running: SimNode[] = [];
+  readonly #owners = new Map<MockNic, SimNode>();
   #incarnations = 0;
   #places = 0;
 
@@ -120,6 +121,7 @@ export class SimCluster {
     }
     this.nodes.push(node);
     this.#running.push(node);
+    this.#owners.set(node.nic, node);
     return node;
   }
 
@@ -148,6 +150,11 @@ export class SimCluster {
     if (node.alive) node.kill();
     const spec = { ...node.spec, newCluster: false, ...changes };
     return this.add(spec, node.place, node.disk);
+  }
+
+  /** Whose card it is. */
+  owner(nic: MockNic): SimNode {
+    return this.#owners.get(nic)!;
   }
 
   /** The living nodes that have this role. */

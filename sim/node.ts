@@ -58,6 +58,8 @@ export interface NodeWatch {
   appended?(node: SimNode, number: number, record: CoreRecord): void;
   recovered?(node: SimNode, record: CoreRecord): void;
   durable?(node: SimNode, number: number): void;
+  /** It was killed before this frame left. */
+  unsent?(node: SimNode, frame: Uint8Array): void;
   /** All that a turn sends has left. */
   turned?(node: SimNode): void;
 }
@@ -284,10 +286,24 @@ export class SimNode {
         const left = this.killAfterFrames;
         if (left === undefined) return nic.send(first, count);
         nic.send(first, Math.min(left, count));
-        if (left < count) throw new Killed();
+        if (left < count) {
+          this.#loseFrames(first + left, first + count);
+          throw new Killed();
+        }
         this.killAfterFrames = left - count;
       },
     };
+  }
+
+  /** Tells of frames that will not leave any more. */
+  #loseFrames(from: number, to: number): void {
+    const { memory, txDescriptors } = this.core.area;
+    const view = new DataView(memory.buffer);
+    for (let i = from; i < to; i++) {
+      const at = view.getUint32(txDescriptors + i * 8, true);
+      const length = view.getUint32(txDescriptors + i * 8 + 4, true);
+      this.#watch?.unsent?.(this, memory.slice(at, at + length));
+    }
   }
 
   #sink(): Sink {

@@ -1,5 +1,11 @@
 /** A small seeded generator of random numbers, so that every test can be replayed. */
 
+/** Both included. */
+export interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
 /** Weyl sequence through a 32-bit finaliser of two multiplications; period 2^32. Not for secrets. */
 export class Random {
   #state: number;
@@ -26,5 +32,15 @@ export class Random {
   /** An integer from `least` to `most`, both included. */
   between(least: number, most: number): number {
     return least + Math.floor(this.u32() / 2 ** 32 * (most - least + 1));
+  }
+
+  /** One of several. */
+  pick<T>(choices: readonly T[]): T {
+    return choices[this.between(0, choices.length - 1)];
+  }
+
+  /** Some of several, each with the given probability. */
+  some<T>(choices: readonly T[], probability: number): T[] {
+    return choices.filter(() => this.chance(probability));
   }
 }

@@ -1,0 +1,428 @@
+/**
+ * Everything that must hold at any time in a run, watched from outside: frames on the wire, what
+ * hosts see of their own node, what storage is given. It throws a `Violation` where it sees one.
+ */
+import type { CoreRecord, Delivery } from "../core/core.ts";
+import {
+  ACCEPT_BATCH_BYTES,
+  ACCEPT_BYTES,
+  ACCEPT_DECIDED,
+  ACCEPT_INSTANCE,
+  ANSWER_BYTES,
+  ANSWER_COUNT,
+  ENTRY_BALLOT,
+  ENTRY_BATCH_BYTES,
+  ENTRY_BYTES,
+  ENTRY_DECIDED,
+  ENTRY_FLAGS,
+  ENTRY_INSTANCE,
+  HEADER_BALLOT,
+  HEADER_BYTES,
+  HEADER_INCARNATION,
+  HEADER_SENDER_ID,
+  HEADER_SENDER_ROLE,
+  HEADER_TYPE,
+  HEARTBEAT_DECIDED,
+  LEARNED_BYTES,
+  LEARNED_DECIDED,
+  LEARNED_ENTRIES,
+  LINK_BYTES,
+  Message,
+  OK_DECIDED,
+  PROMISE_BYTES,
+  PROMISE_DECIDED,
+  PROMISE_END,
+  PROMISE_ENTRIES,
+  PROMISE_FLAGS,
+  PROMISE_LAST,
+  PROMISE_START,
+  RANGE_BYTES,
+  RANGES_BYTES,
+  RANGES_COUNT,
+  REJECT_DECIDED,
+  Role,
+  RUN_BYTES,
+  RUN_SEQUENCE,
+} from "../core/layout.ts";
+import { AcceptorModel } from "./acceptor_model.ts";
+import {
+  ballotText,
+  batchText,
+  Chosen,
+  type OnChosen,
+  sameBytes,
+  u64,
+  type Value,
+  valueKey,
+} from "./chosen.ts";
+import { JournalModel } from "./journal_model.ts";
+import type { NodeWatch, SimNode } from "./node.ts";
+import { Violation } from "./violation.ts";
+
+const text = new TextDecoder();
+
+/** An accepted instance that a frame told of. */
+interface Entry {
+  readonly instance: number;
+  readonly ballot: number;
+  readonly decided: boolean;
+  readonly batch: Uint8Array;
+}
+
+/** What learners' hosts were given so far. */
+interface Learner {
+  /** How much of what is to be delivered came; -1: it began later, and is compared by place only. */
+  position: number;
+  instance: number;
+  index: number;
+  readonly seen: Set<number>;
+}
+
+export class Checker implements NodeWatch {
+  readonly chosen: Chosen;
+  /** Values submitted, by their key. */
+  readonly submittedValues = new Set<number>();
+  readonly answeredValues = new Set<number>();
+  readonly #acceptors: readonly number[];
+  readonly #models = new Map<number, AcceptorModel>();
+  readonly #journals = new Map<SimNode, JournalModel>();
+  readonly #learners = new Map<SimNode, Learner>();
+  /** Claims of the turn under way; they are looked at when all its frames are out. */
+  #decidedClaim = 0;
+  readonly #decidedEntries: Entry[] = [];
+  readonly #answers: [client: number, sequence: number][] = [];
+
+  /** @param acceptors Ids of all acceptors. */
+  constructor(acceptors: readonly number[], onChosen?: OnChosen) {
+    this.#acceptors = acceptors;
+    this.chosen = new Chosen(acceptors.length, (instance, ballot, values) => {
+      for (const value of values) this.#mustBeSubmitted(value);
+      onChosen?.(instance, ballot, values);
+    });
+  }
+
+  /** `node` sent a frame, or was killed when it was about to. */
+  sent(node: SimNode, frame: Uint8Array): void {
+    const view = new DataView(
+      frame.buffer,
+      frame.byteOffset + LINK_BYTES,
+      frame.length - LINK_BYTES,
+    );
+    if (view.byteLength < HEADER_BYTES) {
+      throw new Violation("frames", `${node.name} sent a cut frame`);
+    }
+    if (view.getUint8(HEADER_SENDER_ROLE) === Role.acceptor) {
+      this.#sentByAcceptor(node, view);
+    } else {
+      this.#sentByOther(view);
+    }
+  }
+
+  submitted(_: SimNode, client: number, sequence: number): void {
+    this.submittedValues.add(valueKey(client, sequence));
+  }
+
+  answered(node: SimNode, client: number, sequence: number): void {
+    this.answeredValues.add(valueKey(client, sequence));
+    if (this.chosen.has(client, sequence)) return;
+    throw new Violation(
+      "answers",
+      `${node.name} took ${client}/${sequence} for decided, which is not chosen`,
+    );
+  }
+
+  delivered(node: SimNode, delivery: Delivery): void {
+    let learner = this.#learners.get(node);
+    if (learner === undefined) {
+      const position = node.options.from === 1n ? 0 : -1;
+      learner = { position, instance: 0, index: 0, seen: new Set() };
+      this.#learners.set(node, learner);
+    }
+    if (learner.position >= 0) {
+      this.#compareNext(node, delivery, learner.position++);
+    } else {
+      this.#comparePlace(node, delivery, learner);
+    }
+  }
+
+  appended(node: SimNode, number: number, record: CoreRecord): void {
+    this.#journal(node).append(number, record);
+  }
+
+  recovered(node: SimNode, record: CoreRecord): void {
+    this.#journal(node).append(0, record);
+  }
+
+  durable(node: SimNode, number: number): void {
+    this.#journal(node).durable = number;
+  }
+
+  /** All frames of a turn are out: what they claim must be so. */
+  turned(node: SimNode): void {
+    if (this.#decidedClaim > this.chosen.prefix) {
+      throw new Violation(
+        "watermark",
+        `${node.name} called all instances below ${this.#decidedClaim} decided, ` +
+          `but ${this.chosen.prefix} is not chosen`,
+      );
+    }
+    this.#decidedClaim = 0;
+    for (const { instance, ballot, batch } of this.#decidedEntries.splice(0)) {
+      const chosen = this.chosen.batch(instance);
+      if (chosen !== undefined && sameBytes(chosen, batch)) continue;
+      throw new Violation(
+        "watermark",
+        `${node.name} called ${batchText(batch)} of ballot ${
+          ballotText(ballot)
+        } decided for instance ${instance}, where ${
+          chosen === undefined ? "nothing" : batchText(chosen)
+        } is chosen`,
+      );
+    }
+    for (const [client, sequence] of this.#answers.splice(0)) {
+      if (this.chosen.has(client, sequence)) continue;
+      throw new Violation(
+        "answers",
+        `${node.name} answered ${client}/${sequence}, which is not chosen`,
+      );
+    }
+  }
+
+  /** How many values a learner that began with the first instance was given. */
+  deliveredBy(node: SimNode): number {
+    return this.#learners.get(node)?.position ?? 0;
+  }
+
+  #mustBeSubmitted({ instance, client, sequence, bytes }: Value): void {
+    const key = `${client}/${sequence}`;
+    const content = text.decode(bytes.slice());
+    if (
+      this.submittedValues.has(valueKey(client, sequence)) &&
+      content.startsWith(key)
+    ) {
+      return;
+    }
+    throw new Violation(
+      "integrity",
+      `"${content}" is chosen as ${key} in instance ${instance}; nobody submitted that`,
+    );
+  }
+
+  #journal(node: SimNode): JournalModel {
+    let journal = this.#journals.get(node);
+    if (journal === undefined) {
+      this.#journals.set(node, journal = new JournalModel(node.name));
+    }
+    return journal;
+  }
+
+  #sentByAcceptor(node: SimNode, view: DataView): void {
+    const ballot = u64(view, HEADER_BALLOT);
+    const journal = node.options.persistent ? this.#journal(node) : undefined;
+    switch (view.getUint8(HEADER_TYPE)) {
+      case Message.promise:
+        this.#claim(u64(view, PROMISE_DECIDED));
+        journal?.revealPromise(ballot);
+        return this.#promise(node, view, ballot, journal);
+      case Message.accepted:
+        return this.#accepted(node, view, ballot, journal);
+      case Message.reject:
+        this.#model(node, view);
+        this.#claim(u64(view, REJECT_DECIDED));
+        return journal?.revealPromise(ballot);
+      case Message.ok:
+        return this.#claim(u64(view, OK_DECIDED));
+      case Message.learned:
+        this.#model(node, view);
+        this.#claim(u64(view, LEARNED_DECIDED));
+        this.#entries(node, view, LEARNED_BYTES, LEARNED_ENTRIES, journal);
+    }
+  }
+
+  #sentByOther(view: DataView): void {
+    switch (view.getUint8(HEADER_TYPE)) {
+      case Message.accept: {
+        this.#claim(u64(view, ACCEPT_DECIDED));
+        const bytes = view.getUint32(ACCEPT_BATCH_BYTES, true);
+        const batch = bytesOf(view, ACCEPT_BYTES, bytes);
+        const instance = u64(view, ACCEPT_INSTANCE);
+        return this.chosen.propose(instance, u64(view, HEADER_BALLOT), batch);
+      }
+      case Message.heartbeat:
+        return this.#claim(u64(view, HEARTBEAT_DECIDED));
+      case Message.ok:
+        return this.#claim(u64(view, OK_DECIDED));
+      case Message.answer:
+        for (let n = 0; n < view.getUint32(ANSWER_COUNT, true); n++) {
+          const at = ANSWER_BYTES + n * RUN_BYTES;
+          const sequence = view.getUint32(at + RUN_SEQUENCE, true);
+          this.#answers.push([u64(view, at), sequence]);
+        }
+    }
+  }
+
+  #claim(decided: number): void {
+    this.#decidedClaim = Math.max(this.#decidedClaim, decided);
+  }
+
+  /** The model of the acceptor that sent this; its memory must be the only one that ever spoke under its name. */
+  #model(node: SimNode, view: DataView): AcceptorModel {
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    const memory = view.getUint32(HEADER_INCARNATION, true);
+    let model = this.#models.get(id);
+    if (model === undefined) {
+      this.#models.set(id, model = new AcceptorModel(node.name, memory));
+    }
+    if (model.memory === memory) return model;
+    throw new Violation(
+      "amnesia",
+      `${node.name} voted or promised, and an earlier one did that has forgotten it`,
+    );
+  }
+
+  #promise(
+    node: SimNode,
+    view: DataView,
+    ballot: number,
+    journal: JournalModel | undefined,
+  ): void {
+    const entries = this.#entries(
+      node,
+      view,
+      PROMISE_BYTES,
+      PROMISE_ENTRIES,
+      journal,
+    );
+    const last = (view.getUint32(PROMISE_FLAGS, true) & PROMISE_LAST) !== 0;
+    this.#model(node, view).promise({
+      ballot,
+      start: u64(view, PROMISE_START),
+      end: last ? Infinity : u64(view, PROMISE_END),
+      accepted: new Map(entries.map((it) => [it.instance, it.ballot])),
+    });
+  }
+
+  #accepted(
+    node: SimNode,
+    view: DataView,
+    ballot: number,
+    journal: JournalModel | undefined,
+  ): void {
+    const model = this.#model(node, view);
+    const index = this.#acceptors.indexOf(
+      view.getUint16(HEADER_SENDER_ID, true),
+    );
+    const ranges = view.getUint32(RANGES_COUNT, true);
+    for (let r = 0; r < ranges; r++) {
+      const at = RANGES_BYTES + r * RANGE_BYTES;
+      const end = u64(view, at + 8);
+      for (let instance = u64(view, at); instance < end; instance++) {
+        this.chosen.vote(instance, ballot, index);
+        model.vote(instance, ballot);
+        journal?.revealAccepted(instance, ballot);
+      }
+    }
+  }
+
+  /** What a promise or an answer to a repair tells; each must have been proposed so. */
+  #entries(
+    node: SimNode,
+    view: DataView,
+    start: number,
+    counter: number,
+    journal: JournalModel | undefined,
+  ): Entry[] {
+    const entries: Entry[] = [];
+    let at = start;
+    for (let n = view.getUint32(counter, true); n > 0; n--) {
+      const bytes = view.getUint32(at + ENTRY_BATCH_BYTES, true);
+      const flags = view.getUint16(at + ENTRY_FLAGS, true);
+      const entry = {
+        instance: u64(view, at + ENTRY_INSTANCE),
+        ballot: u64(view, at + ENTRY_BALLOT),
+        decided: (flags & ENTRY_DECIDED) !== 0,
+        batch: bytesOf(view, at + ENTRY_BYTES, bytes),
+      };
+      at += ENTRY_BYTES + bytes;
+      if (entry.ballot === 0) continue;
+      entries.push(entry);
+      this.#mustBeProposed(node, entry);
+      journal?.revealAccepted(entry.instance, entry.ballot);
+      if (entry.decided) this.#decidedEntries.push(entry);
+    }
+    return entries;
+  }
+
+  #mustBeProposed(node: SimNode, { instance, ballot, batch }: Entry): void {
+    const proposed = this.chosen.proposed(instance, ballot);
+    if (proposed !== undefined && sameBytes(proposed, batch)) return;
+    throw new Violation(
+      "proposal",
+      `${node.name} told that it accepted ${
+        batchText(batch)
+      } for instance ${instance} in ballot ${ballotText(ballot)}, in which ${
+        proposed === undefined ? "nothing" : batchText(proposed)
+      } was proposed`,
+    );
+  }
+
+  /** A learner that began with the first instance delivers what follows from the log, and nothing else. */
+  #compareNext(node: SimNode, delivery: Delivery, position: number): void {
+    const expected = this.chosen.deliveries[position];
+    const { instance, index, client, sequence, value } = delivery;
+    if (
+      expected !== undefined && expected.instance === instance &&
+      expected.index === index && BigInt(expected.client) === client &&
+      expected.sequence === sequence && sameBytes(expected.bytes, value)
+    ) {
+      return;
+    }
+    const due = expected === undefined
+      ? `nothing beyond instance ${this.chosen.prefix - 1} is chosen`
+      : `${expected.client}/${expected.sequence} of instance ${expected.instance} is next`;
+    throw new Violation(
+      "agreement",
+      `${node.name} delivered ${client}/${sequence} of instance ${instance}, but ${due}`,
+    );
+  }
+
+  /** Any other learner delivers chosen values in order, none twice. */
+  #comparePlace(node: SimNode, delivery: Delivery, learner: Learner): void {
+    const { instance, index, client, sequence } = delivery;
+    const batch = this.chosen.batch(instance);
+    const value = batch === undefined
+      ? undefined
+      : batchText(batch).split(",")[index];
+    if (value !== `${client}/${sequence}`) {
+      throw new Violation(
+        "agreement",
+        `${node.name} delivered ${client}/${sequence} as value ${index} of instance ${instance}, where ${
+          value ?? "nothing"
+        } is chosen`,
+      );
+    }
+    const key = valueKey(Number(client), sequence);
+    if (learner.seen.has(key)) {
+      throw new Violation(
+        "duplicates",
+        `${node.name} delivered ${client}/${sequence} twice`,
+      );
+    }
+    learner.seen.add(key);
+    const before = learner.instance < instance ||
+      (learner.instance === instance && learner.index < index) ||
+      learner.seen.size === 1;
+    if (!before) {
+      throw new Violation(
+        "order",
+        `${node.name} delivered instance ${instance} after ${learner.instance}`,
+      );
+    }
+    learner.instance = instance;
+    learner.index = index;
+  }
+}
+
+function bytesOf(view: DataView, at: number, bytes: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + at, bytes);
+}

@@ -1,0 +1,279 @@
+/**
+ * Draws a plan from a seed, swarm style: each seed leaves some kinds of faults out altogether, so that
+ * those it has come in combinations and strengths that no single mix would bring (Groce et al., "Swarm
+ * Testing", ISSTA 2012).
+ */
+import { Role } from "../core/layout.ts";
+import { REPLICA } from "./cluster.ts";
+import {
+  CALM,
+  type Plan,
+  type PlanEvent,
+  type PlanNode,
+  type Weather,
+} from "./plan.ts";
+import { Random } from "./random.ts";
+
+/** Shapes of a cluster that a plan may have. */
+export const TOPOLOGIES = ["replicas", "roles", "mixed"] as const;
+export type Topology = typeof TOPOLOGIES[number];
+
+/** Draws the plan of a seed; the same one every time. */
+export function drawPlan(seed: number, wanted?: Topology): Plan {
+  // Apart from the run's own random numbers, so that a plan can change and leave them alone.
+  const random = new Random(seed ^ 0x5eed);
+  const topology = wanted ?? random.pick(TOPOLOGIES);
+  const heal_us = random.between(500_000, 6_000_000);
+  const newCluster = random.chance(0.4);
+  const nodes = drawNodes(random, topology, heal_us);
+  return {
+    seed,
+    topology,
+    mtu: random.pick([256, 512, 512, 1500]),
+    logBytes: random.pick([1 << 16, 1 << 18, 1 << 20]),
+    inFlight: random.pick([1, 4, 64, 256]),
+    proposerTimeout_us: random.pick([100_000, 1_000_000]),
+    clientTimeout_us: random.pick([200_000, 1_000_000]),
+    newCluster,
+    nodes,
+    weather: drawWeather(random),
+    events: drawEvents(random, nodes, newCluster, heal_us),
+    heal_us,
+  };
+}
+
+function drawNodes(
+  random: Random,
+  topology: Topology,
+  heal_us: number,
+): PlanNode[] {
+  const onDisk = random.chance(0.5);
+  const drifting = random.chance(0.3);
+  const small = random.chance(0.2);
+  const duel = random.chance(0.4);
+  const roles = drawRoles(random, topology);
+  const proposers = roles.filter(([role]) => (role & Role.proposer) !== 0)
+    .map(([, id]) => id);
+  const leader = random.pick(proposers);
+  return roles.map(([role, id]) => {
+    const acceptor = (role & Role.acceptor) !== 0;
+    const proposer = (role & Role.proposer) !== 0;
+    const least = random.between(50, 2000);
+    const late = !acceptor && !proposer && random.chance(0.3);
+    return {
+      roles: role,
+      id,
+      start_us: late ? random.between(0, heal_us) : random.between(0, 50_000),
+      leader: duel && proposer ? id : leader,
+      commit_us: acceptor && onDisk
+        ? { least, most: least + random.between(0, 5000) }
+        : undefined,
+      queueFrames: small ? random.between(8, 64) : 4096,
+      clockRate: drifting ? random.between(900, 1100) / 1000 : 1,
+      from: role === Role.learner && random.chance(0.2) ? 0 : undefined,
+      client: role === Role.client
+        ? drawClient(random, proposers, heal_us)
+        : undefined,
+    };
+  });
+}
+
+/** Roles and id of each node. */
+function drawRoles(
+  random: Random,
+  topology: Topology,
+): [roles: number, id: number][] {
+  const nodes: [number, number][] = [];
+  const many = (least: number, most: number, roles: number, first = 1) => {
+    const count = random.between(least, most);
+    for (let i = 0; i < count; i++) nodes.push([roles, first + i]);
+  };
+  const acceptors = random.pick([1, 3, 3, 3, 5]);
+  if (topology === "replicas") {
+    many(acceptors, acceptors, REPLICA);
+    many(0, 2, Role.learner, 20);
+  } else if (topology === "roles") {
+    many(acceptors, acceptors, Role.acceptor);
+    many(1, 3, Role.proposer);
+    many(1, 2, Role.learner);
+  } else {
+    nodes.push([REPLICA, 1], [Role.proposer | Role.acceptor, 2]);
+    nodes.push([Role.acceptor, 3]);
+    many(0, 1, Role.proposer | Role.learner, 4);
+    many(1, 2, Role.learner, 20);
+  }
+  many(1, 3, Role.client, 30);
+  return nodes;
+}
+
+function drawClient(
+  random: Random,
+  proposers: readonly number[],
+  heal_us: number,
+) {
+  const values = random.between(5, 80);
+  return {
+    clients: random.between(1, 4),
+    outstanding: random.pick([1, 2, 8, 32]),
+    values,
+    // Most clients have something to submit for as long as things go wrong.
+    pace_us: random.chance(0.7) ? Math.ceil(heal_us / values) : 0,
+    padBytes: random.chance(0.5) ? 0 : random.between(0, 120),
+    proposer: random.chance(0.2) ? random.pick(proposers) : 0,
+  };
+}
+
+function drawWeather(random: Random): Weather {
+  const share = (most: number) =>
+    random.chance(0.5) ? random.between(0, most * 100) / 10_000 : 0;
+  const least = random.between(1, 200);
+  const spread = random.pick([0, 100, 1000, 3000, 30_000]);
+  return {
+    loss: share(30),
+    duplication: share(30),
+    corruption: share(5),
+    truncation: share(5),
+    replay: share(5),
+    delay_us: { least, most: least + random.between(0, spread) },
+  };
+}
+
+const KINDS = [
+  "crash",
+  "power cut",
+  "leave",
+  "pause",
+  "jump",
+  "unread",
+  "partition",
+  "weather",
+  "slow disk",
+  "failing disk",
+  "full disk",
+  "bit flip",
+] as const;
+
+function drawEvents(
+  random: Random,
+  nodes: readonly PlanNode[],
+  newCluster: boolean,
+  heal_us: number,
+): PlanEvent[] {
+  const kinds = random.some(KINDS, 0.4);
+  if (kinds.length === 0) return [];
+  const mortal = mortals(random, nodes, newCluster);
+  const events: PlanEvent[] = [];
+  for (let n = random.between(0, 14); n > 0; n--) {
+    const at_us = random.between(0, heal_us);
+    const event = drawEvent(random, random.pick(kinds), nodes, mortal);
+    if (event !== undefined) events.push({ at_us, ...event } as PlanEvent);
+  }
+  return events.sort((a, b) => a.at_us - b.at_us);
+}
+
+/**
+ * Nodes that may stop. An acceptor that has only its memory never votes again after that, so that at
+ * most a minority of them may; and none whose cluster's maker vouched for it, since then nobody was
+ * asked to remember it.
+ */
+function mortals(
+  random: Random,
+  nodes: readonly PlanNode[],
+  newCluster: boolean,
+): number[] {
+  const acceptors = nodes.filter(({ roles }) => (roles & Role.acceptor) !== 0);
+  let spare = newCluster ? 0 : Math.floor((acceptors.length - 1) / 2);
+  const indices = nodes.map((_, index) => index);
+  // Which of them it may be must not depend on their order.
+  const offset = random.between(0, nodes.length - 1);
+  const turned = [...indices.slice(offset), ...indices.slice(0, offset)];
+  return turned.filter((index) => {
+    const { roles, commit_us } = nodes[index];
+    if ((roles & Role.acceptor) === 0 || commit_us !== undefined) return true;
+    return spare-- > 0;
+  });
+}
+
+type Happening = PlanEvent extends infer E
+  ? E extends PlanEvent ? Omit<E, "at_us"> : never
+  : never;
+
+function drawEvent(
+  random: Random,
+  kind: typeof KINDS[number],
+  nodes: readonly PlanNode[],
+  mortal: readonly number[],
+): Happening | undefined {
+  const any = random.between(0, nodes.length - 1);
+  const stops = mortal.length > 0 ? random.pick(mortal) : undefined;
+  const disks = nodes.flatMap(({ commit_us }, i) =>
+    commit_us === undefined ? [] : [i]
+  );
+  const disk = disks.length > 0 ? random.pick(disks) : undefined;
+  const down_us = random.pick([0, 1000, 100_000, 1_500_000]) +
+    random.between(0, 500_000);
+  const for_us = random.pick([1000, 50_000, 500_000, 2_000_000]) +
+    random.between(0, 100_000);
+  switch (kind) {
+    case "crash":
+      if (stops === undefined) return;
+      return {
+        kind,
+        node: stops,
+        afterFrames: random.chance(0.5) ? random.between(0, 4) : undefined,
+        down_us,
+      };
+    case "power cut": {
+      const cut = random.some(mortal, 0.6);
+      return cut.length === 0 ? undefined : { kind, nodes: cut, down_us };
+    }
+    case "leave":
+      return stops === undefined ? undefined : { kind, node: stops, down_us };
+    case "pause":
+      return { kind, node: any, for_us };
+    case "unread": {
+      const learner = (nodes[any].roles & Role.learner) !== 0;
+      return learner ? { kind, node: any, for_us } : undefined;
+    }
+    case "jump":
+      return {
+        kind,
+        node: any,
+        by_us: random.pick([1000, 200_000, 5_000_000]),
+      };
+    case "partition":
+      return { kind, cuts: drawCuts(random, nodes.length), for_us };
+    case "weather":
+      return {
+        kind,
+        weather: random.chance(0.2) ? CALM : drawWeather(random),
+        for_us,
+      };
+    case "slow disk":
+      if (disk === undefined) return;
+      return {
+        kind,
+        node: disk,
+        commit_us: { least: 10_000, most: 400_000 },
+        for_us,
+      };
+    case "failing disk":
+    case "full disk":
+      return disk === undefined ? undefined : { kind, node: disk, for_us };
+    case "bit flip":
+      return disk === undefined ? undefined : { kind, node: disk };
+  }
+}
+
+/** An island in both directions, or in one, or any pairs at all. */
+function drawCuts(random: Random, nodes: number): [number, number][] {
+  const all = Array.from({ length: nodes * nodes }, (_, i) => {
+    return [Math.floor(i / nodes), i % nodes] as [number, number];
+  });
+  if (random.chance(0.3)) return random.some(all, 0.3);
+  const island = new Set(random.some([...Array(nodes).keys()], 0.4));
+  const oneWay = random.chance(0.4);
+  return all.filter(([from, to]) =>
+    island.has(from) !== island.has(to) && !(oneWay && island.has(from))
+  );
+}

@@ -1,0 +1,133 @@
+/**
+ * A plan: everything that a simulated run does not leave to chance. It is plain data, so that it can
+ * be written to a file, replayed, and made smaller.
+ */
+import type { Range } from "./random.ts";
+
+/** A node from its first start on. */
+export interface PlanNode {
+  /** Bits of `Role`. */
+  readonly roles: number;
+  readonly id: number;
+  /** When it starts first. */
+  readonly start_us: number;
+  /** Proposer that this node holds for the leader; a proposer that names itself campaigns. */
+  readonly leader: number;
+  /** Votes are kept on a disk whose commits take so long, µs; absent: in memory only. */
+  readonly commit_us?: Range;
+  /** Most frames that wait in its card. */
+  readonly queueFrames: number;
+  /** Speed of its clock; 1 is right. */
+  readonly clockRate: number;
+  /** First instance that a learner delivers; 0: the first that is decided from then on. */
+  readonly from?: number;
+  /** Of a client. */
+  readonly client?: {
+    readonly clients: number;
+    readonly outstanding: number;
+    readonly values: number;
+    readonly pace_us: number;
+    readonly padBytes: number;
+    /** Proposer that it insists on; 0: whoever leads. */
+    readonly proposer: number;
+  };
+}
+
+/** What goes wrong on the network for a while. */
+export interface Weather {
+  readonly loss: number;
+  readonly duplication: number;
+  readonly corruption: number;
+  readonly truncation: number;
+  readonly replay: number;
+  readonly delay_us: Range;
+}
+
+/** Something that happens at a time; `node` is an index into the plan's nodes. */
+export type PlanEvent =
+  & { readonly at_us: number }
+  & (
+    /** The process dies, in the middle of sending when so many more frames have left; it starts anew after a while. */
+    | {
+      readonly kind: "crash";
+      readonly node: number;
+      readonly afterFrames?: number;
+      readonly down_us: number;
+    }
+    /** Several machines lose power at once. */
+    | {
+      readonly kind: "power cut";
+      readonly nodes: readonly number[];
+      readonly down_us: number;
+    }
+    /** The process leaves with a goodbye. */
+    | {
+      readonly kind: "leave";
+      readonly node: number;
+      readonly down_us: number;
+    }
+    /** The process does not run, as under SIGSTOP. */
+    | { readonly kind: "pause"; readonly node: number; readonly for_us: number }
+    /** The clock jumps ahead. */
+    | { readonly kind: "jump"; readonly node: number; readonly by_us: number }
+    /** Nobody reads what a learner delivers. */
+    | {
+      readonly kind: "unread";
+      readonly node: number;
+      readonly for_us: number;
+    }
+    /** Frames from one node to another are cut off, pair by pair. */
+    | {
+      readonly kind: "partition";
+      readonly cuts: readonly (readonly [from: number, to: number])[];
+      readonly for_us: number;
+    }
+    /** The network changes. */
+    | {
+      readonly kind: "weather";
+      readonly weather: Weather;
+      readonly for_us: number;
+    }
+    | {
+      readonly kind: "slow disk";
+      readonly node: number;
+      readonly commit_us: Range;
+      readonly for_us: number;
+    }
+    /** Commits fail; the acceptor that meets one is mute until it starts anew. */
+    | {
+      readonly kind: "failing disk" | "full disk";
+      readonly node: number;
+      readonly for_us: number;
+    }
+    /** A bit of what a disk keeps flips; who reads it must not start. */
+    | { readonly kind: "bit flip"; readonly node: number }
+  );
+
+export interface Plan {
+  readonly seed: number;
+  readonly topology: string;
+  readonly mtu: number;
+  readonly logBytes: number;
+  readonly inFlight: number;
+  readonly proposerTimeout_us: number;
+  readonly clientTimeout_us: number;
+  /** Its maker vouches that no acceptor ran before. */
+  readonly newCluster: boolean;
+  readonly nodes: readonly PlanNode[];
+  readonly weather: Weather;
+  /** In the order of time. */
+  readonly events: readonly PlanEvent[];
+  /** From here on nothing goes wrong any more. */
+  readonly heal_us: number;
+}
+
+/** A network in which nothing goes wrong. */
+export const CALM: Weather = {
+  loss: 0,
+  duplication: 0,
+  corruption: 0,
+  truncation: 0,
+  replay: 0,
+  delay_us: { least: 20, most: 60 },
+};

@@ -1,0 +1,652 @@
+/** Runs one plan: the cluster, what happens to it, and whether every promise held. */
+import type {
+  CoreBuild,
+  CoreEvent,
+  CoreRecord,
+  Delivery,
+} from "../core/core.ts";
+import { Counter, Event, Record as RecordKind, Role } from "../core/layout.ts";
+import { StorageError } from "../storage/storage.ts";
+import { Checker } from "./checker.ts";
+import type { Value } from "./chosen.ts";
+import { GROUP, SimCluster } from "./cluster.ts";
+import { Disk } from "./disk.ts";
+import type { Fate } from "./events.ts";
+import type { MockNic } from "./mock_nic.ts";
+import type { NodeSpec, NodeWatch, SimNode } from "./node.ts";
+import {
+  CALM,
+  type Plan,
+  type PlanEvent,
+  type PlanNode,
+  type Weather,
+} from "./plan.ts";
+import { type Property, Violation } from "./violation.ts";
+
+/** Longest that a healed cluster may take to decide and deliver everything, virtual µs. */
+export const LIVENESS_US = 60_000_000;
+
+/** What came of a run. */
+export interface Result {
+  readonly seed: number;
+  readonly topology: string;
+  readonly violation?: {
+    readonly property: Property;
+    readonly message: string;
+    readonly at_us: number;
+  };
+  /** Turns of nodes' cycles. */
+  readonly turns: number;
+  readonly frames: number;
+  readonly virtual_us: number;
+  /** Values submitted, and those of them that were chosen in order. */
+  readonly submitted: number;
+  readonly decided: number;
+  /** How often each kind of fault happened. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** All had to end well, and did; otherwise too few acceptors kept their memory. */
+  readonly ended: boolean;
+  /** Of everything that happened, in order: equal runs have equal ones. */
+  readonly hash: string;
+}
+
+/** Sees a run, besides its checker. */
+export interface RunWatch extends NodeWatch {
+  begun?(cluster: SimCluster, plan: Plan): void;
+  started?(node: SimNode, memory: "new" | "recovered" | "lost"): void;
+  stopped?(node: SimNode, how: "crash" | "power cut" | "leave"): void;
+  sent?(node: SimNode, frame: Uint8Array, number: number): void;
+  received?(node: SimNode, number: number, fate: Fate | undefined): void;
+  lost?(node: SimNode, number: number, fate: Fate): void;
+  chosen?(instance: number, ballot: number, values: readonly Value[]): void;
+  fault?(text: string, place?: number): void;
+  violated?(violation: Violation): void;
+}
+
+/** What a run may be given. */
+export interface RunOptions {
+  readonly build?: CoreBuild;
+  readonly watch?: RunWatch;
+}
+
+/** Runs a plan. Whatever goes wrong is in the result; nothing is thrown. */
+export function simulate(plan: Plan, options: RunOptions = {}): Result {
+  return new Run(plan, options).result();
+}
+
+/** Counters that no sound cluster moves when frames arrive as they were sent. */
+const BAD = [
+  Counter.badLength,
+  Counter.badVersion,
+  Counter.badCluster,
+  Counter.badType,
+  Counter.badSender,
+  Counter.badChecksum,
+  Counter.badBody,
+];
+
+const NO_CUTS = () => false;
+
+/** A node of the plan, over all its incarnations. */
+interface Post {
+  readonly index: number;
+  readonly plan: PlanNode;
+  node?: SimNode;
+  disk?: Disk;
+  starts: number;
+  /** Its memory is gone, or damaged: it does not vote any more. */
+  lostMemory: boolean;
+  /** All others confirmed that it is new, or somebody vouched for it. */
+  confirmed: boolean;
+}
+
+/** Something to do at a time. */
+interface Action {
+  readonly at_us: number;
+  run(): void;
+}
+
+class Run implements NodeWatch {
+  readonly #plan: Plan;
+  readonly #watch: RunWatch;
+  readonly #cluster: SimCluster;
+  readonly #checker: Checker;
+  readonly #posts: Post[];
+  readonly #acceptors: number[];
+  readonly #proposers: number[];
+  readonly #faults: Record<string, number> = {};
+  /** Invariant: ascending in time. */
+  readonly #actions: Action[] = [];
+  readonly #weathers: Weather[] = [];
+  readonly #partitions: (readonly (readonly [number, number])[])[] = [];
+  #frames = 0;
+  #hashLow = 0x811c9dc5;
+  #hashHigh = 0x01234567;
+  #violation?: Violation;
+  #ended = false;
+
+  constructor(plan: Plan, { build, watch = {} }: RunOptions) {
+    this.#plan = plan;
+    this.#watch = watch;
+    const idsOf = (role: Role) =>
+      plan.nodes.filter(({ roles }) => (roles & role) !== 0).map(({ id }) =>
+        id
+      );
+    this.#acceptors = idsOf(Role.acceptor);
+    this.#proposers = idsOf(Role.proposer);
+    this.#checker = new Checker(
+      this.#acceptors,
+      (...chosen) => watch.chosen?.(...chosen),
+    );
+    this.#posts = plan.nodes.map((node, index) => ({
+      index,
+      plan: node,
+      starts: 0,
+      lostMemory: false,
+      confirmed: false,
+    }));
+    this.#cluster = new SimCluster(plan.seed, { build, watch: this });
+    this.#cluster.network.watch = {
+      sent: (from, bytes, frame) => this.#sent(from, bytes, frame),
+      received: (to, frame, fate) => this.#received(to, frame, fate),
+      lost: (to, frame, fate) => {
+        this.#count(fate);
+        watch.lost?.(this.#cluster.owner(to), frame, fate);
+      },
+      repeated: (_to, _frame, how) => this.#count(how),
+    };
+  }
+
+  result(): Result {
+    const { seed, topology } = this.#plan;
+    const cluster = this.#cluster;
+    this.#watch.begun?.(cluster, this.#plan);
+    try {
+      this.#misbehave();
+      this.#heal();
+      this.#end();
+    } catch (error) {
+      this.#violation = error instanceof Violation
+        ? error
+        : new Violation("invariant", (error as Error).message);
+      this.#watch.violated?.(this.#violation);
+    }
+    return {
+      seed,
+      topology,
+      violation: this.#violation && {
+        property: this.#violation.property,
+        message: this.#violation.message,
+        at_us: cluster.now_us,
+      },
+      turns: cluster.turns,
+      frames: this.#frames,
+      virtual_us: cluster.now_us,
+      submitted: this.#checker.submittedValues.size,
+      decided: this.#checker.chosen.deliveries.length,
+      faults: this.#faults,
+      ended: this.#ended,
+      hash: [this.#hashHigh, this.#hashLow]
+        .map((word) => word.toString(16).padStart(8, "0")).join(""),
+    };
+  }
+
+  // What nodes do: to the checker, the hash, and whoever watches.
+
+  submitted(node: SimNode, client: number, sequence: number): void {
+    this.#checker.submitted(node, client, sequence);
+    this.#watch.submitted?.(node, client, sequence);
+  }
+
+  answered(node: SimNode, client: number, sequence: number): void {
+    this.#watch.answered?.(node, client, sequence);
+    this.#checker.answered(node, client, sequence);
+    this.#mix(client, sequence);
+  }
+
+  delivered(node: SimNode, delivery: Delivery): void {
+    this.#watch.delivered?.(node, delivery);
+    this.#checker.delivered(node, delivery);
+    this.#mix(delivery.instance, delivery.sequence);
+  }
+
+  noted(node: SimNode, event: CoreEvent): void {
+    if (event.code === Event.confirmed) {
+      this.#posts[node.place].confirmed = true;
+    }
+    this.#watch.noted?.(node, event);
+  }
+
+  appended(node: SimNode, number: number, record: CoreRecord): void {
+    this.#checker.appended(node, number, record);
+  }
+
+  recovered(node: SimNode, record: CoreRecord): void {
+    if (record.kind === RecordKind.confirmed) {
+      this.#posts[node.place].confirmed = true;
+    }
+    this.#checker.recovered(node, record);
+  }
+
+  durable(node: SimNode, number: number): void {
+    this.#watch.durable?.(node, number);
+    this.#checker.durable(node, number);
+  }
+
+  unsent(node: SimNode, frame: Uint8Array): void {
+    // What an acceptor accepted counts, whether or not anybody hears of it.
+    this.#checker.sent(node, frame);
+  }
+
+  turned(node: SimNode): void {
+    this.#checker.turned(node);
+    this.#watch.turned?.(node);
+    if (!node.alive) this.#died(node, "crash");
+  }
+
+  #sent(from: MockNic, bytes: Uint8Array, frame: number): void {
+    const node = this.#cluster.owner(from);
+    this.#frames++;
+    this.#watch.sent?.(node, bytes, frame);
+    this.#checker.sent(node, bytes);
+    // The frame's own checksum stands for all of it.
+    const at = 30;
+    this.#mix(
+      bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
+        bytes[at + 3] << 24,
+      node.place,
+    );
+  }
+
+  #received(to: MockNic, frame: number, fate: Fate | undefined): void {
+    if (fate !== undefined) this.#count(fate);
+    this.#watch.received?.(this.#cluster.owner(to), frame, fate);
+  }
+
+  #mix(a: number, b: number): void {
+    const { now_us } = this.#cluster;
+    this.#hashLow = Math.imul(this.#hashLow ^ a, 0x9e3779b1) ^
+      (this.#hashLow >>> 15) ^ b;
+    this.#hashHigh = Math.imul(this.#hashHigh ^ now_us, 0x85ebca77) ^
+      (this.#hashHigh >>> 13) ^ this.#hashLow;
+    this.#hashLow >>>= 0;
+    this.#hashHigh >>>= 0;
+  }
+
+  #count(fault: string): void {
+    this.#faults[fault] = (this.#faults[fault] ?? 0) + 1;
+  }
+
+  #fault(text: string, place?: number): void {
+    this.#watch.fault?.(text, place);
+  }
+
+  /** Until everything heals: nodes start, and what is planned happens to them. */
+  #misbehave(): void {
+    this.#setWeather();
+    for (const post of this.#posts) {
+      this.#at(post.plan.start_us, () => this.#start(post));
+    }
+    for (const event of this.#plan.events) {
+      this.#at(event.at_us, () => this.#happen(event));
+    }
+    const { heal_us } = this.#plan;
+    for (;;) {
+      const action = this.#actions[0];
+      if (action === undefined || action.at_us > heal_us) break;
+      this.#runUntil(action.at_us);
+      this.#actions.shift();
+      action.run();
+    }
+    this.#runUntil(heal_us);
+  }
+
+  #runUntil(at_us: number): void {
+    const rest_us = at_us - this.#cluster.now_us;
+    if (rest_us > 0) this.#cluster.run(rest_us);
+  }
+
+  /** Plans something; what is planned for the same time stays in order. */
+  #at(at_us: number, run: () => void): void {
+    const later = this.#actions.findIndex((it) => it.at_us > at_us);
+    const place = later < 0 ? this.#actions.length : later;
+    this.#actions.splice(place, 0, { at_us, run });
+  }
+
+  #after(delay_us: number, run: () => void): void {
+    this.#at(this.#cluster.now_us + delay_us, run);
+  }
+
+  #start(post: Post): void {
+    const { plan } = post;
+    if (post.node?.alive || post.lostMemory && plan.commit_us !== undefined) {
+      return;
+    }
+    const again = post.starts++ > 0;
+    const onDisk = plan.commit_us !== undefined;
+    const spec = this.#spec(post, again);
+    if (onDisk) post.disk ??= new Disk(0x8000 + post.index, plan.commit_us!);
+    try {
+      post.node = this.#cluster.add(spec, post.index, post.disk);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      // What is damaged must not be taken for absent: this node stays down.
+      post.lostMemory = true;
+      this.#count("refused to start");
+      return this.#fault(`does not start: ${error.message}`, post.index);
+    }
+    if (spec.newCluster) post.confirmed = true;
+    const memory = !again ? "new" : onDisk ? "recovered" : "lost";
+    this.#watch.started?.(post.node, memory);
+  }
+
+  #spec(post: Post, again: boolean): NodeSpec {
+    const { plan } = post;
+    const { client } = plan;
+    return {
+      roles: plan.roles,
+      id: plan.id,
+      leader: plan.leader,
+      acceptors: this.#acceptors,
+      proposers: this.#proposers,
+      persistent: plan.commit_us !== undefined,
+      newCluster: this.#plan.newCluster && !again,
+      mtu: this.#plan.mtu,
+      logBytes: this.#plan.logBytes,
+      inFlight: this.#plan.inFlight,
+      proposerTimeout_us: this.#plan.proposerTimeout_us,
+      clientTimeout_us: this.#plan.clientTimeout_us,
+      queueFrames: plan.queueFrames,
+      clockRate: plan.clockRate,
+      from: BigInt(plan.from ?? 1),
+      keepsNothing: true,
+      ...client && {
+        clients: client.clients,
+        outstanding: client.outstanding,
+        // A client that starts anew is another one.
+        firstClient: BigInt(1000 * (post.index + 1) + 10 * post.starts),
+        proposer: client.proposer,
+        values: client.values,
+        pace_us: client.pace_us,
+        padBytes: client.padBytes,
+      },
+    };
+  }
+
+  #happen(event: PlanEvent): void {
+    switch (event.kind) {
+      case "weather":
+        this.#count(event.kind);
+        return this.#during(event.for_us, this.#weathers, event.weather);
+      case "partition":
+        this.#count(event.kind);
+        return this.#during(event.for_us, this.#partitions, event.cuts);
+      case "power cut":
+        this.#count(event.kind);
+        for (const index of event.nodes) {
+          this.#stop(this.#posts[index], "power cut", event.down_us);
+        }
+        return;
+      default:
+        return this.#happenTo(this.#posts[event.node], event);
+    }
+  }
+
+  #happenTo(
+    post: Post,
+    event: Extract<PlanEvent, { readonly node: number }>,
+  ): void {
+    const { node, disk } = post;
+    if (node === undefined || !node.alive) return;
+    switch (event.kind) {
+      case "crash":
+        if (event.afterFrames === undefined) {
+          this.#count("crash");
+          return this.#stop(post, "crash", event.down_us);
+        }
+        this.#count("crash in a step");
+        node.killAfterFrames = event.afterFrames;
+        return this.#after(event.down_us, () => this.#start(post));
+      case "leave":
+        this.#count(event.kind);
+        return this.#stop(post, "leave", event.down_us);
+      case "pause":
+        this.#count(event.kind);
+        this.#fault("paused", post.index);
+        node.frozen = true;
+        return this.#after(event.for_us, () => {
+          node.frozen = false;
+          this.#fault("resumed", post.index);
+        });
+      case "jump":
+        this.#count("clock jump");
+        this.#fault(`its clock jumps by ${event.by_us / 1000} ms`, post.index);
+        return node.jump(event.by_us);
+      case "unread":
+        this.#count("unread deliveries");
+        node.paused = true;
+        return this.#after(event.for_us, () => node.paused = false);
+    }
+    if (disk !== undefined) this.#happenToDisk(disk, event, post.index);
+  }
+
+  #happenToDisk(
+    disk: Disk,
+    event: Extract<PlanEvent, { readonly kind: `${string} ${string}` }>,
+    place: number,
+  ): void {
+    this.#count(event.kind);
+    this.#fault(event.kind, place);
+    const usual_us = this.#posts[place].plan.commit_us!;
+    switch (event.kind) {
+      case "slow disk":
+        disk.commit_us = event.commit_us;
+        return this.#after(event.for_us, () => disk.commit_us = usual_us);
+      case "failing disk":
+        disk.failing = true;
+        return this.#after(event.for_us, () => disk.failing = false);
+      case "full disk":
+        disk.capacityBytes = disk.bytes;
+        return this.#after(event.for_us, () => disk.capacityBytes = Infinity);
+      case "bit flip":
+        disk.flipBit(this.#cluster.random);
+    }
+  }
+
+  /** Adds something that lasts for a while; the newest counts. */
+  #during<T>(for_us: number, list: T[], item: T): void {
+    list.push(item);
+    this.#setWeather();
+    this.#after(for_us, () => {
+      list.splice(list.indexOf(item), 1);
+      this.#setWeather();
+    });
+  }
+
+  #setWeather(): void {
+    const { faults } = this.#cluster;
+    Object.assign(faults, this.#weathers.at(-1) ?? this.#plan.weather);
+    const count = this.#posts.length;
+    const cut = new Uint8Array(count * count);
+    for (const cuts of this.#partitions) {
+      for (const [from, to] of cuts) cut[from * count + to] = 1;
+    }
+    faults.partition = this.#partitions.length === 0
+      ? NO_CUTS
+      : (from, to) =>
+        cut[
+          this.#cluster.owner(from).place * count +
+          this.#cluster.owner(to).place
+        ] === 1;
+    const pairs = cut.reduce((sum, bit) => sum + bit, 0);
+    this.#fault(
+      pairs === 0 ? "no partition" : `${pairs} pairs of nodes are cut off`,
+    );
+  }
+
+  #stop(
+    post: Post,
+    how: "crash" | "power cut" | "leave",
+    down_us: number,
+  ): void {
+    const { node } = post;
+    if (node === undefined || !node.alive) return;
+    if (how === "leave") node.leave();
+    else node.kill();
+    this.#died(node, how);
+    this.#after(down_us, () => this.#start(post));
+  }
+
+  #died(node: SimNode, how: "crash" | "power cut" | "leave"): void {
+    const post = this.#posts[node.place];
+    const acceptor = (post.plan.roles & Role.acceptor) !== 0;
+    if (acceptor && post.disk === undefined) post.lostMemory = true;
+    this.#watch.stopped?.(node, how);
+  }
+
+  /** Nothing goes wrong from now on; whoever can run runs. */
+  #heal(): void {
+    this.#fault("everything heals");
+    this.#actions.length = 0;
+    this.#weathers.splice(0, this.#weathers.length, CALM);
+    this.#partitions.length = 0;
+    this.#setWeather();
+    for (const post of this.#posts) {
+      const { node, disk, plan } = post;
+      if (disk !== undefined) {
+        disk.failing = false;
+        disk.capacityBytes = Infinity;
+        disk.commit_us = plan.commit_us!;
+      }
+      if (node !== undefined && node.alive) {
+        node.frozen = false;
+        node.paused = false;
+        node.killAfterFrames = undefined;
+        // An acceptor whose storage failed is mute until somebody starts it anew.
+        if ("failed" in node.storage && node.storage.failed) {
+          node.kill();
+          this.#died(node, "crash");
+        }
+      }
+      this.#start(post);
+    }
+  }
+
+  /** Everything must be decided and delivered now, if enough acceptors have their memory. */
+  #end(): void {
+    const cluster = this.#cluster;
+    const capable = this.#capable();
+    const limit_us = capable ? LIVENESS_US : 2_000_000;
+    const ended = cluster.run(limit_us, () => this.#finished());
+    if (capable && !ended) {
+      throw new Violation(
+        "liveness",
+        `not finished ${
+          LIVENESS_US / 1e6
+        } virtual seconds after everything healed: ${this.#unfinished()}`,
+      );
+    }
+    this.#ended = ended;
+    this.#checkMemory();
+    this.#checkFrames();
+  }
+
+  /** Whether the cluster can decide: a majority that remembers and may vote, and who should lead. */
+  #capable(): boolean {
+    const lives = ({ node }: Post) => node !== undefined && node.alive;
+    const acceptors = this.#posts.filter(({ plan }) =>
+      (plan.roles & Role.acceptor) !== 0
+    );
+    const able = acceptors.filter((post) => lives(post) && !post.lostMemory);
+    // Who is not confirmed yet needs all others for it.
+    const voting = able.length === acceptors.length
+      ? able
+      : able.filter(({ confirmed }) => confirmed);
+    const majority = Math.floor(acceptors.length / 2) + 1;
+    const proposers = this.#posts.filter(({ plan }) =>
+      (plan.roles & Role.proposer) !== 0
+    );
+    const running = new Set(proposers.filter(lives).map(({ plan }) => plan.id));
+    const led = proposers.some((post) =>
+      lives(post) && post.plan.leader === post.plan.id
+    );
+    const served = this.#posts.every(({ plan: { client } }) =>
+      client === undefined || client.proposer === 0 ||
+      running.has(client.proposer)
+    );
+    return voting.length >= majority && led && served;
+  }
+
+  #finished(): boolean {
+    const { chosen } = this.#checker;
+    for (const node of this.#cluster.nodes) {
+      if (!node.alive) continue;
+      const { roles, clients, from } = node.options;
+      if ((roles & Role.client) !== 0) {
+        if (node.acknowledged.size < node.values * clients) return false;
+      } else if ((roles & Role.learner) !== 0 && from === 1n) {
+        const given = this.#checker.deliveredBy(node);
+        if (given < chosen.deliveries.length && !isBehind(node)) return false;
+      }
+    }
+    for (const key of this.#checker.answeredValues) {
+      if (!chosen.delivers(key)) return false;
+    }
+    return true;
+  }
+
+  #unfinished(): string {
+    const missing: string[] = [];
+    for (const node of this.#cluster.nodes) {
+      if (!node.alive) continue;
+      const { roles, clients } = node.options;
+      if ((roles & Role.client) !== 0) {
+        const all = node.values * clients;
+        const answered = node.acknowledged.size;
+        if (answered < all) {
+          missing.push(
+            `${node.name} has ${answered} of ${all} values answered`,
+          );
+        }
+      } else if ((roles & Role.learner) !== 0) {
+        missing.push(
+          `${node.name} delivered ${
+            this.#checker.deliveredBy(node)
+          } of ${this.#checker.chosen.deliveries.length}`,
+        );
+      }
+    }
+    return missing.join("; ");
+  }
+
+  /** What a core took at its start is all it ever takes. */
+  #checkMemory(): void {
+    for (const node of this.#cluster.nodes) {
+      const bytes = node.core.area.memory.buffer.byteLength;
+      if (bytes === node.memoryBytes) continue;
+      throw new Violation(
+        "memory",
+        `${node.name} grew from ${node.memoryBytes} to ${bytes} bytes`,
+      );
+    }
+  }
+
+  /** No node sent what another refuses. */
+  #checkFrames(): void {
+    if (this.#faults.corrupted || this.#faults.truncated) return;
+    for (const node of this.#cluster.nodes) {
+      for (const counter of BAD) {
+        if (node.counter(counter) === 0) continue;
+        throw new Violation(
+          "frames",
+          `${node.name} counted ${Counter[counter]}`,
+        );
+      }
+    }
+  }
+}
+
+/** A learner that needs what all acceptors have trimmed says so, and delivers no more. */
+function isBehind(node: SimNode): boolean {
+  return node.events.some(({ code }) => code === Event.behindTrim);
+}
