@@ -213,7 +213,7 @@ export enum Record {
   promise = 1,
   /** It promised so, and accepted the batch for this instance in that ballot. */
   accept,
-  /** All other acceptors confirmed that they know no other memory under its name. */
+  /** All other acceptors confirmed that they know no other memory under its name, or the operator vouched for that. */
   confirmed,
 }
 

@@ -220,6 +220,7 @@ export class SimNode {
   /** Leaves as a node does that was asked to stop. */
   leave(): void {
     this.alive = false;
+    this.killAfterFrames = undefined;
     this.#node.leave();
     this.nic.close();
   }

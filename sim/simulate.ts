@@ -168,7 +168,7 @@ class Run implements NodeWatch {
     } catch (error) {
       this.#violation = error instanceof Violation
         ? error
-        : new Violation("invariant", (error as Error).message);
+        : new Violation("invariant", (error as Error).stack ?? String(error));
       this.#watch.violated?.(this.#violation);
     }
     return {
@@ -325,6 +325,7 @@ class Run implements NodeWatch {
     const again = post.starts++ > 0;
     const onDisk = plan.commit_us !== undefined;
     const spec = this.#spec(post, again);
+    post.confirmed = false;
     if (onDisk) post.disk ??= new Disk(0x8000 + post.index, plan.commit_us!);
     try {
       post.node = this.#cluster.add(spec, post.index, post.disk);

@@ -140,6 +140,8 @@ let votesFrom_us: u64 = 0;
 /** Bits of the acceptors that have not confirmed yet. */
 let unconfirmed: u32 = 0;
 let unconfirmedNoteAt_us: u64 = 0;
+/** Stable storage says that the others confirmed, or that the operator vouched for it. */
+let confirmedRecorded: bool = false;
 let hiAt_us: u64 = 0;
 
 export function acceptorInit(now_us: u64): void {
@@ -295,6 +297,10 @@ export function acceptorTick(now_us: u64): u64 {
     registryExpire(now_us);
     expireAt_us = now_us + EXPIRE_PERIOD_US;
   }
+  if (unconfirmed == 0 && !confirmedRecorded) {
+    confirmedRecorded = true;
+    appendRecord(Record.confirmed, 0, 0, 0, 0, 0, 0);
+  }
   if (now_us >= hiAt_us) {
     if (!muted) sendHi();
     hiAt_us = now_us + (mayVote(now_us) || muted ? HI_PERIOD_US : LISTEN_HI_PERIOD_US);
@@ -323,9 +329,7 @@ export function acceptorOk(p: usize): void {
   if (load<u64>(p, HEADER_BALLOT) != memoryIncarnation || unconfirmed == 0) return;
   if (load<u8>(p, HEADER_SENDER_ROLE) != Role.acceptor) return;
   unconfirmed &= ~(1 << acceptorIndex(load<u16>(p, HEADER_SENDER_ID)));
-  if (unconfirmed != 0) return;
-  appendRecord(Record.confirmed, 0, 0, 0, 0, 0, 0);
-  note(Event.confirmed, 0, 0);
+  if (unconfirmed == 0) note(Event.confirmed, 0, 0);
 }
 
 /**
@@ -338,6 +342,7 @@ export function acceptorRecover(): void {
   const kind = <i32>load<u32>(at, RECORD_KIND);
   if (kind == Record.confirmed) {
     unconfirmed = 0;
+    confirmedRecorded = true;
     votesFrom_us = 0;
     return;
   }

@@ -16,7 +16,9 @@ import { Overview } from "./overview.ts";
 import { GUTTER_PIXELS, Painter } from "./painter.ts";
 
 /** Least distance of two lines. */
-const COLUMN_PIXELS_MIN = 130;
+const COLUMN_PIXELS_MIN = 108;
+/** Width of the lane of decisions. */
+const LANE_PIXELS = 150;
 /** Browsers take no higher element. */
 const SHEET_PIXELS_MAX = 30_000_000;
 const ZOOM_STEP = 1.25;
@@ -108,10 +110,10 @@ function scale() {
 
 /** Where the lines are, and how wide all is. */
 function columns(): { xs: number[]; width: number } {
-  const count = state.places.size + 1;
+  const around = GUTTER_PIXELS + LANE_PIXELS;
   const each = Math.max(
     COLUMN_PIXELS_MIN,
-    (view.clientWidth - GUTTER_PIXELS) / count,
+    (view.clientWidth - around) / state.places.size,
   );
   let used = 0;
   const xs = [...recording.places.keys(), -1].map((place) =>
@@ -119,7 +121,7 @@ function columns(): { xs: number[]; width: number } {
       ? GUTTER_PIXELS + 20 + each * used++
       : -1
   );
-  return { xs, width: GUTTER_PIXELS + each * count };
+  return { xs, width: around + each * state.places.size };
 }
 
 function schedule(): void {

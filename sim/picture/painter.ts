@@ -34,6 +34,8 @@ export interface Scene {
 
 /** Width of the column of times. */
 export const GUTTER_PIXELS = 84;
+/** Longest label. */
+const ROOM_PIXELS_MAX = 320;
 /** Most arrows in one image; of more, evenly spread ones are drawn. */
 const ARROWS_MAX = 12_000;
 /** How far from the pointer something is still meant. */
@@ -100,11 +102,11 @@ export class Painter {
     this.#drawLines();
     if (rows.times_us.length === 0) return;
     this.#drawReigns();
-    this.#drawBands(first, last);
+    this.#drawDecisions(first, last);
     this.#drawArrows(first, last);
     this.#drawPoints(first, last);
     if (hasLabels(scene.scale)) this.#drawLabels(first, last);
-    this.#drawViolations(first, last);
+    this.#drawBanners(first, last);
     this.#drawTimes(first, last);
   }
 
@@ -243,35 +245,15 @@ export class Painter {
     context.restore();
   }
 
-  /** What concerns the whole network: faults as washes, decisions as fine lines. */
-  #drawBands(first: number, last: number): void {
-    const { rows, ys, xs, top, width } = this.#scene;
+  /** Fine lines across for decisions. */
+  #drawDecisions(first: number, last: number): void {
+    const { rows, ys, xs, top } = this.#scene;
     for (let row = first; row <= last; row++) {
-      const labels = rows.labels.get(row * xs.length + xs.length - 1);
+      const labels = rows.labels.get(row * xs.length + xs.length - 1) ?? [];
+      if (!labels.some(({ tone }) => tone === "chosen")) continue;
       const y = ys[row] - top;
-      for (const [line, { tone }] of (labels ?? []).entries()) {
-        if (tone === "fault") {
-          this.#context.fillStyle = this.colour("fault-wash");
-          const height = LABEL_PIXELS;
-          this.#context.fillRect(
-            GUTTER_PIXELS,
-            y - height / 2 + line * height,
-            width,
-            height,
-          );
-        }
-        if (tone === "chosen") {
-          this.#stroke(
-            tone,
-            1,
-            [1, 5],
-            this.#x(0),
-            y,
-            this.#x(xs.length - 1),
-            y,
-          );
-        }
-      }
+      const right = this.#x(xs.length - 1);
+      this.#stroke("chosen", 1, [1, 5], GUTTER_PIXELS, y, right, y);
     }
   }
 
@@ -371,33 +353,48 @@ export class Painter {
   /** Labels stand to the right of their line; where rows are close, the later ones give way. */
   #drawLabels(first: number, last: number): void {
     const { rows, xs, ys, top } = this.#scene;
-    xs.forEach((place, column) => {
-      if (place < 0) return;
-      const next = xs.slice(column + 1).find((other) => other >= 0);
-      const room = (next ?? Infinity) - place - 20;
-      let free = -Infinity;
-      for (let row = first; row <= last; row++) {
-        const labels = rows.labels.get(row * xs.length + column) ?? [];
-        if (labels.length === 0 || ys[row] < free) continue;
+    const free = xs.map(() => -Infinity);
+    for (let row = first; row <= last; row++) {
+      for (let column = xs.length - 1; column >= 0; column--) {
+        const labels = rows.labels.get(row * xs.length + column);
+        if (labels === undefined || xs[column] < 0) continue;
+        if (ys[row] < free[column]) continue;
+        const room = this.#room(row, column);
         labels.forEach((label, line) => {
           const y = ys[row] - top + line * LABEL_PIXELS;
           this.#writeLabel(label, this.#x(column) + 9, y, room);
         });
-        free = ys[row] + labels.length * LABEL_PIXELS;
+        free[column] = ys[row] + labels.length * LABEL_PIXELS;
       }
-    });
+    }
+  }
+
+  /** Pixels for labels: up to the next line, or beyond where that has nothing to say. */
+  #room(row: number, column: number): number {
+    const { rows, xs, scale } = this.#scene;
+    for (let next = column + 1; next < xs.length; next++) {
+      if (xs[next] < 0) continue;
+      const silent = !rows.labels.has(row * xs.length + next);
+      if (silent && !scale.proportional) continue;
+      return xs[next] - xs[column] - 20;
+    }
+    return ROOM_PIXELS_MAX;
   }
 
   #writeLabel(label: Label, x: number, y: number, room: number): void {
-    if (label.tone === "violation" && this.#isViolation(label)) return;
+    if (this.#isBanner(label)) return;
     const lost = this.#model.events[label.event].type === "lose";
     const shift = lost ? 14 : 0;
     const text = this.#fit(labelText(label), room - shift);
     this.#write(text, x + shift, y, label.tone);
   }
 
-  #isViolation({ event }: Label): boolean {
-    return this.#model.events[event].type === "violation";
+  /** What concerns all, but for decisions, is written across. */
+  #isBanner({ event }: Label): boolean {
+    const { type } = this.#model.events[event];
+    return type === "violation" ||
+      (type === "fault" &&
+        columnOf(this.#model, event) === this.#model.recording.places.length);
   }
 
   /** Text on a halo of paper, so that arrows may pass behind it. */
@@ -431,27 +428,31 @@ export class Painter {
     return fitting;
   }
 
-  #drawViolations(first: number, last: number): void {
-    const { rows, ys, xs, top, width } = this.#scene;
-    const context = this.#context;
+  /** Faults of the network and violations, across all lines. */
+  #drawBanners(first: number, last: number): void {
+    const { rows, ys, xs, top } = this.#scene;
     for (let row = first; row <= last; row++) {
       const labels = rows.labels.get(row * xs.length + xs.length - 1) ?? [];
       labels.forEach((label, line) => {
-        if (!this.#isViolation(label)) return;
-        const y = ys[row] - top + line * LABEL_PIXELS;
-        context.fillStyle = this.colour("violation");
-        context.fillRect(GUTTER_PIXELS, y - 8, width, 16);
-        context.font = BOLD;
-        context.fillStyle = this.colour("violation-ink");
-        const room = width - GUTTER_PIXELS - 16;
-        context.fillText(
-          this.#fit(labelText(label), room),
-          GUTTER_PIXELS + 8,
-          y,
-        );
-        context.font = FONT;
+        if (!this.#isBanner(label)) return;
+        this.#drawBanner(label, ys[row] - top + line * LABEL_PIXELS);
       });
     }
+  }
+
+  #drawBanner(label: Label, y: number): void {
+    const { width } = this.#scene;
+    const context = this.#context;
+    const [paper, ink] = label.tone === "violation"
+      ? ["violation", "violation-ink"]
+      : ["fault-wash", "fault"];
+    context.fillStyle = this.colour(paper);
+    context.fillRect(GUTTER_PIXELS, y - 8, width, 16);
+    context.font = BOLD;
+    context.fillStyle = this.colour(ink);
+    const text = this.#fit(labelText(label), width - GUTTER_PIXELS - 16);
+    context.fillText(text, GUTTER_PIXELS + 8, y);
+    context.font = FONT;
   }
 
   /** Times to the left, as many as there is room for, and how long nothing happened. */
