@@ -215,6 +215,8 @@ export enum Record {
   accept,
   /** All other acceptors confirmed that they know no other memory under its name, or the operator vouched for that. */
   confirmed,
+  /** All instances below this one are decided. */
+  decided,
 }
 
 /** One record: kind u32, batch bytes u32, ballot u64, instance u64, incarnation u32, values u32, pointer to the batch u32. */

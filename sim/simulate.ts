@@ -9,7 +9,7 @@ import { Counter, Event, Record as RecordKind, Role } from "../core/layout.ts";
 import { StorageError } from "../storage/storage.ts";
 import { Checker } from "./checker.ts";
 import type { Value } from "./chosen.ts";
-import { GROUP, SimCluster } from "./cluster.ts";
+import { SimCluster } from "./cluster.ts";
 import { Disk } from "./disk.ts";
 import type { Fate } from "./events.ts";
 import type { MockNic } from "./mock_nic.ts";

@@ -68,6 +68,7 @@ import {
   REJECT_REJECTED,
   Role,
   Setting,
+  WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
 import { Accepted, logGet, logHigh, logInit, logLow, logPut } from "./log";
@@ -117,6 +118,8 @@ const HI_PERIOD_US: u64 = 500_000;
 const UNCONFIRMED_NOTE_US: u64 = 2_000_000;
 const EXPIRE_PERIOD_US: u64 = 100_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
+/** Progress of the decided watermark that storage may miss. */
+const DECIDED_RECORD_INSTANCES: u64 = 64;
 const NEVER: u64 = u64.MAX_VALUE;
 
 /** Highest ballot promised, and the incarnation of its proposer. Invariant: never falls. */
@@ -142,6 +145,8 @@ let unconfirmed: u32 = 0;
 let unconfirmedNoteAt_us: u64 = 0;
 /** Stable storage says that the others confirmed, or that the operator vouched for it. */
 let confirmedRecorded: bool = false;
+/** The decided watermark in stable storage. */
+let decidedRecorded: u64 = 1;
 let hiAt_us: u64 = 0;
 
 export function acceptorInit(now_us: u64): void {
@@ -199,6 +204,7 @@ export function acceptorAccept(p: usize, now_us: u64): void {
     count(Counter.accepted);
   }
   learnDecided(ballot, leaderDecided);
+  recordDecided(instance);
   // A repeated 2A is answered again, always with the ballot of the acceptance itself.
   vote(ballot, instance);
 }
@@ -346,6 +352,11 @@ export function acceptorRecover(): void {
     votesFrom_us = 0;
     return;
   }
+  if (kind == Record.decided) {
+    decidedRecorded = load<u64>(at, RECORD_INSTANCE);
+    decided = max(decided, decidedRecorded);
+    return;
+  }
   const ballot = load<u64>(at, RECORD_BALLOT);
   promise(ballot, load<u32>(at, RECORD_INCARNATION));
   if (kind == Record.promise) return;
@@ -354,6 +365,8 @@ export function acceptorRecover(): void {
   const bytes = load<u32>(at, RECORD_BATCH_BYTES);
   const kept = logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER);
   assert(kept, "the log is smaller than when this was accepted");
+  // Only decided instances were ever trimmed, and none that is trimmed may look as if it were not decided.
+  decided = max(decided, logLow);
 }
 
 /** Whether the acceptor may promise and accept: it listened first, and nobody knew it from before. */
@@ -395,6 +408,18 @@ function learnDecided(ballot: u64, to: u64): void {
     if (accepted != null && accepted.ballot == ballot) accepted.decided = true;
   }
   marked = max(from, end);
+}
+
+/**
+ * Has storage keep the watermark, now and then, so that phase 1 after a restart neither begins at the
+ * first instance again nor brings up more than a proposer's window holds.
+ */
+function recordDecided(accepted: u64): void {
+  const behind = decided - decidedRecorded;
+  const reach = accepted - decidedRecorded;
+  if (behind < DECIDED_RECORD_INSTANCES && (behind == 0 || reach < WINDOW_INSTANCES - 1)) return;
+  decidedRecorded = decided;
+  appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);
 }
 
 function vote(ballot: u64, instance: u64): void {

@@ -2,7 +2,7 @@
  * The acceptor's log: what it accepted, by instance, in a fixed amount of memory.
  *
  * Values lie in a ring of bytes in the order of acceptance; an index of slots, one for each
- * instance of a moving range, points into it. A value that is accepted again in a higher ballot is
+ * instance of a moving range, points into it. Another value that is accepted in a higher ballot is
  * written anew, and the old copy is dead. Space is taken back from the ring's tail, and only from
  * copies that are dead or whose instance is below the limit that the acceptor allows.
  *
@@ -65,6 +65,16 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
     const low = instance - indexMask;
     if (low > limit) return false;
     logTrim(low);
+  }
+  const kept = slotOf(instance);
+  if (
+    kept.instance == instance && kept.ballot != 0 && kept.bytes == bytes &&
+    memory.compare(kept.batch, batch, bytes) == 0
+  ) {
+    // The same value in another ballot needs no room: a log full of undecided instances can still decide them.
+    kept.ballot = ballot;
+    kept.decided = false;
+    return true;
   }
   const need = COPY_HEADER + Pad.to8(bytes);
   // What makes room for an instance is older than it.

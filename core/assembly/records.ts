@@ -7,6 +7,7 @@
  */
 import {
   Gauge,
+  Record,
   RECORD_BALLOT,
   RECORD_BATCH_BYTES,
   RECORD_BYTES,
@@ -26,7 +27,7 @@ export let records: u64 = 0;
 /** The records of this step. */
 export let recordsAt: usize = 0;
 export let recordCount: i32 = 0;
-/** Lowest instance among them. The log keeps their batches until storage has taken them. */
+/** Lowest instance accepted among them. The log keeps their batches until storage has taken them. */
 export let recordsLowest: u64 = u64.MAX_VALUE;
 /** Where the host lays a record that it hands back, its batch behind it. */
 export let recoveryAt: usize = 0;
@@ -57,7 +58,7 @@ export function appendRecord(
   gauge(Gauge.records, records);
   if (!persistent) return;
   assert(<u32>recordCount < RECORDS_MAX, "more records than a step can have");
-  if (instance != 0) recordsLowest = min(recordsLowest, instance);
+  if (kind == Record.accept) recordsLowest = min(recordsLowest, instance);
   const at = recordsAt + <usize>(recordCount++ * RECORD_BYTES);
   store<u32>(at, kind, RECORD_KIND);
   store<u32>(at, bytes, RECORD_BATCH_BYTES);

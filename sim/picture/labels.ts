@@ -40,7 +40,7 @@ export function wordsOf(model: Model, index: number): Words | undefined {
         recovered: ", recovered",
         lost: ", memory lost",
       };
-      return ["note", `● starts${memory[event.memory]}`];
+      return ["note", `starts${memory[event.memory]}`];
     }
     case "stop":
       return ["violation", `✕ ${event.how}`];
@@ -64,7 +64,7 @@ export function wordsOf(model: Model, index: number): Words | undefined {
         `◆ ${event.instance} in ${event.ballot}: ${event.text}`,
       ];
     case "submit":
-      return ["client", "submits", `${event.client}/${event.sequence}`];
+      return ["client", "new value", `${event.client}/${event.sequence}`];
     case "answer":
       return ["client", "✓ answered", `${event.client}/${event.sequence}`];
     case "deliver":

@@ -128,10 +128,10 @@ export function placeRows(rows: Rows, scale: Scale): Float64Array {
   for (let row = 0; row < ys.length; row++) {
     ys[row] = y;
     const wait_us = (times_us[row + 1] ?? times_us[row]) - times_us[row];
-    const text = hasLabels(scale)
-      ? Math.max(0, labelsMost[row] - 1) * LABEL_PIXELS
-      : 0;
-    y += text + scale.zoom * (14 + 4 * Math.log10(1 + wait_us));
+    const spread = scale.zoom * (14 + 4 * Math.log10(1 + wait_us));
+    const lines = hasLabels(scale) ? labelsMost[row] : 0;
+    y += Math.max(0, lines - 1) * LABEL_PIXELS +
+      (lines > 0 ? Math.max(spread, LABEL_PIXELS) : spread);
   }
   return ys;
 }

@@ -34,6 +34,10 @@ export interface Scene {
 
 /** Width of the column of times. */
 export const GUTTER_PIXELS = 84;
+/** Width of the band along the line of a proposer that leads. */
+const BAND_PIXELS = 14;
+/** Labels stand a little above their points, out of the way of arrows that leave. */
+const LIFT_PIXELS = 7;
 /** Longest label. */
 const ROOM_PIXELS_MAX = 320;
 /** Most arrows in one image; of more, evenly spread ones are drawn. */
@@ -129,9 +133,10 @@ export class Painter {
     const { rows, ys, xs, top, left, scale } = this.#scene;
     if (!hasLabels(scale)) return undefined;
     const column = xs.findLastIndex((place) => place >= 0 && place - left <= x);
-    const row = firstFrom(ys, y + top + LABEL_PIXELS / 2) - 1;
+    const bottom = y + top + LIFT_PIXELS;
+    const row = firstFrom(ys, bottom + LABEL_PIXELS / 2) - 1;
     const labels = rows.labels.get(row * xs.length + column);
-    const line = Math.round((y + top - ys[row]) / LABEL_PIXELS);
+    const line = Math.round((bottom - ys[row]) / LABEL_PIXELS);
     const label = labels?.[line];
     if (label === undefined) return undefined;
     const width = this.#context.measureText(labelText(label)).width;
@@ -226,22 +231,24 @@ export class Painter {
     const y1 = Math.max(-9, this.#y(start));
     const y2 = stop < 0 ? height + 9 : Math.min(height + 9, this.#y(stop));
     if (y1 >= y2) return;
-    const x = this.#x(place) - 6;
+    const x = this.#x(place) - BAND_PIXELS / 2;
     const colour = this.colour(`ballot${this.#model.ballots.get(ballot)! % 6}`);
     context.strokeStyle = context.fillStyle = colour;
     context.lineWidth = 2;
-    context.strokeRect(x + 1, y1, 10, y2 - y1);
+    context.strokeRect(x + 1, y1, BAND_PIXELS - 2, y2 - y1);
     if (leads >= 0 && this.#y(leads) < y2) {
       const from = Math.max(y1, this.#y(leads));
-      context.fillRect(x, from, 12, y2 - from);
+      context.fillRect(x, from, BAND_PIXELS, y2 - from);
     }
-    const text = leads >= 0 ? `leads in ${ballot}` : `campaigns for ${ballot}`;
-    if (y2 - y1 < context.measureText(text).width + 8) return;
+    const [text, from] = leads >= 0
+      ? [`leads in ${ballot}`, Math.max(this.#y(leads), 0)]
+      : [`campaigns for ${ballot}`, Math.max(y1, 0)];
+    if (y2 - from < context.measureText(text).width + 12) return;
     context.save();
-    context.translate(x - 7, Math.max(y1, 0) + 4);
+    context.translate(x + BAND_PIXELS / 2, from + 6);
     context.rotate(-Math.PI / 2);
     context.textAlign = "right";
-    this.#write(text, 0, 0, "muted");
+    this.#write(text, 0, 0, "ink", leads >= 0 ? colour : this.colour("paper"));
     context.restore();
   }
 
@@ -361,7 +368,7 @@ export class Painter {
         if (ys[row] < free[column]) continue;
         const room = this.#room(row, column);
         labels.forEach((label, line) => {
-          const y = ys[row] - top + line * LABEL_PIXELS;
+          const y = ys[row] - top + line * LABEL_PIXELS - LIFT_PIXELS;
           this.#writeLabel(label, this.#x(column) + 9, y, room);
         });
         free[column] = ys[row] + labels.length * LABEL_PIXELS;
@@ -397,13 +404,21 @@ export class Painter {
         columnOf(this.#model, event) === this.#model.recording.places.length);
   }
 
-  /** Text on a halo of paper, so that arrows may pass behind it. */
-  #write(text: string, x: number, y: number, colour: string): void {
+  /** Text on paper, or on another colour, so that lines may pass behind it. */
+  #write(
+    text: string,
+    x: number,
+    y: number,
+    colour: string,
+    behind = this.colour("paper"),
+  ): void {
     const context = this.#context;
-    context.strokeStyle = this.colour("paper");
-    context.lineWidth = 4;
-    context.lineJoin = "round";
-    context.strokeText(text, x, y);
+    const { width } = context.measureText(text);
+    const left = context.textAlign === "right" ? x - width : x;
+    context.globalAlpha = 0.85;
+    context.fillStyle = behind;
+    context.fillRect(left - 2, y - 6, width + 4, 12);
+    context.globalAlpha = 1;
     context.fillStyle = this.colour(colour);
     context.fillText(text, x, y);
   }
