@@ -3,6 +3,7 @@
  * those it has come in combinations and strengths that no single mix would bring (Groce et al., "Swarm
  * Testing", ISSTA 2012).
  */
+import { valueBytesFit } from "../core/core.ts";
 import { Role } from "../core/layout.ts";
 import { REPLICA } from "./cluster.ts";
 import {
@@ -18,40 +19,55 @@ import { Random } from "./random.ts";
 export const TOPOLOGIES = ["replicas", "roles", "mixed"] as const;
 export type Topology = typeof TOPOLOGIES[number];
 
+/**
+ * What a plan is mostly about. Some bugs need many elections in a row, some a log that is full, some
+ * memories that are lost while others are cut off: a plan that has a bit of everything seldom has those.
+ */
+const MOODS = ["any", "any", "duel", "duel", "bulk", "amnesia"] as const;
+type Mood = typeof MOODS[number];
+
 /** Draws the plan of a seed; the same one every time. */
 export function drawPlan(seed: number, wanted?: Topology): Plan {
   // Apart from the run's own random numbers, so that a plan can change and leave them alone.
   const random = new Random(seed ^ 0x5eed);
   const topology = wanted ?? random.pick(TOPOLOGIES);
+  const mood = random.pick(MOODS);
   const heal_us = random.between(500_000, 6_000_000);
-  const newCluster = random.chance(0.4);
-  const nodes = drawNodes(random, topology, heal_us);
+  const newCluster = mood !== "amnesia" && random.chance(0.4);
+  const mtu = random.pick([256, 512, 512, 1500]);
+  const nodes = drawNodes(random, { topology, mood, mtu, heal_us });
   return {
     seed,
     topology,
-    mtu: random.pick([256, 512, 512, 1500]),
-    logBytes: random.pick([1 << 16, 1 << 18, 1 << 20]),
-    inFlight: random.pick([1, 4, 64, 256]),
+    mtu,
+    logBytes: mood === "bulk"
+      ? 1 << 16
+      : random.pick([1 << 16, 1 << 18, 1 << 20]),
+    inFlight: mood === "bulk" ? 256 : random.pick([1, 4, 64, 256]),
     proposerTimeout_us: random.pick([100_000, 1_000_000]),
     clientTimeout_us: random.pick([200_000, 1_000_000]),
     newCluster,
     nodes,
     weather: drawWeather(random),
-    events: drawEvents(random, nodes, newCluster, heal_us),
+    events: drawEvents(random, mood, nodes, newCluster, heal_us),
     heal_us,
   };
 }
 
-function drawNodes(
-  random: Random,
-  topology: Topology,
-  heal_us: number,
-): PlanNode[] {
-  const onDisk = random.chance(0.5);
+interface Shape {
+  readonly topology: Topology;
+  readonly mood: Mood;
+  readonly mtu: number;
+  readonly heal_us: number;
+}
+
+function drawNodes(random: Random, shape: Shape): PlanNode[] {
+  const { topology, mood, heal_us } = shape;
+  const onDisk = mood !== "amnesia" && random.chance(0.5);
   const drifting = random.chance(0.3);
   const small = random.chance(0.2);
-  const duel = random.chance(0.4);
-  const roles = drawRoles(random, topology);
+  const duel = mood === "duel" || random.chance(0.4);
+  const roles = drawRoles(random, topology, mood);
   const proposers = roles.filter(([role]) => (role & Role.proposer) !== 0)
     .map(([, id]) => id);
   const leader = random.pick(proposers);
@@ -59,7 +75,7 @@ function drawNodes(
     const acceptor = (role & Role.acceptor) !== 0;
     const proposer = (role & Role.proposer) !== 0;
     const least = random.between(50, 2000);
-    const late = !acceptor && !proposer && random.chance(0.3);
+    const late = !acceptor && random.chance(proposer ? 0.1 : 0.3);
     return {
       roles: role,
       id,
@@ -72,7 +88,7 @@ function drawNodes(
       clockRate: drifting ? random.between(900, 1100) / 1000 : 1,
       from: role === Role.learner && random.chance(0.2) ? 0 : undefined,
       client: role === Role.client
-        ? drawClient(random, proposers, heal_us)
+        ? drawClient(random, proposers, shape)
         : undefined,
     };
   });
@@ -82,19 +98,22 @@ function drawNodes(
 function drawRoles(
   random: Random,
   topology: Topology,
+  mood: Mood,
 ): [roles: number, id: number][] {
   const nodes: [number, number][] = [];
   const many = (least: number, most: number, roles: number, first = 1) => {
     const count = random.between(least, most);
     for (let i = 0; i < count; i++) nodes.push([roles, first + i]);
   };
-  const acceptors = random.pick([1, 3, 3, 3, 5]);
+  const acceptors = random.pick(
+    mood === "any" ? [1, 2, 3, 3, 3, 3, 4, 5] : [3, 3, 3, 5],
+  );
   if (topology === "replicas") {
     many(acceptors, acceptors, REPLICA);
     many(0, 2, Role.learner, 20);
   } else if (topology === "roles") {
     many(acceptors, acceptors, Role.acceptor);
-    many(1, 3, Role.proposer);
+    many(mood === "duel" ? 2 : 1, 3, Role.proposer);
     many(1, 2, Role.learner);
   } else {
     nodes.push([REPLICA, 1], [Role.proposer | Role.acceptor, 2]);
@@ -109,17 +128,25 @@ function drawRoles(
 function drawClient(
   random: Random,
   proposers: readonly number[],
-  heal_us: number,
+  { mood, mtu, heal_us }: Shape,
 ) {
-  const values = random.between(5, 80);
+  const bulk = mood === "bulk";
+  const values = bulk
+    ? random.between(100, 400)
+    : random.pick([5, 20, 80, 200]);
+  const most = valueBytesFit(mtu);
   return {
     clients: random.between(1, 4),
-    outstanding: random.pick([1, 2, 8, 32]),
+    outstanding: bulk ? 64 : random.pick([1, 2, 8, 32]),
     values,
     // Most clients have something to submit for as long as things go wrong.
-    pace_us: random.chance(0.7) ? Math.ceil(heal_us / values) : 0,
-    padBytes: random.chance(0.5) ? 0 : random.between(0, 120),
-    proposer: random.chance(0.2) ? random.pick(proposers) : 0,
+    pace_us: !bulk && random.chance(0.7) ? Math.ceil(heal_us / values) : 0,
+    padBytes: bulk
+      ? random.between(100, Math.min(most, 400))
+      : random.pick([0, 20, 120]),
+    proposer: random.chance(mood === "duel" ? 0.5 : 0.2)
+      ? random.pick(proposers)
+      : 0,
   };
 }
 
@@ -153,19 +180,29 @@ const KINDS = [
   "bit flip",
 ] as const;
 
+/** What each mood does not leave to chance. */
+const INSISTED: Record<Mood, readonly (typeof KINDS[number])[]> = {
+  any: [],
+  duel: ["jump", "partition"],
+  bulk: ["crash", "unread", "pause"],
+  amnesia: ["crash", "power cut", "partition"],
+};
+
 function drawEvents(
   random: Random,
+  mood: Mood,
   nodes: readonly PlanNode[],
   newCluster: boolean,
   heal_us: number,
 ): PlanEvent[] {
-  const kinds = random.some(KINDS, 0.4);
+  const kinds = [...random.some(KINDS, 0.4), ...INSISTED[mood]];
   if (kinds.length === 0) return [];
-  const mortal = mortals(random, nodes, newCluster);
+  const cast = { nodes, mortal: mortals(random, nodes, newCluster) };
   const events: PlanEvent[] = [];
-  for (let n = random.between(0, 14); n > 0; n--) {
+  const most = random.pick(mood === "any" ? [5, 15, 60] : [15, 60]);
+  for (let n = random.between(0, most); n > 0; n--) {
     const at_us = random.between(0, heal_us);
-    const event = drawEvent(random, random.pick(kinds), nodes, mortal);
+    const event = drawEvent(random, random.pick(kinds), mood, cast);
     if (event !== undefined) events.push({ at_us, ...event } as PlanEvent);
   }
   return events.sort((a, b) => a.at_us - b.at_us);
@@ -198,13 +235,22 @@ type Happening = PlanEvent extends infer E
   ? E extends PlanEvent ? Omit<E, "at_us"> : never
   : never;
 
+interface Cast {
+  readonly nodes: readonly PlanNode[];
+  /** Indices of those that may stop. */
+  readonly mortal: readonly number[];
+}
+
 function drawEvent(
   random: Random,
   kind: typeof KINDS[number],
-  nodes: readonly PlanNode[],
-  mortal: readonly number[],
+  mood: Mood,
+  { nodes, mortal }: Cast,
 ): Happening | undefined {
   const any = random.between(0, nodes.length - 1);
+  const proposers = nodes.flatMap(({ roles }, i) =>
+    (roles & Role.proposer) !== 0 ? [i] : []
+  );
   const stops = mortal.length > 0 ? random.pick(mortal) : undefined;
   const disks = nodes.flatMap(({ commit_us }, i) =>
     commit_us === undefined ? [] : [i]
@@ -236,13 +282,20 @@ function drawEvent(
       return learner ? { kind, node: any, for_us } : undefined;
     }
     case "jump":
+      // A proposer whose clock jumps has not heard the leader for long: it campaigns.
       return {
         kind,
-        node: any,
-        by_us: random.pick([1000, 200_000, 5_000_000]),
+        node: random.chance(0.7) ? random.pick(proposers) : any,
+        by_us: random.pick([1000, 200_000, 2_000_000]),
       };
     case "partition":
-      return { kind, cuts: drawCuts(random, nodes.length), for_us };
+      return {
+        kind,
+        cuts: mood === "duel" && random.chance(0.6)
+          ? deafness(random, proposers)
+          : drawCuts(random, nodes.length),
+        for_us,
+      };
     case "weather":
       return {
         kind,
@@ -276,4 +329,16 @@ function drawCuts(random: Random, nodes: number): [number, number][] {
   return all.filter(([from, to]) =>
     island.has(from) !== island.has(to) && !(oneWay && island.has(from))
   );
+}
+
+/** Proposers that do not hear each other, or some of them, so that several lead at once. */
+function deafness(
+  random: Random,
+  proposers: readonly number[],
+): [number, number][] {
+  const pairs = proposers.flatMap((from) =>
+    proposers.filter((to) => to !== from)
+      .map((to) => [from, to] as [number, number])
+  );
+  return random.chance(0.5) ? pairs : random.some(pairs, 0.6);
 }

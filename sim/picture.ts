@@ -16,6 +16,7 @@ import model from "./picture/model.ts" with { type: "text" };
 import overview from "./picture/overview.ts" with { type: "text" };
 import main from "./picture/page.ts" with { type: "text" };
 import painter from "./picture/painter.ts" with { type: "text" };
+import pen from "./picture/pen.ts" with { type: "text" };
 import style from "./picture/style.css" with { type: "text" };
 import time from "./picture/time.ts" with { type: "text" };
 
@@ -27,6 +28,7 @@ const PARTS = [
   labels,
   layout,
   details,
+  pen,
   painter,
   overview,
   main,

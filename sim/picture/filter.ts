@@ -126,27 +126,33 @@ export function searchText(model: Model, event: SimEvent): string {
   }
 }
 
-/** Ranges of instances in a message's text, as `7..9`, both ends included. */
-const RANGE = /(\d+)\.\.(\d+)/g;
+/** Instances that a message lists, as `instances 3, 5-9`. */
+const LISTS = /(?:instances?|repair) (\d[\d, -]*)/g;
+
+function lists(text: string, instance: number): boolean {
+  return Array.from(text.matchAll(LISTS)).some(([, list]) =>
+    list.split(",").some((range) => {
+      const [first, last = first] = range.split("-").map(Number);
+      return first <= instance && instance <= last;
+    })
+  );
+}
 
 /**
  * A test of texts for `query`. A number or ballot is found only as a whole (7 is not in 17, nor
- * 1.2 in 11.2), and `instance 7` also within a range, as `5..9`.
+ * 1.2 in 11.2), and `7` or `instance 7` also within a list, as `instances 3, 5-9`.
  */
 export function matcher(query: string): (text: string) => boolean {
   const wanted = query.trim().toLowerCase();
   if (wanted === "") return () => true;
   const escaped = wanted.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const before = /^\d/.test(wanted) ? "(?<![\\d.])" : "";
-  const after = /\d$/.test(wanted) ? "(?![\\d]|\\.\\d)" : "";
+  const after = /\d$/.test(wanted) ? "(?!\\d|\\.\\d)" : "";
   const pattern = new RegExp(before + escaped + after);
-  const instance = Number(/^(?:instance )?(\d+)$/.exec(wanted)?.[1] ?? NaN);
+  const number = /^(?:instance )?(\d+)$/.exec(wanted);
   return (text) =>
     pattern.test(text.toLowerCase()) ||
-    (!Number.isNaN(instance) &&
-      Array.from(text.matchAll(RANGE)).some(([, first, last]) =>
-        Number(first) <= instance && instance <= Number(last)
-      ));
+    (number !== null && lists(text.toLowerCase(), Number(number[1])));
 }
 
 /** One byte an event: 1 if the filter lets it pass. */

@@ -1,6 +1,6 @@
 /** What stands beside the lines of the picture: what happened at a place in one instant, in a few words. */
 import { kindOf, shortName } from "./filter.ts";
-import { type Model, sendOf } from "./model.ts";
+import { type Model, type SendEvent, sendOf } from "./model.ts";
 
 /** One line of text; events that read alike share it. */
 export interface Label {
@@ -45,10 +45,7 @@ export function wordsOf(model: Model, index: number): Words | undefined {
     case "stop":
       return ["violation", `✕ ${event.how}`];
     case "send":
-      return [
-        kindOf(model, index) ?? "muted",
-        [message, event.ballot ?? "", event.text].filter(Boolean).join(" "),
-      ];
+      return [kindOf(model, index) ?? "muted", sendText(event)];
     case "receive":
       if (event.fate !== undefined) {
         return ["fault", `${message} ${event.fate}`];
@@ -82,6 +79,20 @@ export function wordsOf(model: Model, index: number): Words | undefined {
   }
 }
 
+/** What every message says of how far its sender is: too much for a label. */
+const PROGRESS = / \([\d-]+ (?:decided|trimmed|delivered)\)/g;
+
+/** A message in few words: its short name, ballot and fields. */
+function sendText({ message, ballot, text }: SendEvent): string {
+  const short = shortName(message);
+  const brief = text.replace(PROGRESS, "");
+  if (brief.startsWith(`${short} ${message}`)) {
+    return short + brief.slice(short.length + 1 + message.length);
+  }
+  if (brief.startsWith(short)) return brief;
+  return [short, ballot ?? "", brief].filter(Boolean).join(" ");
+}
+
 /** Adds an event to the labels of its place and instant. */
 export function addLabel(labels: Label[], model: Model, event: number): void {
   const words = wordsOf(model, event);
@@ -93,7 +104,7 @@ export function addLabel(labels: Label[], model: Model, event: number): void {
   if (same !== undefined) {
     same.count++;
     if (item !== undefined) same.items.push(item);
-  } else if (labels.length < LABELS_MAX || tone === "violation") {
+  } else if (labels.length < LABELS_MAX) {
     const items = item === undefined ? [] : [item];
     labels.push({ event, tone, head, items, count: 1, more: 0 });
   } else {

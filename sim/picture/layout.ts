@@ -3,18 +3,23 @@
  *
  * What a place does in one instant is one step of its node, hence one point. Only where a frame
  * is sent and arrives in the same instant does that instant take another row, so that every arrow
- * points down.
+ * points down. What is written across all lines has a row of its own.
  */
 import { addLabel, type Label } from "./labels.ts";
 import type { Model } from "./model.ts";
+import type { SimEvent } from "../events.ts";
 
 /** Events in rows. Rows, like events, are named by their index. */
 export interface Rows {
+  /** How many events are shown. */
+  readonly shown: number;
   /** The row of each event; -1: hidden. */
   readonly rowOf: Int32Array;
   readonly times_us: readonly number[];
   /** Labels by `row * (places + 1) + place`; the last place is the lane of what concerns all. */
   readonly labels: ReadonlyMap<number, readonly Label[]>;
+  /** Faults of the network and violations; each has a row of its own. */
+  readonly banners: readonly number[];
   /** Most labels that any place has in a row. */
   readonly labelsMost: readonly number[];
   /** Shown ends of copies, in the order in which they were sent. */
@@ -47,35 +52,61 @@ export function columnOf(model: Model, index: number): number {
     : model.recording.places.length;
 }
 
+/** Events that are written across all lines. */
+function isBanner(event: SimEvent): boolean {
+  return event.type === "violation" ||
+    (event.type === "fault" && event.place === undefined);
+}
+
 /** Puts the events that `shown` marks into rows. */
 export function arrange(model: Model, shown: Uint8Array): Rows {
-  const columns = model.recording.places.length + 1;
   const rowOf = new Int32Array(model.events.length).fill(-1);
   const times_us: number[] = [];
-  const labels = new Map<number, Label[]>();
-  const labelsMost: number[] = [];
-  /** The row that each column has reached; what is below `first` was in an earlier instant. */
-  const reached = new Int32Array(columns);
+  const banners: number[] = [];
+  /** The row that each column has reached. */
+  const reached = new Int32Array(model.recording.places.length + 1);
+  /** The first row of this instant that is not taken by a banner. */
   let first = 0;
   model.events.forEach((event, i) => {
     if (shown[i] === 0) return;
     if (times_us.at(-1) !== event.at_us) first = times_us.length;
-    const column = columnOf(model, i);
-    const send = model.sends[i];
-    const below = send >= 0 && send !== i && rowOf[send] >= first ? 1 : 0;
-    const row = Math.max(first, reached[column], below && rowOf[send] + 1);
-    while (times_us.length <= row) {
-      times_us.push(event.at_us);
-      labelsMost.push(0);
+    if (isBanner(event)) {
+      banners.push(i);
+      rowOf[i] = times_us.length;
+      first = rowOf[i] + 1;
+    } else {
+      const column = columnOf(model, i);
+      const send = model.sends[i];
+      const below = send < 0 || send === i ? 0 : rowOf[send] + 1;
+      rowOf[i] = Math.max(first, reached[column], below);
+      reached[column] = rowOf[i];
     }
-    rowOf[i] = reached[column] = row;
-    const step = row * columns + column;
+    while (times_us.length <= rowOf[i]) times_us.push(event.at_us);
+  });
+  return {
+    shown: shown.reduce((sum, one) => sum + one, 0),
+    rowOf,
+    times_us,
+    banners,
+    ...findLabels(model, rowOf, times_us.length),
+    ...findArrows(model, rowOf),
+  };
+}
+
+function findLabels(model: Model, rowOf: Int32Array, rows: number) {
+  const columns = model.recording.places.length + 1;
+  const labels = new Map<number, Label[]>();
+  const labelsMost = new Array<number>(rows).fill(0);
+  model.events.forEach((event, i) => {
+    const row = rowOf[i];
+    if (row < 0) return;
+    const step = row * columns + columnOf(model, i);
     const here = labels.get(step) ?? [];
-    addLabel(here, model, i);
+    if (!isBanner(event)) addLabel(here, model, i);
     if (here.length > 0) labels.set(step, here);
     labelsMost[row] = Math.max(labelsMost[row], here.length);
   });
-  return { rowOf, times_us, labels, labelsMost, ...findArrows(model, rowOf) };
+  return { labels, labelsMost };
 }
 
 function findArrows(model: Model, rowOf: Int32Array) {
@@ -130,8 +161,8 @@ export function placeRows(rows: Rows, scale: Scale): Float64Array {
     const wait_us = (times_us[row + 1] ?? times_us[row]) - times_us[row];
     const spread = scale.zoom * (14 + 4 * Math.log10(1 + wait_us));
     const lines = hasLabels(scale) ? labelsMost[row] : 0;
-    y += Math.max(0, lines - 1) * LABEL_PIXELS +
-      (lines > 0 ? Math.max(spread, LABEL_PIXELS) : spread);
+    const text = Math.max(0, lines - 1) * LABEL_PIXELS;
+    y += text + (lines > 0 ? Math.max(spread, LABEL_PIXELS) : spread);
   }
   return ys;
 }

@@ -21,6 +21,14 @@ export interface Reign {
   stop: number;
 }
 
+/** A fault that says when it ends. */
+export interface Span {
+  /** Absent: in the network. */
+  readonly place?: number;
+  readonly start: number;
+  readonly until_us: number;
+}
+
 /** A recording with everything that follows from it. Events are named by their index. */
 export interface Model {
   readonly recording: Recording;
@@ -31,6 +39,7 @@ export interface Model {
   readonly copies: ReadonlyMap<number, readonly number[]>;
   readonly lives: readonly Life[];
   readonly reigns: readonly Reign[];
+  readonly spans: readonly Span[];
   /** Numbers the ballots in the order in which they were first seen. */
   readonly ballots: ReadonlyMap<string, number>;
 }
@@ -52,6 +61,7 @@ export function createModel(recording: Recording): Model {
     ballots,
     lives: findLives(events, places.length),
     reigns: findReigns(events, sends, places.length),
+    spans: findSpans(events),
   };
 }
 
@@ -76,6 +86,15 @@ function pairCopies(events: readonly SimEvent[]) {
     }
   });
   return { sends, copies };
+}
+
+function findSpans(events: readonly SimEvent[]): Span[] {
+  return events.flatMap((event, start) =>
+    event.type === "fault" && "until_us" in event &&
+      typeof event.until_us === "number"
+      ? [{ place: event.place, start, until_us: event.until_us }]
+      : []
+  );
 }
 
 function findLives(events: readonly SimEvent[], places: number): Life[] {

@@ -14,11 +14,14 @@ import {
 import { createModel } from "./model.ts";
 import { Overview } from "./overview.ts";
 import { GUTTER_PIXELS, Painter } from "./painter.ts";
+import { Pen } from "./pen.ts";
 
 /** Least distance of two lines. */
 const COLUMN_PIXELS_MIN = 108;
 /** Width of the lane of decisions. */
 const LANE_PIXELS = 150;
+/** Width of the strip beside the picture. */
+const OVERVIEW_PIXELS = 16;
 /** Browsers take no higher element. */
 const SHEET_PIXELS_MAX = 30_000_000;
 const ZOOM_STEP = 1.25;
@@ -30,12 +33,10 @@ function element<T extends HTMLElement>(id: string): T {
 const recording: Recording = JSON.parse(element("recording").textContent!);
 const model = createModel(recording);
 const view = element("view");
-const painter = new Painter(element<HTMLCanvasElement>("picture"), model);
-const overview = new Overview(
-  element<HTMLCanvasElement>("overview"),
-  model,
-  (name) => painter.colour(name),
-);
+const pen = new Pen(element<HTMLCanvasElement>("picture"));
+const strip = new Pen(element<HTMLCanvasElement>("overview"));
+const painter = new Painter(model, pen);
+const overview = new Overview(model, strip);
 
 /** Events that keys and buttons go to, and how a button names them. */
 const JUMPS: Record<string, { name: string; found: number[] }> = {
@@ -54,6 +55,8 @@ const state = {
 };
 let rows: Rows;
 let ys: Float64Array;
+/** The instant in the middle of the view when rows were last there. */
+let middle_us = 0;
 let scheduled = false;
 
 function eventsOf(...types: string[]): number[] {
@@ -64,7 +67,7 @@ function eventsOf(...types: string[]): number[] {
 
 /** Puts the shown events into rows, after a change of the filters. */
 function refilter(): void {
-  const at_us = rows === undefined ? 0 : middle_us();
+  if (rows?.times_us.length > 0) middle_us = findMiddle_us();
   const limit_us = (id: string, otherwise: number) => {
     const { value } = element<HTMLInputElement>(id);
     return value === "" ? otherwise : Number(value) * 1e6;
@@ -79,20 +82,21 @@ function refilter(): void {
       to_us: limit_us("to", Infinity),
     }),
   );
-  rescale(at_us);
+  rescale();
 }
 
-function middle_us(): number {
+/** The instant in the middle of the view. */
+function findMiddle_us(): number {
   return timeOfY(rows, ys, view.scrollTop + view.clientHeight / 2);
 }
 
-/** Gives every row its place, keeping the instant `at_us` in the middle. */
-function rescale(at_us: number): void {
+/** Gives every row its place, keeping the same instant in the middle. */
+function rescale(): void {
   ys = placeRows(rows, scale());
   const sheet = element("sheet");
   sheet.style.height = `${Math.max(view.clientHeight, lastY() + 60)}px`;
   sheet.style.width = `${columns().width}px`;
-  view.scrollTop = yOfTime(rows, ys, at_us) - view.clientHeight / 2;
+  view.scrollTop = yOfTime(rows, ys, middle_us) - view.clientHeight / 2;
   schedule();
 }
 
@@ -103,8 +107,9 @@ function lastY(): number {
 /** Proportional time is as high as the rows would be, or as high as a page can be. */
 function scale() {
   const { zoom, proportional } = state;
-  const span_us = Math.max(1, (rows.times_us.at(-1) ?? 0) - rows.times_us[0]);
-  const pixels = Math.min(rows.times_us.length * 40 * zoom, SHEET_PIXELS_MAX);
+  const { times_us } = rows;
+  const span_us = Math.max(1, (times_us.at(-1) ?? 0) - (times_us[0] ?? 0));
+  const pixels = Math.min(times_us.length * 40 * zoom, SHEET_PIXELS_MAX);
   return { zoom, proportional, pixelsPerMicrosecond: pixels / span_us };
 }
 
@@ -113,7 +118,7 @@ function columns(): { xs: number[]; width: number } {
   const around = GUTTER_PIXELS + LANE_PIXELS;
   const each = Math.max(
     COLUMN_PIXELS_MIN,
-    (view.clientWidth - around) / state.places.size,
+    (view.clientWidth - around) / Math.max(1, state.places.size),
   );
   let used = 0;
   const xs = [...recording.places.keys(), -1].map((place) =>
@@ -146,7 +151,7 @@ function draw(): void {
     top: view.scrollTop,
     selected: state.selected,
   });
-  overview.draw(rows, ys, view);
+  overview.draw(rows, ys, view, OVERVIEW_PIXELS);
   drawHeads(xs);
   summarise();
 }
@@ -168,9 +173,8 @@ function drawHeads(xs: readonly number[]): void {
 function summarise(): void {
   const count = (n: number, what: string) =>
     `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
-  const shown = rows.rowOf.reduce((sum, row) => sum + (row < 0 ? 0 : 1), 0);
   const parts = [
-    `${shown.toLocaleString("en")} of ${
+    `${rows.shown.toLocaleString("en")} of ${
       count(model.events.length, "event")
     } shown`,
     `${JUMPS.c.found.length.toLocaleString("en")} chosen`,
@@ -184,7 +188,11 @@ function summarise(): void {
   const violations = document.createElement("span");
   violations.textContent = count(JUMPS.v.found.length, "violation");
   if (JUMPS.v.found.length > 0) violations.className = "violated";
-  element("summary").replaceChildren(parts.join(" · ") + " · ", violations);
+  // A status that is written again is read out again.
+  const text = parts.join(" · ") + " · ";
+  const summary = element("summary");
+  if (summary.textContent === text + violations.textContent) return;
+  summary.replaceChildren(text, violations);
 }
 
 /** Selects an event and shows all its fields; -1: nothing. */
@@ -228,9 +236,9 @@ function jump(events: readonly number[], back: boolean): void {
 }
 
 function zoom(steps: number): void {
-  const at_us = middle_us();
+  middle_us = findMiddle_us();
   state.zoom = Math.max(0.15, Math.min(200, state.zoom * ZOOM_STEP ** steps));
-  rescale(at_us);
+  rescale();
 }
 
 /** A box that shows or hides one thing. */
@@ -279,10 +287,10 @@ function addControls(): void {
   element("zoom-in").addEventListener("click", () => zoom(2));
   element("zoom-out").addEventListener("click", () => zoom(-2));
   element<HTMLSelectElement>("scale").addEventListener("change", (event) => {
-    const at_us = middle_us();
+    middle_us = findMiddle_us();
     const { value } = event.target as HTMLSelectElement;
     state.proportional = value === "proportional";
-    rescale(at_us);
+    rescale();
   });
 }
 
@@ -314,7 +322,8 @@ function addPointer(): void {
     event.preventDefault();
     zoom(-Math.sign(event.deltaY));
   }, { passive: false });
-  overview.onPick((share) => {
+  element("overview").addEventListener("pointerdown", (event) => {
+    const share = event.offsetY / element("overview").clientHeight;
     view.scrollTop = share * view.scrollHeight - view.clientHeight / 2;
   });
 }
@@ -326,6 +335,7 @@ document.addEventListener("keydown", onKey);
 view.addEventListener("scroll", schedule);
 new ResizeObserver(() => refilter()).observe(view);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  painter.forgetColours();
+  pen.forgetColours();
+  strip.forgetColours();
   schedule();
 });
