@@ -14,17 +14,25 @@ interface Page {
   readonly start: number;
   /** One past the last instance that it tells of; Infinity: it ends what was accepted. */
   readonly end: number;
-  /** Ballots of what was accepted, by instance. */
+  /** Ballots of what was accepted, by instance, ascending. */
   readonly accepted: ReadonlyMap<number, number>;
+}
+
+/** All pages of one ballot's promise. */
+interface Promise {
+  /** What was told of an instance: the ballot accepted, 0 nothing. */
+  readonly told: Map<number, number>;
+  /** Of this instance and all above it was told that nothing is accepted. */
+  nothingFrom: number;
 }
 
 export class AcceptorModel {
   /** The incarnation in which this memory began. */
   readonly memory: number;
   readonly #name: string;
-  readonly #pages: Page[] = [];
-  /** Ballots of the votes revealed, by instance, ascending. */
-  readonly #votes = new Map<number, number[]>();
+  readonly #promises = new Map<number, Promise>();
+  /** Ballots of the votes revealed, by instance. */
+  readonly #votes: number[][] = [];
   #promised = 0;
 
   constructor(name: string, memory: number) {
@@ -33,42 +41,72 @@ export class AcceptorModel {
   }
 
   /** A 1B page was sent. */
-  promise(page: Page): void {
-    if (page.ballot < this.#promised) {
+  promise({ ballot, start, end, accepted }: Page): void {
+    if (ballot < this.#promised) {
       throw new Violation(
         "promise",
-        `${this.#name} promised ${ballotText(page.ballot)} after ${
+        `${this.#name} promised ${ballotText(ballot)} after ${
           ballotText(this.#promised)
         }`,
       );
     }
-    this.#promised = page.ballot;
-    for (const [instance, votes] of this.#votes) {
-      for (const ballot of votes) this.#compare(page, instance, ballot);
+    this.#promised = ballot;
+    let promise = this.#promises.get(ballot);
+    if (promise === undefined) {
+      promise = { told: new Map(), nothingFrom: Infinity };
+      this.#promises.set(ballot, promise);
     }
-    this.#pages.push(page);
+    let above = start;
+    for (const [instance, told] of accepted) {
+      this.#tell(promise, above, instance, 0);
+      this.#tell(promise, instance, instance + 1, told);
+      above = instance + 1;
+    }
+    if (end === Infinity) {
+      promise.nothingFrom = Math.min(promise.nothingFrom, above);
+    } else {
+      this.#tell(promise, above, end, 0);
+    }
+    for (let i = start; i < Math.min(end, this.#votes.length); i++) {
+      for (const vote of this.#votes[i] ?? []) {
+        this.#compare(ballot, promise, i, vote);
+      }
+    }
   }
 
   /** A 2B was sent that tells of this instance. */
   vote(instance: number, ballot: number): void {
-    let votes = this.#votes.get(instance);
-    if (votes === undefined) this.#votes.set(instance, votes = []);
+    const votes = this.#votes[instance] ??= [];
     if (votes.includes(ballot)) return;
     votes.push(ballot);
-    for (const page of this.#pages) this.#compare(page, instance, ballot);
+    for (const [promised, promise] of this.#promises) {
+      this.#compare(promised, promise, instance, ballot);
+    }
   }
 
-  #compare(page: Page, instance: number, ballot: number): void {
-    if (ballot >= page.ballot) return;
-    if (instance < page.start || instance >= page.end) return;
-    const told = page.accepted.get(instance);
-    if (told !== undefined && told >= ballot) return;
+  /** The first word about an instance counts: what comes later may tell of this ballot's own votes. */
+  #tell(promise: Promise, from: number, to: number, told: number): void {
+    for (let i = from; i < to; i++) {
+      if (!promise.told.has(i)) promise.told.set(i, told);
+    }
+  }
+
+  #compare(
+    promised: number,
+    { told, nothingFrom }: Promise,
+    instance: number,
+    ballot: number,
+  ): void {
+    if (ballot >= promised) return;
+    const accepted = told.get(instance) ??
+      (instance >= nothingFrom ? 0 : Infinity);
+    if (accepted >= ballot) return;
     throw new Violation(
       "promise",
       `${this.#name} accepted instance ${instance} in ballot ${
         ballotText(ballot)
-      }, but its promise of ${ballotText(page.ballot)} tells ${
-        told === undefined ? "nothing" : `ballot ${ballotText(told)}`
+      }, but its promise of ${ballotText(promised)} tells ${
+        accepted === 0 ? "nothing" : `ballot ${ballotText(accepted)}`
       } of that instance`,
     );
   }

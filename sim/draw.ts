@@ -8,6 +8,7 @@ import { Role } from "../core/layout.ts";
 import { REPLICA } from "./cluster.ts";
 import {
   CALM,
+  inFlightFit,
   type Plan,
   type PlanEvent,
   type PlanNode,
@@ -35,20 +36,24 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
   const heal_us = random.between(500_000, 6_000_000);
   const newCluster = mood !== "amnesia" && random.chance(0.4);
   const mtu = random.pick([256, 512, 512, 1500]);
+  const logBytes = mood === "bulk"
+    ? 1 << 16
+    : random.pick([1 << 16, 1 << 18, 1 << 20]);
   const nodes = drawNodes(random, { topology, mood, mtu, heal_us });
   return {
     seed,
     topology,
     mtu,
-    logBytes: mood === "bulk"
-      ? 1 << 16
-      : random.pick([1 << 16, 1 << 18, 1 << 20]),
-    inFlight: mood === "bulk" ? 256 : random.pick([1, 4, 64, 256]),
+    logBytes,
+    // A log that does not hold what is in flight stops the cluster: it must be safe even then.
+    inFlight: mood === "bulk" && random.chance(0.2)
+      ? 256
+      : Math.min(inFlightFit(logBytes, mtu), random.pick([1, 4, 64, 256])),
     proposerTimeout_us: random.pick([100_000, 1_000_000]),
     clientTimeout_us: random.pick([200_000, 1_000_000]),
     newCluster,
     nodes,
-    weather: drawWeather(random),
+    weather: drawWeather(random, mood),
     events: drawEvents(random, mood, nodes, newCluster, heal_us),
     heal_us,
   };
@@ -150,7 +155,7 @@ function drawClient(
   };
 }
 
-function drawWeather(random: Random): Weather {
+function drawWeather(random: Random, mood: Mood): Weather {
   const share = (most: number) =>
     random.chance(0.5) ? random.between(0, most * 100) / 10_000 : 0;
   const least = random.between(1, 200);
@@ -160,7 +165,7 @@ function drawWeather(random: Random): Weather {
     duplication: share(30),
     corruption: share(5),
     truncation: share(5),
-    replay: share(5),
+    replay: share(mood === "amnesia" ? 20 : 5),
     delay_us: { least, most: least + random.between(0, spread) },
   };
 }
@@ -179,6 +184,13 @@ const KINDS = [
   "full disk",
   "bit flip",
 ] as const;
+
+const MOST_EVENTS: Record<Mood, readonly number[]> = {
+  any: [5, 15, 60],
+  duel: [30, 150],
+  bulk: [15, 60],
+  amnesia: [15, 60],
+};
 
 /** What each mood does not leave to chance. */
 const INSISTED: Record<Mood, readonly (typeof KINDS[number])[]> = {
@@ -199,7 +211,7 @@ function drawEvents(
   if (kinds.length === 0) return [];
   const cast = { nodes, mortal: mortals(random, nodes, newCluster) };
   const events: PlanEvent[] = [];
-  const most = random.pick(mood === "any" ? [5, 15, 60] : [15, 60]);
+  const most = random.pick(MOST_EVENTS[mood]);
   for (let n = random.between(0, most); n > 0; n--) {
     const at_us = random.between(0, heal_us);
     const event = drawEvent(random, random.pick(kinds), mood, cast);
@@ -292,14 +304,14 @@ function drawEvent(
       return {
         kind,
         cuts: mood === "duel" && random.chance(0.6)
-          ? deafness(random, proposers)
+          ? deafness(random, nodes)
           : drawCuts(random, nodes.length),
         for_us,
       };
     case "weather":
       return {
         kind,
-        weather: random.chance(0.2) ? CALM : drawWeather(random),
+        weather: random.chance(0.2) ? CALM : drawWeather(random, mood),
         for_us,
       };
     case "slow disk":
@@ -331,14 +343,26 @@ function drawCuts(random: Random, nodes: number): [number, number][] {
   );
 }
 
-/** Proposers that do not hear each other, or some of them, so that several lead at once. */
+/**
+ * Proposers that do not hear each other, or some of them, so that several lead at once; and each may
+ * reach acceptors of its own, so that their quorums differ.
+ */
 function deafness(
   random: Random,
-  proposers: readonly number[],
+  nodes: readonly PlanNode[],
 ): [number, number][] {
-  const pairs = proposers.flatMap((from) =>
-    proposers.filter((to) => to !== from)
-      .map((to) => [from, to] as [number, number])
-  );
-  return random.chance(0.5) ? pairs : random.some(pairs, 0.6);
+  const having = (role: Role) =>
+    nodes.flatMap(({ roles }, i) => (roles & role) !== 0 ? [i] : []);
+  const proposers = having(Role.proposer);
+  const pairs = (others: readonly number[]) =>
+    proposers.flatMap((from) =>
+      others.filter((to) => to !== from)
+        .map((to) => [from, to] as [number, number])
+    );
+  const deaf = pairs(proposers);
+  const cuts = random.chance(0.5) ? deaf : random.some(deaf, 0.6);
+  if (random.chance(0.3)) return cuts;
+  const unreached = random.some(pairs(having(Role.acceptor)), 0.35);
+  const back = unreached.map(([from, to]) => [to, from] as [number, number]);
+  return [...cuts, ...unreached, ...random.chance(0.5) ? back : []];
 }

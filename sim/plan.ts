@@ -122,6 +122,11 @@ export interface Plan {
   readonly heal_us: number;
 }
 
+/** Most instances in flight that such a log is sure to hold, with copies of other ballots. */
+export function inFlightFit(logBytes: number, mtu: number): number {
+  return Math.floor(logBytes / mtu / 4);
+}
+
 /** A network in which nothing goes wrong. */
 export const CALM: Weather = {
   loss: 0,

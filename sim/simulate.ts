@@ -16,6 +16,7 @@ import type { MockNic } from "./mock_nic.ts";
 import type { NodeSpec, NodeWatch, SimNode } from "./node.ts";
 import {
   CALM,
+  inFlightFit,
   type Plan,
   type PlanEvent,
   type PlanNode,
@@ -25,6 +26,8 @@ import { type Property, Violation } from "./violation.ts";
 
 /** Longest that a healed cluster may take to decide and deliver everything, virtual µs. */
 export const LIVENESS_US = 60_000_000;
+/** Most turns of a run: nodes that are as busy as that only keep each other busy. */
+const TURNS_MAX = 1_500_000;
 
 /** What came of a run. */
 export interface Result {
@@ -538,16 +541,20 @@ class Run implements NodeWatch {
     const cluster = this.#cluster;
     const capable = this.#capable();
     const limit_us = capable ? LIVENESS_US : 2_000_000;
-    const ended = cluster.run(limit_us, () => this.#finished());
-    if (capable && !ended) {
+    cluster.run(
+      limit_us,
+      () => cluster.turns > TURNS_MAX || this.#finished(),
+    );
+    this.#ended = this.#finished();
+    if (capable && !this.#ended) {
+      const passed_us = cluster.now_us - this.#plan.heal_us;
       throw new Violation(
         "liveness",
         `not finished ${
-          LIVENESS_US / 1e6
-        } virtual seconds after everything healed: ${this.#unfinished()}`,
+          (passed_us / 1e6).toFixed(1)
+        } virtual seconds and ${cluster.turns} turns after everything healed: ${this.#unfinished()}`,
       );
     }
-    this.#ended = ended;
     this.#checkMemory();
     this.#checkFrames();
   }
@@ -575,7 +582,9 @@ class Run implements NodeWatch {
       client === undefined || client.proposer === 0 ||
       running.has(client.proposer)
     );
-    return voting.length >= majority && led && served;
+    const { inFlight, logBytes, mtu } = this.#plan;
+    const fits = inFlight <= inFlightFit(logBytes, mtu);
+    return voting.length >= majority && led && served && fits;
   }
 
   #finished(): boolean {

@@ -107,8 +107,8 @@ export function searchText(model: Model, event: SimEvent): string {
       return [
         place,
         shortName(event.message),
-        event.message,
         event.ballot ?? "",
+        event.message,
         event.text,
       ].join(" ");
     case "choose":
@@ -138,21 +138,29 @@ function lists(text: string, instance: number): boolean {
   );
 }
 
+/** The words of a query; a whole number belongs to the word before, as in `instance 7`. */
+const WORDS = /[a-z]+ \d+(?![\d.])|\S+/g;
+
 /**
- * A test of texts for `query`. A number or ballot is found only as a whole (7 is not in 17, nor
- * 1.2 in 11.2), and `7` or `instance 7` also within a list, as `instances 3, 5-9`.
+ * A test of texts for all words of `query`. A number or ballot is found only as a whole (7 is not
+ * in 17, nor 1.2 in 11.2), an instance also within a list, as `instances 3, 5-9`.
  */
 export function matcher(query: string): (text: string) => boolean {
-  const wanted = query.trim().toLowerCase();
-  if (wanted === "") return () => true;
-  const escaped = wanted.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const before = /^\d/.test(wanted) ? "(?<![\\d.])" : "";
-  const after = /\d$/.test(wanted) ? "(?!\\d|\\.\\d)" : "";
+  const tests = (query.toLowerCase().match(WORDS) ?? []).map(wordMatcher);
+  return (text) => {
+    const lower = text.toLowerCase();
+    return tests.every((test) => test(lower));
+  };
+}
+
+function wordMatcher(word: string): (text: string) => boolean {
+  const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const before = /^\d/.test(word) ? "(?<![\\d.])" : "";
+  const after = /\d$/.test(word) ? "(?!\\d|\\.\\d)" : "";
   const pattern = new RegExp(before + escaped + after);
-  const number = /^(?:instance )?(\d+)$/.exec(wanted);
+  const number = /^(?:instance )?(\d+)$/.exec(word);
   return (text) =>
-    pattern.test(text.toLowerCase()) ||
-    (number !== null && lists(text.toLowerCase(), Number(number[1])));
+    pattern.test(text) || (number !== null && lists(text, Number(number[1])));
 }
 
 /** One byte an event: 1 if the filter lets it pass. */

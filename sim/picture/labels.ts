@@ -67,8 +67,8 @@ export function wordsOf(model: Model, index: number): Words | undefined {
     case "deliver":
       return [
         "deliver",
-        "▶ delivers",
-        `${event.instance}: ${event.client}/${event.sequence}`,
+        `▶ delivers ${event.instance}:`,
+        `${event.client}/${event.sequence}`,
       ];
     case "durable":
       return ["durable", `durable to ${event.record}`];
@@ -107,15 +107,5 @@ export function addLabel(labels: Label[], model: Model, event: number): void {
   } else if (labels.length < LABELS_MAX) {
     const items = item === undefined ? [] : [item];
     labels.push({ event, tone, head, items, count: 1, more: 0 });
-  } else {
-    const last = labels[LABELS_MAX - 1];
-    const count = last.head === "and more" ? last.count + 1 : 2;
-    labels[LABELS_MAX - 1] = {
-      ...last,
-      tone: "muted",
-      head: "and more",
-      items: [],
-      count,
-    };
-  }
+  } else labels[LABELS_MAX - 1].more++;
 }

@@ -37,6 +37,8 @@ export interface Scale {
   readonly pixelsPerMicrosecond: number;
 }
 
+/** Bits of client, proposer, acceptor and learner. */
+const ROLES = [8, 1, 2, 4];
 /** Arrows that are looked up together. */
 const BLOCK = 256;
 /** The least zoom with labels. */
@@ -50,6 +52,13 @@ export function columnOf(model: Model, index: number): number {
   return "place" in event && event.place !== undefined
     ? event.place
     : model.recording.places.length;
+}
+
+/** The places from left to right: those who ask, who propose, who accept, who learn. */
+export function orderOf({ recording: { places } }: Model): number[] {
+  const rank = (place: number) =>
+    ROLES.findIndex((role) => (places[place].roles & role) !== 0);
+  return [...places.keys()].sort((a, b) => rank(a) - rank(b));
 }
 
 /** Events that are written across all lines. */

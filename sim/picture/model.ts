@@ -122,7 +122,7 @@ function findLives(events: readonly SimEvent[], places: number): Life[] {
 }
 
 /** Whether ballot `a` (ROUND.ID) is above ballot `b`. */
-export function isHigher(a: string, b: string): boolean {
+function isHigher(a: string, b: string): boolean {
   const [roundA, idA] = a.split(".").map(Number);
   const [roundB, idB] = b.split(".").map(Number);
   return roundA !== roundB ? roundA > roundB : idA > idB;
@@ -139,13 +139,11 @@ function findReigns(
   const reigns: Reign[] = [];
   const current = new Array<Reign | undefined>(places);
   const end = (place: number, i: number) => {
-    const reign = current[place];
-    if (reign !== undefined) reign.stop = i;
+    if (current[place] !== undefined) current[place].stop = i;
     current[place] = undefined;
   };
   const hold = (place: number, ballot: string, i: number): Reign => {
-    const held = current[place];
-    if (held?.ballot === ballot) return held;
+    if (current[place]?.ballot === ballot) return current[place];
     end(place, i);
     const reign = { place, ballot, start: i, leads: -1, stop: -1 };
     reigns.push(reign);
@@ -153,22 +151,22 @@ function findReigns(
   };
   events.forEach((event, i) => {
     if (event.type === "stop") end(event.place, i);
-    if (event.type === "send" && event.ballot !== undefined) {
+    else if (event.type === "send" && event.ballot !== undefined) {
       const { place, message, ballot } = event;
       if (message === "prepare") hold(place, ballot, i);
       if (message !== "accept" && message !== "heartbeat") return;
       const reign = hold(place, ballot, i);
       if (reign.leads < 0) reign.leads = i;
-    }
-    if (event.type === "receive" && event.fate === undefined) {
-      const sent = events[sends[i]];
+    } else if (event.type === "receive" && event.fate === undefined) {
       const held = current[event.place];
-      if (
-        held !== undefined && sent?.type === "send" &&
-        PREEMPTING.has(sent.message) && sent.ballot !== undefined &&
-        isHigher(sent.ballot, held.ballot)
-      ) end(event.place, i);
+      const heard = events[sends[i]];
+      if (held !== undefined && preempts(heard, held)) end(event.place, i);
     }
   });
   return reigns;
+}
+
+function preempts(heard: SimEvent | undefined, held: Reign): boolean {
+  return heard?.type === "send" && PREEMPTING.has(heard.message) &&
+    heard.ballot !== undefined && isHigher(heard.ballot, held.ballot);
 }

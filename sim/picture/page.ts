@@ -6,6 +6,7 @@ import { EVENT_KINDS, type Kind, MESSAGE_KINDS, select } from "./filter.ts";
 import {
   arrange,
   firstFrom,
+  orderOf,
   placeRows,
   type Rows,
   timeOfY,
@@ -17,14 +18,18 @@ import { GUTTER_PIXELS, Painter } from "./painter.ts";
 import { Pen } from "./pen.ts";
 
 /** Least distance of two lines. */
-const COLUMN_PIXELS_MIN = 108;
+const COLUMN_PIXELS_MIN = 72;
 /** Width of the lane of decisions. */
-const LANE_PIXELS = 150;
+const LANE_PIXELS = 168;
 /** Width of the strip beside the picture. */
 const OVERVIEW_PIXELS = 16;
 /** Browsers take no higher element. */
 const SHEET_PIXELS_MAX = 30_000_000;
 const ZOOM_STEP = 1.25;
+const ZOOM_MIN = 0.15;
+const ZOOM_MAX = 200;
+/** Height of a row on average, where time is proportional, at zoom 1. */
+const ROW_PIXELS = 40;
 
 function element<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
@@ -44,6 +49,9 @@ const JUMPS: Record<string, { name: string; found: number[] }> = {
   f: { name: "fault", found: eventsOf("fault", "stop") },
   v: { name: "violation", found: eventsOf("violation") },
 };
+
+/** The places from left to right, and behind them the lane of decisions. */
+const order = [...orderOf(model), recording.places.length];
 
 /** What the reader has chosen. */
 const state = {
@@ -67,7 +75,7 @@ function eventsOf(...types: string[]): number[] {
 
 /** Puts the shown events into rows, after a change of the filters. */
 function refilter(): void {
-  if (rows?.times_us.length > 0) middle_us = findMiddle_us();
+  if (rows !== undefined) keepMiddle();
   const limit_us = (id: string, otherwise: number) => {
     const { value } = element<HTMLInputElement>(id);
     return value === "" ? otherwise : Number(value) * 1e6;
@@ -85,23 +93,30 @@ function refilter(): void {
   rescale();
 }
 
-/** The instant in the middle of the view. */
-function findMiddle_us(): number {
-  return timeOfY(rows, ys, view.scrollTop + view.clientHeight / 2);
+/** Notes which instant is in the middle of the view, before rows move. */
+function keepMiddle(): void {
+  if (rows.times_us.length === 0) return;
+  middle_us = timeOfY(rows, ys, view.scrollTop + view.clientHeight / 2);
 }
 
 /** Gives every row its place, keeping the same instant in the middle. */
 function rescale(): void {
+  limitZoom();
   ys = placeRows(rows, scale());
   const sheet = element("sheet");
-  sheet.style.height = `${Math.max(view.clientHeight, lastY() + 60)}px`;
+  const height = Math.max(view.clientHeight, (ys.at(-1) ?? 0) + 60);
+  sheet.style.height = `${height}px`;
   sheet.style.width = `${columns().width}px`;
   view.scrollTop = yOfTime(rows, ys, middle_us) - view.clientHeight / 2;
   schedule();
 }
 
-function lastY(): number {
-  return ys.at(-1) ?? 0;
+/** Rows keep apart; proportional time may shrink until all of it is in view. */
+function limitZoom(): void {
+  const height = Math.max(1, rows.times_us.length) * ROW_PIXELS;
+  const all = view.clientHeight / height;
+  const least = state.proportional ? all : ZOOM_MIN;
+  state.zoom = Math.min(Math.max(state.zoom, least), ZOOM_MAX);
 }
 
 /** Proportional time is as high as the rows would be, or as high as a page can be. */
@@ -109,7 +124,10 @@ function scale() {
   const { zoom, proportional } = state;
   const { times_us } = rows;
   const span_us = Math.max(1, (times_us.at(-1) ?? 0) - (times_us[0] ?? 0));
-  const pixels = Math.min(times_us.length * 40 * zoom, SHEET_PIXELS_MAX);
+  const pixels = Math.min(
+    times_us.length * ROW_PIXELS * zoom,
+    SHEET_PIXELS_MAX,
+  );
   return { zoom, proportional, pixelsPerMicrosecond: pixels / span_us };
 }
 
@@ -121,11 +139,11 @@ function columns(): { xs: number[]; width: number } {
     (view.clientWidth - around) / Math.max(1, state.places.size),
   );
   let used = 0;
-  const xs = [...recording.places.keys(), -1].map((place) =>
-    place < 0 || state.places.has(place)
-      ? GUTTER_PIXELS + 20 + each * used++
-      : -1
-  );
+  const xs = new Array<number>(order.length).fill(-1);
+  for (const column of order) {
+    if (column < recording.places.length && !state.places.has(column)) continue;
+    xs[column] = Math.round(GUTTER_PIXELS + 20 + each * used++);
+  }
   return { xs, width: around + each * state.places.size };
 }
 
@@ -145,6 +163,7 @@ function draw(): void {
     scale: scale(),
     ys,
     xs,
+    order,
     width: view.clientWidth,
     height: view.clientHeight,
     left: view.scrollLeft,
@@ -160,12 +179,10 @@ function draw(): void {
 function drawHeads(xs: readonly number[]): void {
   const names = [...recording.places.map(({ name }) => name), "decided"];
   element("heads").replaceChildren(
-    ...names.flatMap((name, column) => {
-      if (xs[column] < 0) return [];
-      const head = document.createElement("span");
-      head.textContent = name;
+    ...order.filter((column) => xs[column] >= 0).map((column) => {
+      const head = textElement("span", names[column]);
       head.style.left = `${xs[column] - view.scrollLeft - 10}px`;
-      return [head];
+      return head;
     }),
   );
 }
@@ -236,8 +253,8 @@ function jump(events: readonly number[], back: boolean): void {
 }
 
 function zoom(steps: number): void {
-  middle_us = findMiddle_us();
-  state.zoom = Math.max(0.15, Math.min(200, state.zoom * ZOOM_STEP ** steps));
+  keepMiddle();
+  state.zoom *= ZOOM_STEP ** steps;
   rescale();
 }
 
@@ -270,9 +287,9 @@ function addKindBox(list: string, { key, label, shown }: Kind): void {
 function addControls(): void {
   for (const kind of MESSAGE_KINDS) addKindBox("messages", kind);
   for (const kind of EVENT_KINDS) addKindBox("marks", kind);
-  recording.places.forEach(({ name }, place) => {
-    addBox("places", place, name, state.places);
-  });
+  for (const place of order.slice(0, -1)) {
+    addBox("places", place, recording.places[place].name, state.places);
+  }
   for (const [key, { name, found }] of Object.entries(JUMPS)) {
     const button = textElement("button", `${name} (${found.length})`);
     button.id = `next-${name}`;
@@ -287,7 +304,7 @@ function addControls(): void {
   element("zoom-in").addEventListener("click", () => zoom(2));
   element("zoom-out").addEventListener("click", () => zoom(-2));
   element<HTMLSelectElement>("scale").addEventListener("change", (event) => {
-    middle_us = findMiddle_us();
+    keepMiddle();
     const { value } = event.target as HTMLSelectElement;
     state.proportional = value === "proportional";
     rescale();
@@ -314,6 +331,7 @@ function addPointer(): void {
     canvas.style.cursor = under < 0 ? "default" : "pointer";
     showDetails(under < 0 ? state.selected : under);
   });
+  canvas.addEventListener("pointerleave", () => showDetails(state.selected));
   canvas.addEventListener("click", (event) => {
     choose(painter.eventAt(event.offsetX, event.offsetY));
   });
@@ -333,7 +351,10 @@ refilter();
 addPointer();
 document.addEventListener("keydown", onKey);
 view.addEventListener("scroll", schedule);
-new ResizeObserver(() => refilter()).observe(view);
+new ResizeObserver(() => {
+  keepMiddle();
+  rescale();
+}).observe(view);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   pen.forgetColours();
   strip.forgetColours();

@@ -23,6 +23,8 @@ export interface Scene {
   readonly ys: Float64Array;
   /** Distance of each place, and of the lane behind them, from the left; -1: hidden. */
   readonly xs: readonly number[];
+  /** The places, and the lane, from left to right. */
+  readonly order: readonly number[];
   readonly width: number;
   readonly height: number;
   /** How far the picture is scrolled. */
@@ -42,6 +44,8 @@ const BAND_TEXT_PIXELS = 320;
 const LIFT_PIXELS = 7;
 /** Longest label. */
 const ROOM_PIXELS_MAX = 320;
+/** Least distance of faults that are written across. */
+const BANNER_SPACE_PIXELS = 40;
 /** Most arrows in one image; of more, evenly spread ones are drawn. */
 const ARROWS_MAX = 12_000;
 /** How far from the pointer something is still meant. */
@@ -82,7 +86,7 @@ export class Painter {
     this.#drawArrows();
     this.#drawPoints();
     if (hasLabels(scene.scale)) this.#drawLabels();
-    for (const event of scene.rows.banners) this.#drawBanner(event);
+    this.#drawBanners();
     this.#drawTimes();
   }
 
@@ -147,7 +151,7 @@ export class Painter {
     const draw = (column: number, y1: number, y2: number, up: boolean) => {
       const x = this.#x(column);
       const line = { x1: x, y1, x2: x, y2 };
-      if (up) this.#pen.line("line", 1.5, line);
+      if (up) this.#pen.line("line", 2, line);
       else this.#pen.line("muted", 1, line, [1, 5]);
     };
     xs.forEach((x, column) => {
@@ -273,14 +277,14 @@ export class Painter {
 
   /** Pixels for labels: up to the next line, or beyond where that has nothing to say. */
   #room(row: number, column: number): number {
-    const { xs, scale } = this.#scene;
-    for (let next = column + 1; next < xs.length; next++) {
+    const { xs, order, scale, width } = this.#scene;
+    for (const next of order.slice(order.indexOf(column) + 1)) {
       if (xs[next] < 0) continue;
       const silent = this.#labels(row, next).length === 0;
       if (silent && !scale.proportional) continue;
       return xs[next] - xs[column] - 20;
     }
-    return ROOM_PIXELS_MAX;
+    return Math.min(width - this.#x(column) - 14, ROOM_PIXELS_MAX);
   }
 
   #writeLabel(label: Label, x: number, y: number, room: number): void {
@@ -298,10 +302,25 @@ export class Painter {
     return this.#model.events[event].type === "lose";
   }
 
-  /** A fault of the network or a violation, written across all lines. */
-  #drawBanner(event: number): void {
+  /** Faults of the network and violations across all lines; where there are many, violations first. */
+  #drawBanners(): void {
+    const { banners } = this.#scene.rows;
+    const isViolation = (event: number) =>
+      this.#model.events[event].type === "violation";
+    let free = -Infinity;
+    for (const event of banners.filter((banner) => !isViolation(banner))) {
+      const y = this.#y(event);
+      if (y < free) continue;
+      this.#drawBanner(event, y);
+      free = y + BANNER_SPACE_PIXELS;
+    }
+    for (const event of banners.filter(isViolation)) {
+      this.#drawBanner(event, this.#y(event));
+    }
+  }
+
+  #drawBanner(event: number, y: number): void {
     const { width, height } = this.#scene;
-    const y = this.#y(event);
     if (y < -LABEL_PIXELS || y > height + LABEL_PIXELS) return;
     const [tone, words] = wordsOf(this.#model, event)!;
     const x = GUTTER_PIXELS;
