@@ -300,7 +300,8 @@ function deliver(instance: u64, batch: usize, bytes: u32): void {
 function sendHi(): void {
   const p = begin(Message.hi, Role.learner, Role.acceptor, 0, 0);
   if (p == 0) return;
-  store<u64>(p, started ? window.base : 0, HI_DELIVERED);
+  // Who cannot be helped any more must not keep the others' logs from being trimmed.
+  store<u64>(p, started && !behind ? window.base : 0, HI_DELIVERED);
   finish(p, HI_BYTES, groupAddress);
 }
 

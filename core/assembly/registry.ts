@@ -19,7 +19,7 @@ class Registration {
   /** 0: free. */
   incarnation: u32;
   id: u32;
-  /** Next instance it delivers. */
+  /** Next instance it delivers; 0: it holds nothing back. */
   delivered: u64;
   heardAt_us: u64;
 }
@@ -43,7 +43,7 @@ export function registryHi(id: u32, incarnation: u32, delivered: u64, now_us: u6
   for (let i = 0; i < used; i++) {
     const entry = at(i);
     if (entry.incarnation == incarnation && entry.id == id) {
-      if (delivered > entry.delivered) entry.delivered = delivered;
+      if (delivered == 0 || delivered > entry.delivered) entry.delivered = delivered;
       entry.heardAt_us = now_us;
       return;
     }
