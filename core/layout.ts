@@ -81,7 +81,8 @@ export const PROMISE_START: u32 = 32;
 export const PROMISE_END: u32 = 40;
 export const PROMISE_DECIDED: u32 = 48;
 export const PROMISE_ENTRIES: u32 = 56;
-export const PROMISE_FLAGS: u32 = 60;
+export const PROMISE_FLAGS: u32 = 58;
+export const PROMISE_INCARNATION: u32 = 60;
 export const PROMISE_BYTES: u32 = 64;
 /** This page ends what the acceptor has accepted. */
 export const PROMISE_LAST: u32 = 1;

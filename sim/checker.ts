@@ -293,7 +293,7 @@ export class Checker implements NodeWatch {
       PROMISE_ENTRIES,
       journal,
     );
-    const last = (view.getUint32(PROMISE_FLAGS, true) & PROMISE_LAST) !== 0;
+    const last = (view.getUint16(PROMISE_FLAGS, true) & PROMISE_LAST) !== 0;
     this.#model(node, view).promise({
       ballot,
       start: u64(view, PROMISE_START),
@@ -334,7 +334,7 @@ export class Checker implements NodeWatch {
   ): Entry[] {
     const entries: Entry[] = [];
     let at = start;
-    for (let n = view.getUint32(counter, true); n > 0; n--) {
+    for (let n = view.getUint16(counter, true); n > 0; n--) {
       const bytes = view.getUint32(at + ENTRY_BATCH_BYTES, true);
       const flags = view.getUint16(at + ENTRY_FLAGS, true);
       const entry = {

@@ -60,6 +60,8 @@ export type Body =
     decided: bigint;
     last: boolean;
     pause: boolean;
+    /** Of the proposer to which the ballot is promised. */
+    incarnation: number;
     entries: EntryFields[];
   }
   | { type: "accept"; decided: bigint; instance: bigint; batch: RunFields[] }
@@ -180,9 +182,10 @@ function decodeBody(view: DataView, type: MessageName): Body {
         start: u64(32),
         end: u64(40),
         decided: u64(48),
-        last: (u32(60) & 1) !== 0,
-        pause: (u32(60) & 2) !== 0,
-        entries: decodeEntries(view, 64, u32(56)),
+        last: (view.getUint16(58, true) & 1) !== 0,
+        pause: (view.getUint16(58, true) & 2) !== 0,
+        incarnation: u32(60),
+        entries: decodeEntries(view, 64, view.getUint16(56, true)),
       };
     case "accept":
       return {

@@ -96,8 +96,9 @@ function encodeBody(body: Body): number[] {
       break;
     case "promise":
       to.u64(body.start).u64(body.end).u64(body.decided)
-        .u32(body.entries.length)
-        .u32((body.last ? 1 : 0) | (body.pause ? 2 : 0));
+        .u16(body.entries.length)
+        .u16((body.last ? 1 : 0) | (body.pause ? 2 : 0))
+        .u32(body.incarnation);
       entries(to, body.entries);
       break;
     case "accept": {

@@ -11,7 +11,7 @@ import { layOut, makeArea } from "./frames.ts";
 import { goldenFrames } from "./golden.ts";
 import { fromAcceptor, leading, preparing, promise } from "./leader.ts";
 import { Random } from "../sim/random.ts";
-import { GROUP, Rig } from "./rig.ts";
+import { GROUP, OPTIONS, Rig } from "./rig.ts";
 
 const LINK = 14;
 const HEADER = 32;
@@ -480,6 +480,7 @@ function lies(): Uint8Array<ArrayBuffer>[] {
             decided,
             last: false,
             pause: true,
+            incarnation: OPTIONS.incarnation,
             entries,
           }),
           encode(acceptor, {
@@ -558,7 +559,8 @@ function progress(value: bigint): Uint8Array<ArrayBuffer>[] {
     incarnation: 808,
   } as const;
   const acceptor = fromAcceptor(2, ballot);
-  const last = { last: true, pause: true, entries: [] };
+  const { incarnation } = OPTIONS;
+  const last = { last: true, pause: true, incarnation, entries: [] };
   return [
     encode(leader, { type: "heartbeat", decided: value, next: 1n }),
     encode(leader, {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Gauge, Role } from "../core/layout.ts";
 import { type Body, decode, typeOf } from "../sim/decode.ts";
 import { encode } from "./encode.ts";
-import { Rig } from "./rig.ts";
+import { OPTIONS, Rig } from "./rig.ts";
 
 /** The header of what acceptor `id` sends. */
 export function fromAcceptor(id: number, ballot = 0n) {
@@ -33,6 +33,7 @@ export function promise(
       decided: 1n,
       last: true,
       pause: true,
+      incarnation: OPTIONS.incarnation,
       entries,
       ...page,
     },

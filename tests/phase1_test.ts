@@ -134,6 +134,15 @@ Deno.test("a proposer leads after a majority of promises, not after one that com
   assert.equal(rig.core.gauge(Gauge.proposerState), LEADING);
 });
 
+Deno.test("a promise to an earlier incarnation, which had the same ballot, does not count", () => {
+  const { rig, ballot } = preparing();
+  const old = { incarnation: rig.options.incarnation - 1 };
+  rig.feed(promise(2, ballot, [], old), promise(3, ballot, [], old));
+  assert.equal(rig.core.gauge(Gauge.proposerState), PREPARING);
+  rig.feed(promise(2, ballot), promise(3, ballot));
+  assert.equal(rig.core.gauge(Gauge.proposerState), LEADING);
+});
+
 Deno.test("the value of the highest ballot is proposed again, whoever reports it and in whatever order", () => {
   const low = {
     instance: 2n,

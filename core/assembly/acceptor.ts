@@ -49,6 +49,7 @@ import {
   PROMISE_END,
   PROMISE_ENTRIES,
   PROMISE_FLAGS,
+  PROMISE_INCARNATION,
   PROMISE_LAST,
   PROMISE_PAUSE,
   PROMISE_START,
@@ -505,8 +506,9 @@ function sendPages(p: usize, ballot: u64, from: u64): void {
     const last = instance >= logHigh;
     const pause = last || page == PAGE_FRAMES || outboxRoom() < 2;
     store<u64>(q, instance, PROMISE_END);
-    store<u32>(q, entries, PROMISE_ENTRIES);
-    store<u32>(q, (last ? PROMISE_LAST : 0) | (pause ? PROMISE_PAUSE : 0), PROMISE_FLAGS);
+    store<u16>(q, <u16>entries, PROMISE_ENTRIES);
+    store<u16>(q, <u16>((last ? PROMISE_LAST : 0) | (pause ? PROMISE_PAUSE : 0)), PROMISE_FLAGS);
+    store<u32>(q, promisedIncarnation, PROMISE_INCARNATION);
     finishHeld(q, at, sourceAddress(p));
     if (pause) return;
   }

@@ -144,7 +144,7 @@ function bodySound(p: usize, type: i32, length: u32): bool {
     case Message.promise:
       return length >= PROMISE_BYTES && ballotSound(load<u64>(p, HEADER_BALLOT)) &&
         decidedSound(load<u64>(p, PROMISE_DECIDED)) &&
-        entriesSound(p, PROMISE_BYTES, load<u32>(p, PROMISE_ENTRIES), length, false);
+        entriesSound(p, PROMISE_BYTES, <u32>load<u16>(p, PROMISE_ENTRIES), length, false);
     case Message.accept:
       return length >= ACCEPT_BYTES && ownBallot(p) &&
         decidedSound(load<u64>(p, ACCEPT_DECIDED)) &&

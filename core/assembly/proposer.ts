@@ -46,6 +46,7 @@ import {
   PROMISE_END,
   PROMISE_ENTRIES,
   PROMISE_FLAGS,
+  PROMISE_INCARNATION,
   PROMISE_LAST,
   PROMISE_PAUSE,
   PROMISE_START,
@@ -84,6 +85,7 @@ import {
   acceptorId,
   acceptorIndex,
   batchBytesMax,
+  incarnation,
   leaderSetting,
   mtu,
   proposerIndex,
@@ -179,6 +181,8 @@ export function proposerHearLeader(p: usize, decided: u64, now_us: u64): void {
 /** 1B. */
 export function proposerPromise(p: usize, now_us: u64): void {
   if (state != PREPARING || load<u64>(p, HEADER_BALLOT) != ballot) return;
+  // Promised to an earlier incarnation, which had this ballot too and may have proposed in it.
+  if (load<u32>(p, PROMISE_INCARNATION) != incarnation) return;
   const index = acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
   const decided = load<u64>(p, PROMISE_DECIDED);
   // Nothing was proposed in this ballot yet, so what an acceptor knows as decided needs no proposal.
@@ -187,7 +191,7 @@ export function proposerPromise(p: usize, now_us: u64): void {
   const wanted = load<u64>(cursor);
   if (wanted == NEVER) return;
   const start = load<u64>(p, PROMISE_START);
-  const flags = load<u32>(p, PROMISE_FLAGS);
+  const flags = <u32>load<u16>(p, PROMISE_FLAGS);
   if (start > wanted && start > decided) {
     // A page with a gap before it says nothing: its predecessor was lost. When no more pages are
     // under way, they are asked for again from there.
@@ -195,7 +199,7 @@ export function proposerPromise(p: usize, now_us: u64): void {
     return;
   }
   let entry = p + PROMISE_BYTES;
-  for (let n = load<u32>(p, PROMISE_ENTRIES); n > 0; n--) {
+  for (let n = <u32>load<u16>(p, PROMISE_ENTRIES); n > 0; n--) {
     const instance = load<u64>(entry, ENTRY_INSTANCE);
     const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
     if (instance >= window.base) {
