@@ -426,7 +426,6 @@ function campaign(now_us: u64): void {
 /** A majority promised: begins phase 2. */
 function lead(now_us: u64): void {
   state = LEADING;
-  backoff_us = BACKOFF_US;
   leaderBallot = ballot;
   admitted.clear();
   pendingClear();
@@ -500,6 +499,8 @@ function transmit(slot: Slot, now_us: u64): void {
 
 /** An instance of this leader was chosen. */
 function chosen(instance: u64, now_us: u64): void {
+  // Only now: leaders that preempt each other before anything is chosen must wait longer each time.
+  backoff_us = BACKOFF_US;
   const slot = window.slot(instance);
   if (slot.tries == 1) roundTrip.measure(now_us - slot.sentAt_us);
   admitBatch(answered, instance);
