@@ -102,6 +102,8 @@ export type SimEvent =
       readonly type: "fault";
       readonly place?: number;
       readonly text: string;
+      /** When it ends, unless everything heals before. */
+      readonly until_us?: number;
     }
     | {
       readonly type: "violation";

@@ -133,8 +133,8 @@ export class Recorder implements RunWatch {
     this.#note({ type: "durable", place: node.place, record });
   }
 
-  fault(text: string, place?: number): void {
-    this.#note({ type: "fault", place, text });
+  fault(text: string, place?: number, until_us?: number): void {
+    this.#note({ type: "fault", place, text, until_us });
   }
 
   violated({ property, message }: Violation): void {

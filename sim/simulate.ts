@@ -13,7 +13,12 @@ import { SimCluster } from "./cluster.ts";
 import { Disk } from "./disk.ts";
 import type { Fate } from "./events.ts";
 import type { MockNic } from "./mock_nic.ts";
-import type { NodeSpec, NodeWatch, SimNode } from "./node.ts";
+import {
+  type NodeSpec,
+  type NodeWatch,
+  roleNames,
+  type SimNode,
+} from "./node.ts";
 import {
   CALM,
   inFlightFit,
@@ -22,6 +27,7 @@ import {
   type PlanNode,
   type Weather,
 } from "./plan.ts";
+import { cutsText, weatherText } from "./plan_text.ts";
 import { type Property, Violation } from "./violation.ts";
 
 /** Longest that a healed cluster may take to decide and deliver everything, virtual µs. */
@@ -62,7 +68,7 @@ export interface RunWatch extends NodeWatch {
   received?(node: SimNode, number: number, fate: Fate | undefined): void;
   lost?(node: SimNode, number: number, fate: Fate): void;
   chosen?(instance: number, ballot: number, values: readonly Value[]): void;
-  fault?(text: string, place?: number): void;
+  fault?(text: string, place?: number, until_us?: number): void;
   violated?(violation: Violation): void;
 }
 
@@ -117,6 +123,7 @@ class Run implements NodeWatch {
   readonly #posts: Post[];
   readonly #acceptors: number[];
   readonly #proposers: number[];
+  readonly #names: string[];
   readonly #faults: Record<string, number> = {};
   /** Invariant: ascending in time. */
   readonly #actions: Action[] = [];
@@ -135,6 +142,9 @@ class Run implements NodeWatch {
       plan.nodes.filter(({ roles }) => (roles & role) !== 0).map(({ id }) =>
         id
       );
+    this.#names = plan.nodes.map(({ roles, id }) =>
+      `${roleNames(roles)} ${id}`
+    );
     this.#acceptors = idsOf(Role.acceptor);
     this.#proposers = idsOf(Role.proposer);
     this.#checker = new Checker(
@@ -280,13 +290,16 @@ class Run implements NodeWatch {
     this.#faults[fault] = (this.#faults[fault] ?? 0) + 1;
   }
 
-  #fault(text: string, place?: number): void {
-    this.#watch.fault?.(text, place);
+  /** Tells of a fault that ends by itself after a while, if one is given. */
+  #fault(text: string, place?: number, for_us?: number): void {
+    const until_us = for_us && this.#cluster.now_us + for_us;
+    this.#watch.fault?.(text, place, until_us);
   }
 
   /** Until everything heals: nodes start, and what is planned happens to them. */
   #misbehave(): void {
     this.#setWeather();
+    this.#fault(weatherText(this.#plan.weather), undefined, this.#plan.heal_us);
     for (const post of this.#posts) {
       this.#at(post.plan.start_us, () => this.#start(post));
     }
@@ -381,9 +394,15 @@ class Run implements NodeWatch {
     switch (event.kind) {
       case "weather":
         this.#count(event.kind);
+        this.#fault(weatherText(event.weather), undefined, event.for_us);
         return this.#during(event.for_us, this.#weathers, event.weather);
       case "partition":
         this.#count(event.kind);
+        this.#fault(
+          cutsText(event.cuts, this.#names),
+          undefined,
+          event.for_us,
+        );
         return this.#during(event.for_us, this.#partitions, event.cuts);
       case "power cut":
         this.#count(event.kind);
@@ -416,18 +435,16 @@ class Run implements NodeWatch {
         return this.#stop(post, "leave", event.down_us);
       case "pause":
         this.#count(event.kind);
-        this.#fault("paused", post.index);
+        this.#fault("paused", post.index, event.for_us);
         node.frozen = true;
-        return this.#after(event.for_us, () => {
-          node.frozen = false;
-          this.#fault("resumed", post.index);
-        });
+        return this.#after(event.for_us, () => node.frozen = false);
       case "jump":
         this.#count("clock jump");
         this.#fault(`its clock jumps by ${event.by_us / 1000} ms`, post.index);
         return node.jump(event.by_us);
       case "unread":
         this.#count("unread deliveries");
+        this.#fault("its deliveries are not read", post.index, event.for_us);
         node.paused = true;
         return this.#after(event.for_us, () => node.paused = false);
     }
@@ -440,7 +457,7 @@ class Run implements NodeWatch {
     place: number,
   ): void {
     this.#count(event.kind);
-    this.#fault(event.kind, place);
+    this.#fault(event.kind, place, "for_us" in event ? event.for_us : 0);
     const usual_us = this.#posts[place].plan.commit_us!;
     switch (event.kind) {
       case "slow disk":
@@ -482,10 +499,6 @@ class Run implements NodeWatch {
           this.#cluster.owner(from).place * count +
           this.#cluster.owner(to).place
         ] === 1;
-    const pairs = cut.reduce((sum, bit) => sum + bit, 0);
-    this.#fault(
-      pairs === 0 ? "no partition" : `${pairs} pairs of nodes are cut off`,
-    );
   }
 
   #stop(
