@@ -2,6 +2,7 @@
 
 import { SESSION_SEQUENCES } from "../core/layout.ts";
 import { MTU_MAX, MTU_MIN } from "../ffi/nic.ts";
+import { TOPOLOGIES } from "../sim/plan.ts";
 import type { ValueKind, ValueOf } from "./values.ts";
 
 /** Longest duration of an experiment: more would overflow a 32-bit timer of milliseconds. */
@@ -194,6 +195,34 @@ export const OPTIONS = {
     placeholder: "FILE",
     help: "what one learner delivered: its NDJSON output",
     repeatable: true,
+  },
+  seeds: {
+    kind: { type: "integer", min: 1, max: 2 ** 32 - 1 },
+    placeholder: "N",
+    help: "number of seeds to run, each a cluster and faults of its own",
+  },
+  minutes: {
+    kind: { type: "integer", min: 1, max: 100_000 },
+    placeholder: "N",
+    help: "run seeds for so long",
+    excludes: ["seeds"],
+  },
+  topology: {
+    kind: { type: "choice", choices: TOPOLOGIES },
+    placeholder: "SHAPE",
+    help: "shape of every cluster (default: each seed draws its own)",
+  },
+  plan: {
+    kind: { type: "path" },
+    placeholder: "FILE",
+    help: "run the plan in this file, as a failing seed leaves it",
+    excludes: ["seed", "seeds", "minutes", "topology"],
+  },
+  trace: { help: "print every event of the run, one a line" },
+  html: {
+    kind: { type: "path" },
+    placeholder: "FILE",
+    help: "draw the run as a space-time picture: one page, for any browser",
   },
   "require-termination": {
     help: "fail also when a proposed value was not delivered by every learner",
@@ -421,6 +450,33 @@ export const COMMANDS = {
           "check --proposed a.txt --proposed b.txt --learned one.ndjson --json",
         does: "two clients, for a program to read",
       },
+    ],
+  },
+  sim: {
+    summary:
+      "simulate clusters under faults and check that every promise holds",
+    description:
+      "Runs whole clusters of the real protocol core in virtual time, each seed with a topology, a network, disks and faults of its own, and checks them from outside. " +
+      "The same seed does the same every time. One seed alone (--seed) can be traced and drawn. A run that fails prints how to replay it and is made smaller. Exits 1 on a violation.",
+    options: [
+      "seed",
+      "seeds",
+      "minutes",
+      "topology",
+      "plan",
+      "trace",
+      "html",
+      "json",
+    ],
+    examples: [
+      { line: "sim", does: "200 seeds, drawn anew" },
+      { line: "sim --seed 1 --seeds 1000", does: "the same 1,000 every time" },
+      {
+        line: "sim --minutes 60 --topology roles",
+        does: "an hour of clusters with separate roles",
+      },
+      { line: "sim --seed 7 --trace", does: "one run, event by event" },
+      { line: "sim --seed 7 --html run.html", does: "one run as a picture" },
     ],
   },
   version: {

@@ -9,6 +9,7 @@ import {
 } from "./config.ts";
 import { EXIT, UserError } from "./errors.ts";
 import type { LogFormat, Verbosity } from "./log.ts";
+import type { SimOptions } from "../sim/command.ts";
 import type { Endpoint } from "./values.ts";
 
 /** The commands that run a node. */
@@ -135,6 +136,33 @@ export function demoOptions(values: OptionValues): DemoOptions {
     seconds: toSeconds(values.seconds)!,
     outstanding: values.outstanding!,
     keep: values.keep === true,
+    json: values.json === true,
+  };
+}
+
+/**
+ * What `kpaxos sim` is asked for.
+ *
+ * @throws {UserError} if the seed is none of the simulator's.
+ */
+export function simOptions(values: OptionValues): SimOptions {
+  const { seed, seeds, minutes, topology, plan, html } = values;
+  if (seed !== undefined && seed >= 2n ** 32n) {
+    throw new UserError(
+      `--seed ${seed} is too large for a simulation; expected at most ${
+        2 ** 32 - 1
+      }`,
+      EXIT.usage,
+    );
+  }
+  return {
+    seed: seed === undefined ? undefined : Number(seed),
+    seeds,
+    minutes,
+    topology,
+    plan,
+    html,
+    trace: values.trace === true,
     json: values.json === true,
   };
 }

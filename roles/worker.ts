@@ -1,13 +1,22 @@
-/** What a Worker of this program does: it waits for its start and becomes the node's thread. */
-import { type NodeStart, runThread } from "./thread.ts";
+/** What a Worker of this program does: it becomes a node's thread, or runs the seeds that it is given. */
+import type { SeedsMessage } from "../sim/threads.ts";
+import type { NodeStart } from "./thread.ts";
 
 /** The Worker's own scope, as far as it is used here. */
 interface WorkerScope {
-  onmessage: ((event: MessageEvent<NodeStart>) => void) | null;
+  onmessage: ((event: MessageEvent<NodeStart | SeedsMessage>) => void) | null;
   postMessage(message: unknown): void;
 }
 
 const scope = self as unknown as WorkerScope;
-scope.onmessage = ({ data }) =>
-  runThread(data, (message) => scope.postMessage(message));
+scope.onmessage = async ({ data }) => {
+  // Each part is loaded where it is needed: simulating takes no network card's library.
+  if ("seeds" in data) {
+    const { runSeeds } = await import("../sim/sweep.ts");
+    scope.postMessage(runSeeds(data.seeds));
+  } else {
+    const { runThread } = await import("./thread.ts");
+    runThread(data, (message) => scope.postMessage(message));
+  }
+};
 scope.postMessage({ type: "loaded" });

@@ -12,13 +12,11 @@ import {
   type Plan,
   type PlanEvent,
   type PlanNode,
+  TOPOLOGIES,
+  type Topology,
   type Weather,
 } from "./plan.ts";
 import { Random } from "./random.ts";
-
-/** Shapes of a cluster that a plan may have. */
-export const TOPOLOGIES = ["replicas", "roles", "mixed"] as const;
-export type Topology = typeof TOPOLOGIES[number];
 
 /**
  * What a plan is mostly about. Some bugs need many elections in a row, some a log that is full, some

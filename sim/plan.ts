@@ -4,6 +4,10 @@
  */
 import type { Range } from "./random.ts";
 
+/** Shapes of a cluster that a plan may have. */
+export const TOPOLOGIES = ["replicas", "roles", "mixed"] as const;
+export type Topology = typeof TOPOLOGIES[number];
+
 /** A node from its first start on. */
 export interface PlanNode {
   /** Bits of `Role`. */

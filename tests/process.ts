@@ -11,7 +11,7 @@ const POLL_MS = 10;
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What the program is made of. */
-const SOURCES = ["cli.ts", "core", "ffi", "roles", "storage", "build"];
+const SOURCES = ["cli.ts", "core", "ffi", "roles", "sim", "storage", "build"];
 
 /**
  * The command that starts kpaxos: `KPAXOS_BIN`; otherwise the tree's ./kpaxos, unless one of its
