@@ -6,7 +6,7 @@ import { picture } from "./picture.ts";
 import type { Plan, Topology } from "./plan.ts";
 import { readPlan } from "./read_plan.ts";
 import { Recorder } from "./recorder.ts";
-import { ProgressLine, summary } from "./report.ts";
+import { ProgressLine, replayCommand, summary } from "./report.ts";
 import { shrink } from "./shrink.ts";
 import { type RunWatch, simulate } from "./simulate.ts";
 import { sweep } from "./sweep.ts";
@@ -86,7 +86,11 @@ function runOne(options: SimOptions, outlets: Outlets): number {
   const watch: RunWatch | undefined = watched ? recorder : undefined;
   const totals = totalsOf(simulate(plan, { watch }));
   if (options.html !== undefined) {
-    write(options.html, picture(recorder.recording(events, cutAt_us)));
+    const command = replayCommand(plan.seed, options);
+    write(
+      options.html,
+      picture(recorder.recording(events, { command, cutAt_us })),
+    );
     outlets.err(`the picture is in ${options.html}\n`);
   }
   const seconds = (performance.now() - began_ms) / 1000;

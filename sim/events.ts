@@ -115,6 +115,8 @@ export type SimEvent =
 /** A run to look at. */
 export interface Recording {
   readonly seed: number;
+  /** What runs it again (default: its seed does). */
+  readonly command?: string;
   readonly places: readonly Place[];
   readonly events: readonly SimEvent[];
   /** The events from here on were left out, since there were too many; absent: none was. */

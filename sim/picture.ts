@@ -48,6 +48,11 @@ function inert(recording: Recording): string {
   return JSON.stringify(recording).replaceAll("<", "\\u003c");
 }
 
+/** Text that stays text. */
+function escape(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+}
+
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("base64");
 }
@@ -59,6 +64,7 @@ function sha256(text: string): string {
 export function picture(recording: Recording): string {
   const code = script();
   const seed = Number(recording.seed);
+  const command = escape(recording.command ?? `kpaxos sim --seed ${seed}`);
   const policy = `default-src 'none'; script-src 'sha256-${sha256(code)}'; ` +
     `style-src 'sha256-${sha256(style)}'`;
   return `<!DOCTYPE html>
@@ -67,13 +73,13 @@ export function picture(recording: Recording): string {
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width">
-<title>kpaxos sim --seed ${seed}</title>
+<title>${command}</title>
 <style>${style}</style>
 </head>
 <body>
 <header>
 <h1>A simulated run of kpaxos, seed ${seed}</h1>
-<span>again: <code>kpaxos sim --seed ${seed}</code></span>
+<span>again: <code>${command}</code></span>
 <span id="summary" role="status"></span>
 </header>
 ${body}<script type="text/plain" id="recording">${inert(recording)}</script>

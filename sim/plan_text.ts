@@ -26,3 +26,8 @@ export function weatherText({ delay_us, ...shares }: Weather): string {
   return [...named, `delay ${delay_us.least} to ${delay_us.most} µs`]
     .join(", ");
 }
+
+/** Whether no frame is lost, doubled or damaged; it may take its time. */
+export function isCalm({ delay_us: _, ...shares }: Weather): boolean {
+  return Object.values(shares).every((share) => share === 0);
+}

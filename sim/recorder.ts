@@ -33,8 +33,11 @@ export class Recorder implements RunWatch {
   }
 
   /** A recording of these events, which this recorder handed out. */
-  recording(events: readonly SimEvent[], cutAt_us?: number): Recording {
-    return { seed: this.#seed, places: this.#places, events, cutAt_us };
+  recording(
+    events: readonly SimEvent[],
+    more: Pick<Recording, "command" | "cutAt_us"> = {},
+  ): Recording {
+    return { seed: this.#seed, places: this.#places, events, ...more };
   }
 
   begun(cluster: SimCluster, plan: Plan): void {

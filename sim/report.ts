@@ -1,6 +1,6 @@
 /** What `kpaxos sim` prints: progress, and what many runs came to. */
 import type { Topology } from "./plan.ts";
-import type { Failure, Totals } from "./totals.ts";
+import type { Totals } from "./totals.ts";
 
 /** How often progress is shown, ms: on a terminal, and in a log. */
 const TERMINAL_MS = 500;
@@ -73,7 +73,7 @@ export class ProgressLine {
 export function summary(totals: Totals, facts: RunFacts): string {
   const violations = totals.failures.map((failure) => ({
     ...failure,
-    replay: replay(failure, facts),
+    replay: `${replayCommand(failure.seed, facts)} --trace`,
   }));
   if (facts.json) {
     const { failures: _, ...sums } = totals;
@@ -133,10 +133,14 @@ function headLines(totals: Totals, { first, seconds, threads }: RunFacts) {
   ];
 }
 
-function replay(failure: Failure, { topology, plan }: RunFacts): string {
-  if (plan !== undefined) return `kpaxos sim --plan ${plan} --trace`;
+/** The command that does the same run again. */
+export function replayCommand(
+  seed: number,
+  { topology, plan }: { readonly topology?: string; readonly plan?: string },
+): string {
+  if (plan !== undefined) return `kpaxos sim --plan ${plan}`;
   const shape = topology === undefined ? "" : ` --topology ${topology}`;
-  return `kpaxos sim --seed ${failure.seed}${shape} --trace`;
+  return `kpaxos sim --seed ${seed}${shape}`;
 }
 
 function hours(virtual_us: number): string {

@@ -27,7 +27,7 @@ import {
   type PlanNode,
   type Weather,
 } from "./plan.ts";
-import { cutsText, weatherText } from "./plan_text.ts";
+import { cutsText, isCalm, weatherText } from "./plan_text.ts";
 import { type Property, Violation } from "./violation.ts";
 
 /** Longest that a healed cluster may take to decide and deliver everything, virtual µs. */
@@ -299,7 +299,10 @@ class Run implements NodeWatch {
   /** Until everything heals: nodes start, and what is planned happens to them. */
   #misbehave(): void {
     this.#setWeather();
-    this.#fault(weatherText(this.#plan.weather), undefined, this.#plan.heal_us);
+    const { weather } = this.#plan;
+    if (!isCalm(weather)) {
+      this.#fault(weatherText(weather), undefined, this.#plan.heal_us);
+    }
     for (const post of this.#posts) {
       this.#at(post.plan.start_us, () => this.#start(post));
     }
