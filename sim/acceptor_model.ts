@@ -86,7 +86,7 @@ export class AcceptorModel {
 
   /** The first word about an instance counts: what comes later may tell of this ballot's own votes. */
   #tell(promise: Promise, from: number, to: number, told: number): void {
-    for (let i = from; i < to; i++) {
+    for (let i = from; i < Math.min(to, promise.nothingFrom); i++) {
       if (!promise.told.has(i)) promise.told.set(i, told);
     }
   }
