@@ -1,4 +1,5 @@
 /** `kpaxos sim`: simulates clusters, says what happened, and makes what fails small enough to read. */
+import type { CoreBuild } from "../core/core.ts";
 import { EXIT, UserError } from "../roles/errors.ts";
 import { drawPlan } from "./draw.ts";
 import type { SimEvent } from "./events.ts";
@@ -47,17 +48,19 @@ const SHRINK_MS = 30_000;
 /**
  * Simulates.
  *
+ * @param build Of a single run; the shipping core unless a test brings one that fails.
  * @returns The exit code: 1 if a promise did not hold.
  * @throws {UserError} if the options do not fit together, or a file cannot be read or written.
  */
 export async function runSim(
   options: SimOptions,
   outlets: Outlets,
+  build?: CoreBuild,
 ): Promise<number> {
   const single = options.plan !== undefined ||
     (options.seed !== undefined && options.seeds === undefined &&
       options.minutes === undefined);
-  if (single) return runOne(options, outlets);
+  if (single) return runOne(options, outlets, build);
   for (const name of ["trace", "html"] as const) {
     if (!options[name]) continue;
     throw new UserError(
@@ -69,7 +72,11 @@ export async function runSim(
 }
 
 /** One run, with its trace or picture. */
-function runOne(options: SimOptions, outlets: Outlets): number {
+function runOne(
+  options: SimOptions,
+  outlets: Outlets,
+  build: CoreBuild | undefined,
+): number {
   const plan = options.plan === undefined
     ? drawPlan(options.seed!, options.topology)
     : readPlan(options.plan);
@@ -84,7 +91,7 @@ function runOne(options: SimOptions, outlets: Outlets): number {
   });
   const watched = options.trace || options.html !== undefined;
   const watch: RunWatch | undefined = watched ? recorder : undefined;
-  const totals = totalsOf(simulate(plan, { watch }));
+  const totals = totalsOf(simulate(plan, { watch, build }));
   if (options.html !== undefined) {
     const command = replayCommand(plan.seed, options);
     write(
@@ -100,7 +107,7 @@ function runOne(options: SimOptions, outlets: Outlets): number {
     : outlets;
   tell(totals, { first: plan.seed, seconds, threads: 1 }, options, console);
   if (totals.failures.length === 0) return EXIT.done;
-  if (options.plan === undefined) shrinkPlan(plan, totals, outlets);
+  if (options.plan === undefined) shrinkPlan(plan, totals, outlets, build);
   return EXIT.failed;
 }
 
@@ -171,13 +178,18 @@ function tell(
 }
 
 /** Makes the first failing plan smaller and writes it to a file of its own. */
-function shrinkPlan(plan: Plan, { failures }: Totals, outlets: Outlets): void {
+function shrinkPlan(
+  plan: Plan,
+  { failures }: Totals,
+  outlets: Outlets,
+  build?: CoreBuild,
+): void {
   const [{ property }] = failures;
   outlets.err(`making the plan of seed ${plan.seed} smaller...\n`);
   const end_ms = performance.now() + SHRINK_MS;
   const { plan: small, tried, finished } = shrink(
     plan,
-    (it) => simulate(it).violation?.property === property,
+    (it) => simulate(it, { build }).violation?.property === property,
     () => performance.now() < end_ms,
   );
   const path = Deno.makeTempFileSync({

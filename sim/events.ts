@@ -33,7 +33,7 @@ export type SimEvent =
     | {
       readonly type: "stop";
       readonly place: number;
-      readonly how: "crash" | "power cut" | "leave" | "storage error";
+      readonly how: "crash" | "power cut" | "leave";
     }
     /** A node sends a frame; `frame` numbers the frames of the run from 1. */
     | {

@@ -20,7 +20,7 @@ export class Recorder implements RunWatch {
   #places: Place[] = [];
   #seed = 0;
   #cluster?: SimCluster;
-  /** Copies of each frame that arrived so far, and frames that nobody asks for any more. */
+  /** Copies that arrived so far, by place and frame. */
   readonly #copies = new Map<string, number>();
 
   /** @param take Gets every event when it happens. */

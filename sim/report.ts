@@ -96,10 +96,13 @@ export function summary(totals: Totals, facts: RunFacts): string {
       } s: ${it.message}`,
       `  replay: ${it.replay}`,
     ]),
-    violations.length === 0
-      ? "no violation"
-      : `${violations.length} violations`,
+    verdict(violations.length),
   ].join("\n") + "\n";
+}
+
+function verdict(violations: number): string {
+  if (violations === 0) return "no violation";
+  return violations === 1 ? "1 violation" : `${violations} violations`;
 }
 
 function headLines(totals: Totals, { first, seconds, threads }: RunFacts) {

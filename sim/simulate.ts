@@ -5,7 +5,14 @@ import type {
   CoreRecord,
   Delivery,
 } from "../core/core.ts";
-import { Counter, Event, Record as RecordKind, Role } from "../core/layout.ts";
+import {
+  Counter,
+  Event,
+  HEADER_CHECKSUM,
+  LINK_BYTES,
+  Record as RecordKind,
+  Role,
+} from "../core/layout.ts";
 import { StorageError } from "../storage/storage.ts";
 import { Checker } from "./checker.ts";
 import type { Value } from "./chosen.ts";
@@ -263,7 +270,7 @@ class Run implements NodeWatch {
     this.#watch.sent?.(node, bytes, frame);
     this.#checker.sent(node, bytes);
     // The frame's own checksum stands for all of it.
-    const at = 30;
+    const at = LINK_BYTES + HEADER_CHECKSUM;
     this.#mix(
       bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
         bytes[at + 3] << 24,
