@@ -20,10 +20,16 @@ export function begin(acceptors: i32): usize {
   setSetting(Setting.roles, Role.acceptor);
   setSetting(Setting.mtu, 512);
   setSetting(Setting.incarnation, 1);
+  setSetting(Setting.memory, 1);
   for (let id = 1; id <= acceptors; id++) addMember(Role.acceptor, id);
   settle();
   arenaInit();
   return arenaTake(0x10000);
+}
+
+/** Takes memory behind all that was taken before, for a test to see whether it is left alone. */
+export function take(bytes: usize): usize {
+  return arenaTake(bytes);
 }
 
 export function hash(at: usize, bytes: u32, seed: u64): u64 {
@@ -106,6 +112,15 @@ export function windowVote(instance: u64, ballot: u64, acceptor: i32): bool {
 }
 export function windowReport(instance: u64, acceptor: i32): bool {
   return window.report(instance, acceptor);
+}
+export function windowLearn(instance: u64, ballot: u64, batch: usize, bytes: u32): bool {
+  return window.learn(instance, ballot, batch, bytes, 0);
+}
+export function windowAdvance(base: u64): void {
+  window.advance(base);
+}
+export function windowInside(instance: u64): bool {
+  return window.inside(instance);
 }
 export function windowAnnounce(ballot: u64, decided: u64): void {
   window.announce(ballot, decided);

@@ -8,6 +8,7 @@ const BUILT = `${ROOT}/build/units`;
 /** What `units.as` exports. u64 are bigints, booleans 0 or 1. */
 export type Units = {
   begin(acceptors: number): number;
+  take(bytes: number): number;
   hash(at: number, bytes: number, seed: bigint): bigint;
   sessionsMake(): void;
   sessionsHas(client: bigint, sequence: bigint): number;
@@ -42,6 +43,14 @@ export type Units = {
   ): number;
   windowVote(instance: bigint, ballot: bigint, acceptor: number): number;
   windowReport(instance: bigint, acceptor: number): number;
+  windowLearn(
+    instance: bigint,
+    ballot: bigint,
+    batch: number,
+    bytes: number,
+  ): number;
+  windowAdvance(base: bigint): void;
+  windowInside(instance: bigint): number;
   windowAnnounce(ballot: bigint, decided: bigint): void;
   windowDecided(instance: bigint): number;
   windowBatch(instance: bigint): number;

@@ -20,6 +20,10 @@ export class Run {
     store<u64>(run, client, RUN_CLIENT);
     store<u64>(run, first | (<u64>count << SEQUENCE_BITS), RUN_SEQUENCE);
   }
+  /** Whether a run of so many values stays within the sequence numbers there are. */
+  @inline static countable(first: u64, count: u32): bool {
+    return first + count - 1 <= SEQUENCE_MASK;
+  }
   /** The value behind the one at `value`. */
   @inline static next(value: usize): usize {
     return value + VALUE_HEADER_BYTES + <usize>load<u16>(value);
@@ -48,7 +52,7 @@ export function batchValues(batch: usize, bytes: u32): i32 {
     const count = Run.count(run);
     const first = Run.first(run);
     if (count == 0 || first == 0 || Run.client(run) == 0) return -1;
-    if (first + count > SEQUENCE_MASK) return -1;
+    if (!Run.countable(first, count)) return -1;
     let value = run + RUN_BYTES;
     for (let n = count; n > 0; n--) {
       if (value + VALUE_HEADER_BYTES > end) return -1;

@@ -220,7 +220,10 @@ function batchCarried(bytes: u32): bool {
 }
 
 function batchSound(batch: usize, bytes: u32, values: u32, room: u32): bool {
-  return bytes == room && (bytes & 7) == 0 && batchValues(batch, bytes) == <i32>values;
+  if (bytes != room || (bytes & 7) != 0) return false;
+  const found = batchValues(batch, bytes);
+  // A batch that is none must not pass for one of 2^32 - 1 values.
+  return found >= 0 && <u32>found == values;
 }
 
 /** Ranges ascend, do not touch backwards, and are not empty; so together they are no longer than the instances they span. */
@@ -268,6 +271,7 @@ function answerSound(p: usize, length: u32): bool {
   for (let n: u32 = 0; n < entries; n++) {
     const run = p + ANSWER_BYTES + <usize>n * RUN_BYTES;
     if (Run.count(run) == 0 || Run.client(run) == 0 || Run.first(run) == 0) return false;
+    if (!Run.countable(Run.first(run), Run.count(run))) return false;
   }
   return true;
 }

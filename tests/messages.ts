@@ -1,0 +1,294 @@
+/** Arbitrary sound messages: what `docs/wire.md` allows, every type and every field up to its limits. */
+import fc from "fast-check";
+import type { CoreOptions } from "../core/core.ts";
+import {
+  type Body,
+  type EntryFields,
+  type MessageName,
+  type RangeFields,
+  type RoleName,
+  ROLES,
+  type RunFields,
+} from "../sim/decode.ts";
+import { ballotOf, type Sender } from "./encode.ts";
+
+/** Highest instance, round and sequence number of which the wire format knows. */
+export const INSTANCE_LAST = (1n << 62n) - 1n;
+export const ROUND_LAST = (1n << 46n) - 1n;
+export const SEQUENCE_LAST = (1n << 48n) - 1n;
+
+/** Who sends each message. */
+export const SENDERS: Record<MessageName, readonly RoleName[]> = {
+  prepare: ["proposer"],
+  promise: ["acceptor"],
+  accept: ["proposer"],
+  accepted: ["acceptor"],
+  reject: ["acceptor"],
+  heartbeat: ["proposer"],
+  submit: ["client", "proposer"],
+  answer: ["proposer"],
+  hi: ["learner", "client", "acceptor"],
+  ok: ["acceptor", "proposer"],
+  bye: ["learner", "client"],
+  repair: ["learner"],
+  learned: ["acceptor"],
+  forgot: ROLES,
+};
+
+/** A message, as `encode` takes it. */
+export interface Message {
+  readonly sender: Sender;
+  readonly body: Body;
+}
+
+/** A record with an object's prototype, so that it can be compared with what is decoded. */
+const record = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
+  fc.record<T>(fields, { noNullPrototype: true });
+
+const u64 = fc.bigInt(0n, (1n << 64n) - 1n);
+/** Mostly low, where nodes are, and up to the last one. */
+export const instance = fc.oneof(
+  { weight: 6, arbitrary: fc.bigInt(1n, 3000n) },
+  { weight: 1, arbitrary: fc.bigInt(1n, INSTANCE_LAST) },
+  { weight: 1, arbitrary: fc.constantFrom(1n, INSTANCE_LAST) },
+);
+const instanceOrNone = fc.oneof(fc.constant(0n), instance);
+const round = fc.oneof(
+  fc.bigInt(1n, 5n),
+  fc.bigInt(1n, ROUND_LAST),
+  fc.constant(ROUND_LAST),
+);
+
+/** A ballot of one of these proposers. */
+export function ballot(proposers: readonly number[]): fc.Arbitrary<bigint> {
+  return fc.tuple(round, fc.constantFrom(...proposers))
+    .map(([of, id]) => ballotOf(of, id));
+}
+
+function runBytes({ values }: RunFields): number {
+  const bytes = values.reduce((sum, { length }) => sum + 2 + length, 16);
+  return (bytes + 7) & ~7;
+}
+
+function batchBytes(batch: readonly RunFields[]): number {
+  return batch.reduce((sum, run) => sum + runBytes(run), 0);
+}
+
+/** The longest beginning of `items` that takes no more than `limit` bytes. */
+function fitting<T>(
+  items: readonly T[],
+  bytesOf: (item: T) => number,
+  limit: number,
+): T[] {
+  let used = 0;
+  const end = items.findIndex((item) => (used += bytesOf(item)) > limit);
+  return items.slice(0, end < 0 ? items.length : end);
+}
+
+/** One client's values, 1 to 8 of them of up to 60 bytes, with sequence numbers up to the last but one. */
+const run: fc.Arbitrary<RunFields> = record({
+  client: fc.bigInt(1n, (1n << 64n) - 1n),
+  first: fc.oneof(
+    fc.bigInt(1n, 100n),
+    fc.bigInt(1n, SEQUENCE_LAST - 8n),
+    fc.constant(SEQUENCE_LAST - 8n),
+  ),
+  values: fc.array(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 60 }),
+      fc.constant(new Uint8Array(0)),
+    ),
+    { minLength: 1, maxLength: 8 },
+  ),
+});
+
+/** A batch of at most `limit` bytes. */
+export function batch(limit: number): fc.Arbitrary<RunFields[]> {
+  return fc.array(run, { maxLength: 4 }).map((runs) =>
+    fitting(runs, runBytes, limit)
+  );
+}
+
+/** Ranges that ascend, some of which touch; at most `most`. */
+function ranges(most: number): fc.Arbitrary<RangeFields[]> {
+  const step = record({
+    gap: fc.oneof(fc.constant(0n), fc.bigInt(0n, 70n)),
+    size: fc.oneof(fc.constant(1n), fc.bigInt(1n, 5000n)),
+  });
+  return fc.tuple(
+    instance,
+    fc.array(step, { minLength: 1, maxLength: most }),
+  ).map(([start, steps]) => {
+    const length = steps.reduce((sum, { gap, size }) => sum + gap + size, 0n);
+    let end = start + length > INSTANCE_LAST ? INSTANCE_LAST - length : start;
+    return steps.map(({ gap, size }) => {
+      const first = end + gap;
+      end = first + size;
+      return { first, end };
+    });
+  });
+}
+
+/** Entries in ascending order, `room` bytes at most, no batch longer than `longest`. */
+function entries(
+  room: number,
+  longest: number,
+  accepted: fc.Arbitrary<bigint>,
+  nothing: boolean,
+): fc.Arbitrary<EntryFields[]> {
+  const something = record({
+    ballot: accepted,
+    decided: fc.boolean(),
+    batch: batch(longest),
+  });
+  const told = nothing
+    ? fc.oneof(
+      { weight: 3, arbitrary: something },
+      fc.constant({ ballot: 0n, decided: false, batch: [] }),
+    )
+    : something;
+  const numbers = fc.uniqueArray(instance, { maxLength: 6 });
+  return fc.tuple(numbers, fc.infiniteStream(told)).map(([unsorted, stream]) =>
+    fitting(
+      unsorted.sort((a, b) => a < b ? -1 : 1)
+        .map((of) => ({ instance: of, ...stream.next().value })),
+      (entry) => 24 + batchBytes(entry.batch),
+      room,
+    )
+  );
+}
+
+/** Bodies of every type for frames with `mtu` bytes behind the link header. */
+function bodies(
+  mtu: number,
+  proposers: readonly number[],
+): { [T in MessageName]: fc.Arbitrary<Extract<Body, { type: T }>> } {
+  const longest = (mtu - 88) & ~7;
+  const rangesMost = Math.floor((mtu - 40) / 16);
+  const accepted = ballot(proposers);
+  const type = <T extends MessageName>(name: T) => fc.constant(name);
+  return {
+    prepare: record({ type: type("prepare"), from: u64 }),
+    promise: record({
+      type: type("promise"),
+      start: instanceOrNone,
+      end: instanceOrNone,
+      decided: instance,
+      last: fc.boolean(),
+      pause: fc.boolean(),
+      incarnation: fc.nat({ max: 0xffff_ffff }),
+      entries: entries(mtu - 64, longest, accepted, false),
+    }),
+    accept: fc.tuple(instance, fc.bigInt(0n, 2047n), batch(longest)).map(
+      ([decided, ahead, batch]) => ({
+        type: "accept",
+        decided,
+        instance: decided + ahead > INSTANCE_LAST ? decided : decided + ahead,
+        batch,
+      }),
+    ),
+    accepted: record({ type: type("accepted"), ranges: ranges(rangesMost) }),
+    reject: record({ type: type("reject"), rejected: u64, decided: instance }),
+    heartbeat: record({
+      type: type("heartbeat"),
+      decided: instance,
+      next: u64,
+    }),
+    submit: record({
+      type: type("submit"),
+      batch: batch((mtu - 40) & ~7).filter((runs) => runs.length > 0),
+    }),
+    answer: record({
+      type: type("answer"),
+      answered: fc.array(
+        record({
+          client: fc.bigInt(1n, (1n << 64n) - 1n),
+          first: fc.bigInt(1n, SEQUENCE_LAST - 0x10000n),
+          count: fc.integer({ min: 1, max: 0xffff }),
+        }),
+        { minLength: 1, maxLength: rangesMost },
+      ),
+    }),
+    hi: record({ type: type("hi"), delivered: instanceOrNone }),
+    ok: record({
+      type: type("ok"),
+      decided: instance,
+      trimmed: instanceOrNone,
+      next: u64,
+    }),
+    bye: record({ type: type("bye") }),
+    repair: record({ type: type("repair"), ranges: ranges(rangesMost) }),
+    learned: record({
+      type: type("learned"),
+      trimmed: instanceOrNone,
+      decided: instance,
+      entries: entries(mtu - 56, longest, accepted, true),
+    }),
+    forgot: record({
+      type: type("forgot"),
+      known: fc.integer({ min: 0, max: 0xffff_ffff }),
+      refused: fc.integer({ min: 0, max: 0xffff_ffff }),
+    }),
+  };
+}
+
+const linkAddress = fc.array(fc.integer({ min: 0, max: 255 }), {
+  minLength: 6,
+  maxLength: 6,
+}).map((bytes) =>
+  bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":")
+);
+
+/** Roles as a receiver's bits have them. */
+export function rolesOf(bits: number): RoleName[] {
+  return ROLES.filter((_, bit) => bits >> bit & 1);
+}
+
+/** The header of a message of this type that the receiver takes. */
+function sender(
+  name: MessageName,
+  receiver: CoreOptions,
+): fc.Arbitrary<Sender> {
+  const { acceptors, proposers } = receiver;
+  const ids: Partial<Record<RoleName, readonly number[]>> = {
+    acceptor: acceptors,
+    proposer: proposers,
+  };
+  const from = fc.constantFrom(...SENDERS[name]).chain((senderRole) => {
+    const members = ids[senderRole];
+    const senderId = members === undefined
+      ? fc.integer({ min: 1, max: 0xffff })
+      : fc.constantFrom(...members);
+    return record({ senderRole: fc.constant(senderRole), senderId });
+  });
+  const rest = record({
+    source: linkAddress,
+    incarnation: fc.integer({ min: 1, max: 0xffff_ffff })
+      .filter((drawn) => drawn !== receiver.incarnation),
+    receiverRoles: fc.subarray([...ROLES]).filter((named) =>
+      named.some((role) => rolesOf(receiver.roles).includes(role))
+    ),
+    receiverId: fc.constantFrom(0, receiver.id),
+    cluster: fc.constant(receiver.cluster),
+    ballot: ballot(proposers),
+  });
+  const own = ["prepare", "accept", "heartbeat"].includes(name);
+  return fc.tuple(from, rest).map(([whom, header]) => ({
+    ...header,
+    ...whom,
+    ballot: own
+      ? header.ballot & ~0xffffn | BigInt(whom.senderId)
+      : header.ballot,
+  }));
+}
+
+/** Sound messages of one type, to be taken by a core of these options. */
+export function message(
+  name: MessageName,
+  receiver: CoreOptions,
+): fc.Arbitrary<Message> {
+  return record({
+    sender: sender(name, receiver),
+    body: bodies(receiver.mtu, receiver.proposers)[name] as fc.Arbitrary<Body>,
+  });
+}

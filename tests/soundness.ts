@@ -1,0 +1,219 @@
+/**
+ * What a receiver checks, a second time: written by hand from `docs/wire.md` and from nothing else,
+ * so that it and the core can only agree by following the document.
+ */
+import type { CoreOptions } from "../core/core.ts";
+import { TYPES } from "../sim/decode.ts";
+import { checksumOf } from "./encode.ts";
+import {
+  INSTANCE_LAST,
+  ROUND_LAST,
+  SENDERS,
+  SEQUENCE_LAST,
+} from "./messages.ts";
+
+/** Bytes of the link header. */
+const LINK = 14;
+
+/** Names of the counters of `docs/wire.md`, "What a receiver checks". */
+export type Fault =
+  | "badLength"
+  | "badVersion"
+  | "badCluster"
+  | "badChecksum"
+  | "badType"
+  | "badSender"
+  | "ownEcho"
+  | "badReceiver"
+  | "badBody";
+
+/**
+ * Why this receiver drops the frame; undefined if it takes it.
+ *
+ * @param frame From the link header on, padding included.
+ * @param checksum What the frame's checksum should be (default: calculated).
+ */
+export function faultOf(
+  frame: Uint8Array,
+  receiver: CoreOptions,
+  checksum: (frame: Uint8Array) => bigint = checksumOf,
+): Fault | undefined {
+  if (frame.length < LINK + 32) return "badLength";
+  const header = new DataView(frame.buffer, frame.byteOffset + LINK);
+  const length = header.getUint16(10, true);
+  if (header.getUint8(0) !== 1) return "badVersion";
+  if (header.getUint16(2, true) !== receiver.cluster) return "badCluster";
+  if (length < 32 || length > frame.length - LINK || length > receiver.mtu) {
+    return "badLength";
+  }
+  if (header.getBigUint64(16, true) !== checksum(frame)) return "badChecksum";
+  const name = TYPES[header.getUint8(1)] ?? "";
+  if (name === "") return "badType";
+  const role = ["proposer", "acceptor", "learner", "client"][
+    Math.log2(header.getUint8(4))
+  ] as "proposer" | "acceptor" | "learner" | "client" | undefined;
+  if (role === undefined || !SENDERS[name].includes(role)) return "badSender";
+  const sender = header.getUint16(6, true);
+  const incarnation = header.getUint32(12, true);
+  const members = role === "acceptor"
+    ? receiver.acceptors
+    : role === "proposer"
+    ? receiver.proposers
+    : [sender];
+  if (sender === 0 || incarnation === 0) return "badSender";
+  if (!members.includes(sender)) return "badSender";
+  if (incarnation === receiver.incarnation) return "ownEcho";
+  if ((header.getUint8(5) & receiver.roles) === 0) return "badReceiver";
+  const meant = header.getUint16(8, true);
+  if (meant !== 0 && meant !== receiver.id) return "badReceiver";
+  const body = new DataView(frame.buffer, header.byteOffset, length);
+  return new Body(body, receiver).sound(name, sender) ? undefined : "badBody";
+}
+
+/** Header and body of a frame whose header is right. */
+class Body {
+  readonly #view: DataView;
+  readonly #proposers: readonly number[];
+  readonly #batchBytesMost: number;
+
+  constructor(view: DataView, { mtu, proposers }: CoreOptions) {
+    this.#view = view;
+    this.#proposers = proposers;
+    this.#batchBytesMost = (mtu - 88) - (mtu - 88) % 8;
+  }
+
+  sound(name: Exclude<typeof TYPES[number], "">, sender: number): boolean {
+    const length = this.#view.byteLength;
+    switch (name) {
+      case "prepare":
+        return length === 40 && this.#ballot(24, sender);
+      case "promise":
+        return length >= 64 && this.#ballot(24) && this.#instance(48) &&
+          this.#entries(64, this.#u16(56), false);
+      case "accept":
+        return length >= 56 && this.#ballot(24, sender) &&
+          this.#instance(32) && this.#instance(40) &&
+          this.#u64(40) >= this.#u64(32) &&
+          this.#u64(40) - this.#u64(32) < 2048n &&
+          this.#u32(48) <= this.#batchBytesMost &&
+          this.#u32(48) === length - 56 &&
+          this.#values(56, length) === this.#u32(52);
+      case "accepted":
+        return this.#ballot(24) && this.#ranges();
+      case "repair":
+        return this.#ranges();
+      case "reject":
+        return length === 48 && this.#ballot(24) && this.#instance(40);
+      case "heartbeat":
+        return length === 48 && this.#ballot(24, sender) && this.#instance(32);
+      case "submit":
+        return length > 40 && this.#u32(32) === length - 40 &&
+          this.#values(40, length) === this.#u32(36);
+      case "answer":
+        return this.#answers();
+      case "hi":
+        return length === 40 && this.#u64(32) <= INSTANCE_LAST;
+      case "ok":
+        return length === 56 && this.#instance(32) &&
+          this.#u64(40) <= INSTANCE_LAST;
+      case "bye":
+        return length === 32;
+      case "learned":
+        return length >= 56 && this.#u64(32) <= INSTANCE_LAST &&
+          this.#instance(40) && this.#entries(56, this.#u32(48), true);
+      case "forgot":
+        return length === 40;
+    }
+  }
+
+  #u16 = (at: number) => this.#view.getUint16(at, true);
+  #u32 = (at: number) => this.#view.getUint32(at, true);
+  #u64 = (at: number) => this.#view.getBigUint64(at, true);
+
+  #instance(at: number): boolean {
+    const instance = this.#u64(at);
+    return instance >= 1n && instance <= INSTANCE_LAST;
+  }
+
+  /** @param id Whose the ballot must be (default: any proposer's). */
+  #ballot(at: number, id?: number): boolean {
+    const ballot = this.#u64(at);
+    const owner = Number(ballot & 0xffffn);
+    const round = ballot >> 16n;
+    return round >= 1n && round <= ROUND_LAST &&
+      this.#proposers.includes(owner) && (id === undefined || owner === id);
+  }
+
+  /** How many values the batch from `at` up to `end` holds; undefined if it is no batch. */
+  #values(at: number, end: number): number | undefined {
+    if ((end - at) % 8 !== 0) return undefined;
+    let values = 0;
+    while (at < end) {
+      if (end - at < 16 || this.#u64(at) === 0n) return undefined;
+      const first = this.#u64(at + 8) & 0xffff_ffff_ffffn;
+      const count = Number(this.#u64(at + 8) >> 48n);
+      if (!isRun(first, count)) return undefined;
+      const start = at;
+      at += 16;
+      for (let n = 0; n < count; n++) {
+        if (at + 2 > end) return undefined;
+        at += 2 + this.#u16(at);
+      }
+      at += (8 - (at - start) % 8) % 8;
+      values += count;
+    }
+    return at === end ? values : undefined;
+  }
+
+  #ranges(): boolean {
+    const { byteLength } = this.#view;
+    if (byteLength < 40) return false;
+    const count = this.#u32(32);
+    if (count === 0 || byteLength !== 40 + count * 16) return false;
+    for (let at = 40, before = 0n; at < byteLength; at += 16) {
+      const first = this.#u64(at);
+      if (!this.#instance(at) || !this.#instance(at + 8)) return false;
+      if (first < before || this.#u64(at + 8) <= first) return false;
+      before = this.#u64(at + 8);
+    }
+    return true;
+  }
+
+  #answers(): boolean {
+    const { byteLength } = this.#view;
+    if (byteLength < 40) return false;
+    const count = this.#u32(32);
+    if (count === 0 || byteLength !== 40 + count * 16) return false;
+    for (let at = 40; at < byteLength; at += 16) {
+      const word = this.#u64(at + 8);
+      const first = word & 0xffff_ffff_ffffn;
+      const count = Number(word >> 48n);
+      if (this.#u64(at) === 0n || !isRun(first, count)) return false;
+    }
+    return true;
+  }
+
+  #entries(at: number, count: number, nothing: boolean): boolean {
+    const end = this.#view.byteLength;
+    let before = 0n;
+    for (let n = 0; n < count; n++) {
+      if (end - at < 24) return false;
+      const bytes = this.#u32(at + 16);
+      const next = at + 24 + bytes;
+      if (next > end || bytes > this.#batchBytesMost) return false;
+      if (!this.#instance(at) || this.#u64(at) <= before) return false;
+      const empty = this.#u64(at + 8) === 0n && bytes === 0 &&
+        this.#u16(at + 22) === 0;
+      if (!this.#ballot(at + 8) && !(nothing && empty)) return false;
+      if (this.#values(at + 24, next) !== this.#u16(at + 20)) return false;
+      before = this.#u64(at);
+      at = next;
+    }
+    return at === end;
+  }
+}
+
+/** No run is without sequence number or values, and none counts beyond the last sequence number. */
+function isRun(first: bigint, count: number): boolean {
+  return first > 0n && count > 0 && first + BigInt(count) - 1n <= SEQUENCE_LAST;
+}
