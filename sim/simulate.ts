@@ -91,7 +91,7 @@ export function simulate(plan: Plan, options: RunOptions = {}): Result {
 }
 
 /** Counters that no sound cluster moves when frames arrive as they were sent. */
-const BAD = [
+export const REFUSALS = [
   Counter.badLength,
   Counter.badVersion,
   Counter.badCluster,
@@ -668,7 +668,7 @@ class Run implements NodeWatch {
   #checkFrames(): void {
     if (this.#faults.corrupted || this.#faults.truncated) return;
     for (const node of this.#cluster.nodes) {
-      for (const counter of BAD) {
+      for (const counter of REFUSALS) {
         if (node.counter(counter) === 0) continue;
         throw new Violation(
           "frames",

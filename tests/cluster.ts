@@ -4,22 +4,12 @@ import type { CoreOptions } from "../core/core.ts";
 import { Counter, Role } from "../core/layout.ts";
 import { SimCluster } from "../sim/cluster.ts";
 import type { SimNode } from "../sim/node.ts";
+import { REFUSALS } from "../sim/simulate.ts";
 
 export { REPLICA } from "../sim/cluster.ts";
 export { valueOf } from "../sim/node.ts";
 export type { Delivered, NodeSpec } from "../sim/node.ts";
 export type { SimNode as TestNode };
-
-/** Counters that no sound cluster ever moves. */
-const BAD = [
-  Counter.badLength,
-  Counter.badVersion,
-  Counter.badCluster,
-  Counter.badType,
-  Counter.badSender,
-  Counter.badChecksum,
-  Counter.badBody,
-];
 
 export class Cluster extends SimCluster {
   /** @param options Of every node, unless the node's own say otherwise. */
@@ -133,7 +123,7 @@ export class Cluster extends SimCluster {
   /** No node sent what another may not take. */
   checkFrames(): void {
     for (const node of this.nodes) {
-      for (const counter of BAD) {
+      for (const counter of REFUSALS) {
         if (node.counter(counter) === 0) continue;
         this.fail(`${node.name} counted ${Counter[counter]}`);
       }

@@ -11,24 +11,11 @@ import { cases, SEED } from "./effort.ts";
 import { checksumOf, encode } from "./encode.ts";
 import { type Flawed, flawed, manyFlawed } from "./flaws.ts";
 import { message } from "./messages.ts";
-import { OPTIONS, Rig } from "./rig.ts";
+import { OPTIONS, REASONS, Rig } from "./rig.ts";
 import { faultOf } from "./soundness.ts";
 import { State } from "./state.ts";
 
 fc.configureGlobal({ seed: SEED });
-
-/** The counters of "What a receiver checks". */
-const REASONS = [
-  Counter.badLength,
-  Counter.badVersion,
-  Counter.badCluster,
-  Counter.badType,
-  Counter.badSender,
-  Counter.badReceiver,
-  Counter.badChecksum,
-  Counter.badBody,
-  Counter.ownEcho,
-] as const;
 
 const NAMES = TYPES.slice(1) as MessageName[];
 

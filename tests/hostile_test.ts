@@ -11,23 +11,12 @@ import { layOut, makeArea } from "./frames.ts";
 import { goldenFrames } from "./golden.ts";
 import { fromAcceptor, leading, preparing, promise } from "./leader.ts";
 import { Random } from "../sim/random.ts";
-import { GROUP, OPTIONS, Rig } from "./rig.ts";
+import { GROUP, OPTIONS, REASONS, Rig } from "./rig.ts";
+import { State } from "./state.ts";
 
 const LINK = 14;
 const HEADER = 32;
 const MTU = 256;
-
-const REASONS = [
-  Counter.badLength,
-  Counter.badVersion,
-  Counter.badCluster,
-  Counter.badType,
-  Counter.badSender,
-  Counter.badReceiver,
-  Counter.badChecksum,
-  Counter.badBody,
-  Counter.ownEcho,
-];
 
 function badFrames(rig: Rig): number {
   return REASONS.reduce((sum, reason) => sum + rig.core.counter(reason), 0);
@@ -174,66 +163,6 @@ function soundFrames(victim: Rig): Uint8Array<ArrayBuffer>[] {
   return frames;
 }
 
-/** The state of a core: all of its memory but the areas that every step writes, and its globals. */
-class Snapshot {
-  readonly #rig: Rig;
-  readonly #words: BigUint64Array;
-  /** Words of received frames and their lengths, and of the counters: these may change. */
-  readonly #free: { from: number; to: number }[];
-  readonly #kept: BigUint64Array;
-  readonly #globals: string;
-
-  constructor(rig: Rig) {
-    this.#rig = rig;
-    const { memory, rxSlots, rxSlotBytes, rxCapacity, rxLengths } =
-      rig.core.area;
-    this.#words = new BigUint64Array(memory.buffer);
-    const counters = findCounters(rig, this.#words);
-    this.#free = [
-      { from: rxSlots / 8, to: (rxSlots + rxCapacity * rxSlotBytes) / 8 },
-      { from: rxLengths / 8, to: (rxLengths + rxCapacity * 4) / 8 },
-      { from: counters, to: counters + Counter.end },
-    ].sort((a, b) => a.from - b.from);
-    this.#kept = this.#words.slice();
-    this.#globals = this.#readGlobals();
-  }
-
-  /** Where the state differs from what it was, in words; undefined if nowhere. */
-  difference(): string | undefined {
-    const globals = this.#readGlobals();
-    if (globals !== this.#globals) return `${this.#globals} to ${globals}`;
-    let at = 0;
-    const end = { from: this.#words.length, to: 0 };
-    for (const { from, to } of [...this.#free, end]) {
-      for (; at < from; at++) {
-        if (this.#words[at] === this.#kept[at]) continue;
-        return `memory at ${at * 8}: ${this.#kept[at]} to ${this.#words[at]}`;
-      }
-      at = Math.max(at, to);
-    }
-  }
-
-  #readGlobals(): string {
-    return [...this.#rig.core.globals].map(([name, { value }]) =>
-      `${name} ${value}`
-    ).join(", ");
-  }
-}
-
-/** Index of the word where the counters begin: the only place where all of them stand in order. */
-function findCounters(rig: Rig, words: BigUint64Array): number {
-  const found: number[] = [];
-  for (let at = 0; at < 0x10000 / 8; at++) {
-    let same = 0;
-    while (
-      same < Counter.end && words[at + same] === BigInt(rig.core.counter(same))
-    ) same++;
-    if (same === Counter.end) found.push(at);
-  }
-  assert.equal(found.length, 1, "the counters are somewhere, once");
-  return found[0];
-}
-
 /** Feeds a frame, and names it should the core trap. */
 function feed(rig: Rig, seed: string, ...frames: Uint8Array[]): Uint8Array[] {
   try {
@@ -344,7 +273,7 @@ for (const [name, makeVictim] of Object.entries(VICTIMS)) {
     const frames = soundFrames(makeVictim());
     const victim = makeVictim();
     victim.feed();
-    const snapshot = new Snapshot(victim);
+    const snapshot = new State(victim);
     const whole = new Set(frames.map(hexOf));
     let truncations = 0;
     for (const frame of frames) {
@@ -372,7 +301,7 @@ for (const [name, makeVictim] of Object.entries(VICTIMS)) {
     const frames = soundFrames(makeVictim());
     const victim = makeVictim();
     victim.feed();
-    const snapshot = new Snapshot(victim);
+    const snapshot = new State(victim);
     const seed = 0xbad0 + name.length;
     const random = new Random(seed);
     for (let round = 0; round < 64; round++) {
@@ -415,7 +344,7 @@ for (const [name, makeVictim] of Object.entries(VICTIMS)) {
     assert(bad.length > 4000, `${bad.length} bad frames`);
     const witness = makeVictim();
     witness.feed();
-    const snapshot = new Snapshot(witness);
+    const snapshot = new State(witness);
     for (let i = 0; i < bad.length; i += 256) {
       const part = bad.slice(i, i + 256);
       const before = badFrames(witness);
@@ -602,7 +531,7 @@ Deno.test("nobody is as far as no instance, or further than all; a frame that sa
   const outside = [0n, 1n << 62n, 1n << 63n, (1n << 64n) - 1n];
   const victim = VICTIMS.replica();
   victim.feed();
-  const snapshot = new Snapshot(victim);
+  const snapshot = new State(victim);
   for (const frame of outside.flatMap(progress)) {
     const before = victim.core.counter(Counter.badBody);
     assert.deepEqual(victim.feed(frame), []);
@@ -623,7 +552,7 @@ Deno.test("nobody is as far as no instance, or further than all; a frame that sa
 Deno.test("a proposal is neither below the leader's own decided instance nor 2048 above it", () => {
   const victim = VICTIMS.acceptor();
   victim.feed();
-  const snapshot = new Snapshot(victim);
+  const snapshot = new State(victim);
   const bad = [
     proposal(8, 9),
     proposal(1, 3000),

@@ -1,5 +1,6 @@
 /** One core on a bench: frames are put into it by hand, and what it sends is looked at. */
 import { Core, type CoreEvent, type CoreOptions } from "../core/core.ts";
+import { Counter } from "../core/layout.ts";
 import { SLOT_OFFSET } from "../ffi/nic.ts";
 import { GROUP, OPTIONS as CLUSTER_OPTIONS } from "../sim/cluster.ts";
 
@@ -7,6 +8,19 @@ export { GROUP };
 
 /** Options of a core that votes at once, since whoever made it vouches that the cluster is new. */
 export const OPTIONS: CoreOptions = { ...CLUSTER_OPTIONS, newCluster: true };
+
+/** The counters of frames that are dropped; `docs/wire.md`, "What a receiver checks". */
+export const REASONS = [
+  Counter.badLength,
+  Counter.badVersion,
+  Counter.badCluster,
+  Counter.badType,
+  Counter.badSender,
+  Counter.badReceiver,
+  Counter.badChecksum,
+  Counter.badBody,
+  Counter.ownEcho,
+] as const;
 
 /** A core, its clock, and what came of its last step. */
 export class Rig {
