@@ -1,0 +1,1057 @@
+/**
+ * Deliberate protocol bugs, and a build of the core that holds them all.
+ *
+ * A simulator is worth what it finds. Each mutation here breaks one rule that agreement, durability
+ * or progress hangs on; the build has every one of them behind a switch, the imported constant
+ * `mutation`, and is otherwise made from the shipping sources, so that number 0 is the shipping core.
+ * A bug that another defence makes harmless is no use here, and is not listed.
+ */
+import { fileURLToPath } from "node:url";
+import type { CoreBuild } from "../core/core.ts";
+import type { Property } from "../sim/violation.ts";
+
+/** A place in `core/assembly`, and what stands there in the broken core. */
+export interface Edit {
+  readonly file: string;
+  /**
+   * An expression; or, ending in a semicolon, a statement that declares nothing. It occurs once in
+   * the file; with `after`, which then occurs once, its first occurrence behind that is meant.
+   */
+  readonly find: string;
+  readonly after?: string;
+  /** In place of an expression, one of its type; of a statement, any statements, or none. */
+  readonly replace: string;
+}
+
+/** A deliberate bug. */
+export interface Mutation {
+  readonly name: string;
+  /** What is broken, and which rule breaks with it. Sections are those of "Paxos Made Simple". */
+  readonly why: string;
+  /** What it violates; any one of them shows it. */
+  readonly violates: readonly Property[];
+  readonly edits: readonly Edit[];
+}
+
+const ACCEPT = "export function acceptorAccept";
+const PREPARE = "export function acceptorPrepare";
+
+const QUORUMS: readonly Mutation[] = [
+  {
+    name: "quorum one short",
+    why:
+      "One acceptor less than a majority decides, so two quorums need not meet (2.2).",
+    violates: ["agreement", "watermark", "answers"],
+    edits: [{
+      file: "settings.ts",
+      find: "(acceptorCount >> 1) + 1",
+      replace: "acceptorCount >> 1",
+    }],
+  },
+  {
+    name: "quorum of half",
+    why:
+      "Half of an even number of acceptors decides, so two quorums need not meet (2.2).",
+    violates: ["agreement", "watermark", "answers"],
+    edits: [{
+      file: "settings.ts",
+      find: "(acceptorCount >> 1) + 1",
+      replace: "(acceptorCount + 1) >> 1",
+    }],
+  },
+  {
+    name: "quorum one more",
+    why:
+      "More than a majority must vote, so a minority that is gone stops the cluster (2.2).",
+    violates: ["liveness"],
+    edits: [{
+      file: "settings.ts",
+      find: "(acceptorCount >> 1) + 1",
+      replace: "min((acceptorCount >> 1) + 2, acceptorCount)",
+    }],
+  },
+  {
+    name: "frames counted as acceptors",
+    why:
+      "A 2B that arrives twice counts as the votes of two acceptors, so a minority decides.",
+    violates: ["agreement", "watermark", "answers"],
+    edits: [{
+      file: "window.ts",
+      find: "slot.votes |= 1 << index;",
+      replace: "slot.votes = (slot.votes << 1) | 1;",
+    }],
+  },
+  {
+    name: "votes of two ballots together",
+    why:
+      "Votes of an older ballot still count when a newer one is seen, so none of the two has a majority.",
+    violates: ["agreement", "watermark", "answers"],
+    edits: [{
+      file: "window.ts",
+      after: "vote(instance: u64",
+      find: "slot.votes = 0;",
+      replace: "",
+    }],
+  },
+  {
+    name: "votes of any ballot for the leader's own",
+    why: "A leader counts late votes of other ballots for its own proposals.",
+    violates: ["agreement", "watermark", "answers"],
+    edits: [{ file: "proposer.ts", find: "voted != ballot", replace: "false" }],
+  },
+];
+
+const PROMISES: readonly Mutation[] = [
+  {
+    name: "2A below the promise accepted",
+    why:
+      "An acceptor accepts whatever comes, over a promise and over what it accepted later (P1a).",
+    violates: ["promise", "agreement"],
+    edits: [
+      {
+        file: "acceptor.ts",
+        after: ACCEPT,
+        find: "!mayTake(ballot, proposer)",
+        replace: "false",
+      },
+      {
+        file: "acceptor.ts",
+        after: ACCEPT,
+        find: "promise(ballot, proposer);",
+        replace: "if (ballot > promised) promise(ballot, proposer);",
+      },
+      {
+        file: "acceptor.ts",
+        find:
+          'assert(before == null || before.ballot < ballot, "accepted above the promise");',
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "2A held against what was accepted, not promised",
+    why:
+      "A vote after a higher promise is given where nothing was accepted in between (P1a).",
+    violates: ["promise", "agreement"],
+    edits: [
+      {
+        file: "acceptor.ts",
+        after: ACCEPT,
+        find: "!mayTake(ballot, proposer)",
+        replace:
+          "logGet(instance) != null && logGet(instance)!.ballot > ballot",
+      },
+      {
+        file: "acceptor.ts",
+        after: ACCEPT,
+        find: "promise(ballot, proposer);",
+        replace: "if (ballot > promised) promise(ballot, proposer);",
+      },
+    ],
+  },
+  {
+    name: "promise falls",
+    why:
+      "An acceptor promises a ballot below the one it has promised, and goes by that (P1a).",
+    violates: ["promise", "agreement"],
+    edits: [
+      {
+        file: "acceptor.ts",
+        after: PREPARE,
+        find: "!mayTake(ballot, proposer)",
+        replace: "false",
+      },
+      {
+        file: "acceptor.ts",
+        find: 'assert(ballot > promised, "promise falls");',
+        replace: "",
+      },
+      {
+        file: "acceptor.ts",
+        find:
+          'assert(before == null || before.ballot < ballot, "accepted above the promise");',
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "ballot shared by two incarnations",
+    why:
+      "A proposer that restarted without its memory takes up its old ballot and proposes other values in it.",
+    violates: ["proposal", "agreement"],
+    edits: [
+      {
+        file: "acceptor.ts",
+        find: "ballot == promised && proposer == promisedIncarnation",
+        replace: "ballot == promised",
+      },
+      {
+        file: "acceptor.ts",
+        find: "store<u32>(q, promisedIncarnation, PROMISE_INCARNATION);",
+        replace:
+          "store<u32>(q, load<u32>(p, HEADER_INCARNATION), PROMISE_INCARNATION);",
+      },
+    ],
+  },
+  {
+    name: "ballot not raised",
+    why:
+      "A proposer campaigns in the highest round it has seen, so in its own old one too.",
+    violates: ["liveness", "proposal", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "ballotRound(highestBallot) + 1",
+      replace: "max(ballotRound(highestBallot), 1)",
+    }],
+  },
+];
+
+const VOTES: readonly Mutation[] = [
+  {
+    name: "repeated 2B states the promised ballot",
+    why:
+      "A 2A of an older ballot is answered again, with the ballot promised since: a vote that was never given (as in libpaxos).",
+    violates: ["proposal", "promise", "agreement"],
+    edits: [
+      {
+        file: "acceptor.ts",
+        after: ACCEPT,
+        find: "!mayTake(ballot, proposer)",
+        replace:
+          "!mayTake(ballot, proposer) && (logGet(instance) == null || logGet(instance)!.ballot != ballot)",
+      },
+      {
+        file: "acceptor.ts",
+        find: "vote(ballot, instance);",
+        replace: "vote(promised, instance);",
+      },
+    ],
+  },
+  {
+    name: "first value kept in a higher ballot",
+    why:
+      "An acceptor votes for a higher ballot without storing its value, so phase 1 brings up the older one.",
+    violates: ["durability", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "before == null || before.ballot != ballot",
+      replace: "before == null",
+    }],
+  },
+  {
+    name: "another value taken for the same",
+    why:
+      "An acceptor that has a value for an instance keeps it in any higher ballot, and votes for the other one.",
+    violates: ["proposal", "agreement"],
+    edits: [
+      { file: "log.ts", find: "kept.bytes == bytes", replace: "true" },
+      {
+        file: "log.ts",
+        find: "memory.compare(kept.batch, batch, bytes) == 0",
+        replace: "true",
+      },
+    ],
+  },
+  {
+    name: "2B ends one too late",
+    why:
+      "A range of votes holds the instance behind it, which was not accepted.",
+    violates: ["proposal", "durability", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "store<u64>(range, instance + 1, 8);",
+      replace: "store<u64>(range, instance + 2, 8);",
+    }],
+  },
+  {
+    name: "2B closes a hole of one",
+    why:
+      "Two ranges with one instance between them become one, which holds that instance too.",
+    violates: ["durability", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "instance == end",
+      replace: "instance - end <= 1",
+    }],
+  },
+  {
+    name: "repeated 2A not answered",
+    why:
+      "An acceptor votes once for an instance; when that 2B is lost, it never counts.",
+    violates: ["liveness"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "vote(ballot, instance);",
+      replace:
+        "if (before == null || before.ballot != ballot) vote(ballot, instance);",
+    }],
+  },
+  {
+    name: "vote by an acceptor whose log is full",
+    why:
+      "An acceptor votes for a batch that it had no room for, so phase 1 does not bring it up.",
+    violates: ["promise", "agreement", "durability"],
+    edits: [{
+      file: "acceptor.ts",
+      after: "note(Event.logFull, slowestLearner, instance);",
+      find: "return;",
+      replace: "vote(ballot, instance); return;",
+    }],
+  },
+];
+
+const PHASE_1: readonly Mutation[] = [
+  {
+    name: "phase 1 ends one promise early",
+    why:
+      "A minority's promises make a leader, who then need not know of what was chosen (2.2).",
+    violates: ["proposal", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "++promises >= quorum",
+      replace: "++promises >= quorum - 1",
+    }],
+  },
+  {
+    name: "last page counted twice",
+    why: "A promise that arrives twice counts as those of two acceptors.",
+    violates: ["proposal", "agreement"],
+    edits: [{ file: "proposer.ts", find: "wanted == NEVER", replace: "false" }],
+  },
+  {
+    name: "promises of an earlier campaign counted",
+    why:
+      "A proposer that campaigns again goes on counting where it was, so fewer acceptors than a majority promise the new ballot.",
+    violates: ["proposal", "agreement"],
+    edits: [{ file: "proposer.ts", find: "promises = 0;", replace: "" }],
+  },
+  {
+    name: "lost page taken for empty",
+    why: "The last page completes a promise although one before it was lost.",
+    violates: ["proposal", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "start > wanted && start > decided",
+      replace: "false",
+    }],
+  },
+  {
+    name: "page ends one too late",
+    why:
+      "The next page is asked for from one instance behind where this one ended.",
+    violates: ["promise", "proposal", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "store<u64>(q, instance, PROMISE_END);",
+      replace: "store<u64>(q, instance + 1, PROMISE_END);",
+    }],
+  },
+  {
+    name: "first undecided instance not told",
+    why: "A promise leaves out the instance that it starts with.",
+    violates: ["promise", "proposal", "agreement"],
+    edits: [
+      {
+        file: "acceptor.ts",
+        find: "max(max(from, decided), logLow)",
+        replace: "max(max(from, decided), logLow) + 1",
+      },
+      {
+        file: "acceptor.ts",
+        find: "store<u64>(q, instance, PROMISE_START);",
+        replace: "store<u64>(q, instance - 1, PROMISE_START);",
+      },
+    ],
+  },
+  {
+    name: "1B states the promised ballot",
+    why:
+      "Whatever was accepted is told as of the ballot promised now, so the highest cannot be told (P2c).",
+    violates: ["promise", "proposal", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "at = putEntry(q, at, accepted);",
+      replace:
+        "const entry = at; at = putEntry(q, at, accepted); store<u64>(q + entry, promised, ENTRY_BALLOT);",
+    }],
+  },
+  {
+    name: "value of the lowest ballot proposed",
+    why:
+      "Of the values that phase 1 brings up, the leader takes that of the lowest ballot (P2c).",
+    violates: ["proposal", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "load<u64>(entry, ENTRY_BALLOT)",
+      replace: "~load<u64>(entry, ENTRY_BALLOT)",
+    }],
+  },
+  {
+    name: "no-op over a reported value",
+    why:
+      "The leader fills instances with no-ops for which phase 1 brought up values (P2c).",
+    violates: ["proposal", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "slot.valueBallot != 0",
+      replace: "false",
+    }],
+  },
+  {
+    name: "new value over a reported one",
+    why:
+      "The leader proposes what clients submit where phase 1 brought up other values (P2c).",
+    violates: ["proposal", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "if (instance >= next) next = instance + 1;",
+      replace: "",
+    }],
+  },
+  {
+    name: "holes left open",
+    why:
+      "A new leader proposes nothing where phase 1 brought up nothing, so nothing behind is delivered (3).",
+    violates: ["liveness"],
+    edits: [
+      {
+        file: "proposer.ts",
+        find: "transmit(window.slot(sent), now_us);",
+        replace:
+          "if (window.slot(sent).bytes != 0) transmit(window.slot(sent), now_us);",
+      },
+      {
+        file: "proposer.ts",
+        find: "if (slot.decided) continue;",
+        replace: "if (slot.decided || slot.bytes == 0) continue;",
+      },
+    ],
+  },
+];
+
+const DECIDED: readonly Mutation[] = [
+  {
+    name: "watermark over holes",
+    why: "A leader calls decided what lies below an instance that is.",
+    violates: ["watermark", "agreement", "liveness"],
+    edits: [{
+      file: "proposer.ts",
+      find: "if (window.vote(i, ballot, index)) chosen(i, now_us);",
+      replace:
+        "if (window.vote(i, ballot, index)) { chosen(i, now_us); window.advance(i + 1); }",
+    }],
+  },
+  {
+    name: "watermark of what was sent",
+    why: "A heartbeat calls decided what the leader has but proposed.",
+    violates: ["watermark", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "store<u64>(p, window.base, HEARTBEAT_DECIDED);",
+      replace: "store<u64>(p, sent, HEARTBEAT_DECIDED);",
+    }],
+  },
+  {
+    name: "leader's word taken for others' values",
+    why:
+      "A learner takes the value of another ballot for decided because the leader decided the instance.",
+    violates: ["agreement", "answers"],
+    edits: [{
+      file: "window.ts",
+      find: "slot.valueBallot == ballot",
+      replace: "slot.valueBallot != 0",
+    }],
+  },
+  {
+    name: "value of a lower ballot than the votes",
+    why:
+      "A learner takes whatever value it has for the one that a majority voted for.",
+    violates: ["agreement", "answers"],
+    edits: [{
+      file: "window.ts",
+      find: "slot.valueBallot < slot.voteBallot",
+      replace: "slot.valueBallot == 0",
+    }],
+  },
+  {
+    name: "entries of other ballots marked as decided",
+    why:
+      "An acceptor takes what it accepted in another ballot for what the leader decided, and tells learners so.",
+    violates: ["watermark", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "accepted.ballot == ballot",
+      replace: "true",
+    }],
+  },
+  {
+    name: "one report decides",
+    why:
+      "A learner delivers what one acceptor accepted for a decided instance, though the choice may have passed it by.",
+    violates: ["agreement"],
+    edits: [{
+      file: "window.ts",
+      find: "<i32>popcnt(slot.reports) < quorum",
+      replace: "false",
+    }],
+  },
+  {
+    name: "repair beyond what is decided",
+    why:
+      "A learner asks for undecided instances, and takes what a majority tells for the choice.",
+    violates: ["agreement"],
+    edits: [{
+      file: "learner.ts",
+      find: "min(decided, window.end())",
+      replace: "window.end()",
+    }],
+  },
+  {
+    name: "learned states the promised ballot",
+    why:
+      "What an acceptor tells a learner counts as a vote for its promised ballot.",
+    violates: ["proposal", "durability", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find:
+        "at = accepted == null ? putNothing(frame, at, instance) : putEntry(frame, at, accepted);",
+      replace:
+        "const entry = frame + at; at = accepted == null ? putNothing(frame, at, instance) : putEntry(frame, at, accepted); if (accepted != null) store<u64>(entry, promised, ENTRY_BALLOT);",
+    }],
+  },
+];
+
+const AMNESIA: readonly Mutation[] = [
+  {
+    name: "votes of a second incarnation count",
+    why:
+      "Nobody minds that an acceptor's incarnation is another one, so one that forgot all votes as before.",
+    violates: ["amnesia", "promise", "agreement"],
+    edits: [{
+      file: "peers.ts",
+      find: "if (peer.incarnation == 0) peer.incarnation = incarnation;",
+      replace: "peer.incarnation = incarnation;",
+    }],
+  },
+  {
+    name: "vote without confirmation",
+    why:
+      "An acceptor votes before the others have said that they know no earlier incarnation of it.",
+    violates: ["amnesia", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "!muted && unconfirmed == 0 && now_us >= votesFrom_us",
+      replace: "!muted && now_us >= votesFrom_us",
+    }],
+  },
+  {
+    name: "one confirmation suffices",
+    why:
+      "An acceptor votes when one other has confirmed it, and that one may have forgotten it too.",
+    violates: ["amnesia", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find:
+        "unconfirmed &= ~(1 << acceptorIndex(load<u16>(p, HEADER_SENDER_ID)));",
+      replace: "unconfirmed = 0;",
+    }],
+  },
+  {
+    name: "repair from a memory that forgot",
+    why:
+      "An acceptor that does not vote calls nothing what it does not remember, and learners believe it.",
+    violates: ["amnesia", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      after: "export function acceptorRepair",
+      find: "!mayVote(now_us)",
+      replace: "false",
+    }],
+  },
+];
+
+const DURABILITY: readonly Mutation[] = [
+  {
+    name: "2B before its record is durable",
+    why: "A vote leaves that a crash may undo (2.5).",
+    violates: ["durability"],
+    edits: [{
+      file: "acceptor.ts",
+      find:
+        "finishHeld(p, RANGES_BYTES + voteCount * RANGE_BYTES, groupAddress);",
+      replace:
+        "finish(p, RANGES_BYTES + voteCount * RANGE_BYTES, groupAddress);",
+    }],
+  },
+  {
+    name: "1B before its record is durable",
+    why: "A promise leaves that a crash may undo (2.5).",
+    violates: ["durability"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "finishHeld(q, at, sourceAddress(p));",
+      replace: "finish(q, at, sourceAddress(p));",
+    }],
+  },
+  {
+    name: "repair before its record is durable",
+    why:
+      "A learner is told of an acceptance that a crash may undo, and counts it.",
+    violates: ["durability"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "finishHeld(frame, length, sourceAddress(p));",
+      replace: "finish(frame, length, sourceAddress(p));",
+    }],
+  },
+  {
+    name: "frames leave one record early",
+    why: "A frame waits for the record before the one that it reveals.",
+    violates: ["durability"],
+    edits: [
+      {
+        file: "outbox.ts",
+        find: "durable >= records",
+        replace: "durable + 1 >= records",
+      },
+      {
+        file: "outbox.ts",
+        find: "load<u64>(heldRecords + (at << 3)) > durable",
+        replace: "load<u64>(heldRecords + (at << 3)) > durable + 1",
+      },
+    ],
+  },
+  {
+    name: "promise not stored",
+    why: "An acceptor keeps its promises in memory alone.",
+    violates: ["durability", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find:
+        "if (promise(ballot, proposer)) appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);",
+      replace: "promise(ballot, proposer);",
+    }],
+  },
+  {
+    name: "acceptance not stored",
+    why: "An acceptor keeps what it accepts in memory alone.",
+    violates: ["durability", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find:
+        "appendRecord(Record.accept, ballot, proposer, instance, batch, bytes, values);",
+      replace: "",
+    }],
+  },
+  {
+    name: "stored watermark beyond what is decided",
+    why:
+      "Storage keeps as decided all that was accepted, and an acceptor that restarts says so.",
+    violates: ["watermark", "agreement", "liveness"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);",
+      replace: "appendRecord(Record.decided, 0, 0, accepted + 1, 0, 0, 0);",
+    }],
+  },
+  {
+    name: "recovery skips promises",
+    why:
+      "An acceptor that restarts takes back what it accepted, and no promise beyond that.",
+    violates: ["promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "promise(ballot, load<u32>(at, RECORD_INCARNATION));",
+      replace:
+        "if (kind != Record.promise) promise(ballot, load<u32>(at, RECORD_INCARNATION));",
+    }],
+  },
+  {
+    name: "recovery keeps the first value of an instance",
+    why:
+      "An acceptor that accepted twice for an instance recovers the value of the lower ballot.",
+    violates: ["promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find:
+        "logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER)",
+      replace:
+        "logGet(instance) != null || logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER)",
+    }],
+  },
+];
+
+const DELIVERY: readonly Mutation[] = [
+  {
+    name: "gap of one skipped",
+    why:
+      "A learner goes over an undecided instance when the next one is decided.",
+    violates: ["order", "agreement"],
+    edits: [{
+      file: "learner.ts",
+      find: "window.slot(window.base).decided",
+      after: "export function learnerDeliver",
+      replace:
+        "(window.slot(window.base).decided || window.slot(window.base + 1).decided)",
+    }],
+  },
+  {
+    name: "trimmed instances skipped",
+    why:
+      "A learner that fell behind goes on in silence where an acceptor's log begins.",
+    violates: ["order", "agreement"],
+    edits: [{
+      file: "learner.ts",
+      find: "trimmedBy |= bit;",
+      replace: "window.advance(to);",
+    }],
+  },
+  {
+    name: "no look at the session table",
+    why: "A value that was decided twice is delivered twice.",
+    violates: ["duplicates", "agreement"],
+    edits: [{
+      file: "learner.ts",
+      find: "sessions.add(client, sequence)",
+      replace: "true",
+    }],
+  },
+  {
+    name: "session table cleared by a new leader",
+    why: "A value that two leaders decided is delivered twice.",
+    violates: ["duplicates", "agreement"],
+    edits: [{
+      file: "learner.ts",
+      find: "window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));",
+      replace:
+        "if (ballot > window.watermarkBallot) sessions.clear(); window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));",
+    }],
+  },
+  {
+    name: "session begins with the first number seen",
+    why:
+      "Values that a client's later ones overtook are taken for duplicates, answered, and never delivered.",
+    violates: ["answers", "liveness"],
+    edits: [{
+      file: "sessions.ts",
+      find:
+        "sequence < SESSION_SEQUENCES ? 0 : sequence - SESSION_SEQUENCES + 1",
+      replace: "sequence",
+    }],
+  },
+  {
+    name: "rest of a split run renumbered",
+    why:
+      "Values that did not fit a batch go into the next one under the sequence numbers of those before.",
+    violates: ["integrity", "answers", "liveness"],
+    edits: [{
+      file: "pending.ts",
+      find: "Run.set(head, client, first + n, count - n);",
+      replace: "Run.set(head, client, first, count - n);",
+    }],
+  },
+  {
+    name: "checksum not looked at",
+    why: "A frame that was damaged on its way is believed.",
+    violates: ["integrity", "agreement", "proposal", "promise", "invariant"],
+    edits: [{
+      file: "frame.ts",
+      find: "load<u64>(p, HEADER_CHECKSUM) != frameChecksum(p, length)",
+      replace: "false",
+    }],
+  },
+];
+
+const ANSWERS: readonly Mutation[] = [
+  {
+    name: "answer before the decision",
+    why:
+      "A leader answers a repeated value that it has only queued or proposed.",
+    violates: ["answers"],
+    edits: [{
+      file: "proposer.ts",
+      find: "answered.has(client, sequence)",
+      replace: "true",
+    }],
+  },
+  {
+    name: "client content with one vote",
+    why:
+      "A client takes its value for decided when the first acceptor votes for it.",
+    violates: ["answers"],
+    edits: [{
+      file: "client.ts",
+      find: "if (window.vote(i, ballot, index)) complete(i, now_us);",
+      replace: "window.vote(i, ballot, index); complete(i, now_us);",
+    }],
+  },
+];
+
+const PROGRESS: readonly Mutation[] = [
+  {
+    name: "2A never repeated",
+    why: "A leader waits for ever for the votes of a lost 2A.",
+    violates: ["liveness"],
+    edits: [{
+      file: "proposer.ts",
+      find: "window.base == sent",
+      replace: "true",
+    }],
+  },
+  {
+    name: "value never repeated",
+    why: "A client waits for ever for the answer to a lost value.",
+    violates: ["liveness"],
+    edits: [{
+      file: "client.ts",
+      after: "roundTrip.timeout_us(RETRY_FIRST_US",
+      find: "flying.head",
+      replace: "NONE",
+    }],
+  },
+  {
+    name: "learner never repairs",
+    why: "A learner waits for ever for what it missed.",
+    violates: ["liveness"],
+    edits: [{
+      file: "learner.ts",
+      find: "!started || paused || window.base >= decided",
+      replace: "true",
+    }],
+  },
+  {
+    name: "lease never ends",
+    why:
+      "A learner that is gone without a word holds back the log for ever, until it is full.",
+    violates: ["liveness"],
+    edits: [{
+      file: "registry.ts",
+      find: "now_us - entry.heardAt_us < LEASE_US",
+      replace: "true",
+    }],
+  },
+  {
+    name: "same value in a higher ballot takes new room",
+    why:
+      "A log full of undecided instances has no room to accept them again, so a new leader cannot decide them.",
+    violates: ["liveness"],
+    edits: [{
+      file: "log.ts",
+      find: "memory.compare(kept.batch, batch, bytes) == 0",
+      replace: "false",
+    }],
+  },
+];
+
+const MUTATIONS: readonly Mutation[] = [
+  ...QUORUMS,
+  ...PROMISES,
+  ...VOTES,
+  ...PHASE_1,
+  ...DECIDED,
+  ...AMNESIA,
+  ...DURABILITY,
+  ...DELIVERY,
+  ...ANSWERS,
+  ...PROGRESS,
+];
+
+/** All mutations. */
+export function mutants(): readonly Mutation[] {
+  return MUTATIONS;
+}
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const BUILT = `${ROOT}build/mutants/core.wasm`;
+/** What the compiler reads, besides the folder of the core's sources. */
+const INPUTS = [
+  "core/layout.ts",
+  "core/asconfig.json",
+  "core/export_globals.mjs",
+  "package-lock.json",
+];
+const ASSEMBLY = "core/assembly";
+
+/** A stretch of a source, and the statements or expressions that mutations put there. */
+interface Place {
+  readonly from: number;
+  readonly to: number;
+  readonly replacements: { readonly number: number; readonly text: string }[];
+}
+
+/** Where the only `text` in `source` begins, or -1 if it is not there once. */
+function onlyPlace(source: string, text: string): number {
+  const at = source.indexOf(text);
+  return at === source.lastIndexOf(text) ? at : -1;
+}
+
+/**
+ * Where the `find` of an edit begins.
+ *
+ * @throws {Error} if it does not stand there once; it names the mutation.
+ */
+export function placeOf(source: string, edit: Edit, name: string): number {
+  const { file, find, after } = edit;
+  const anchor = after ?? find;
+  let at = onlyPlace(source, anchor);
+  if (at >= 0 && after !== undefined) at = source.indexOf(find, at);
+  if (at >= 0) return at;
+  throw new Error(
+    `Mutation "${name}": ${file} does not hold "${anchor}" once` +
+      (after === undefined ? "" : `, with "${find}" behind it`) +
+      `. The source has changed: say in tests/mutants.ts what stands there now.`,
+  );
+}
+
+/** The places of all edits of one file, in their order. Edits of one place share it. */
+function placesIn(source: string, file: string): Place[] {
+  const places = new Map<string, Place>();
+  MUTATIONS.forEach(({ name, edits }, i) => {
+    for (const edit of edits) {
+      if (edit.file !== file) continue;
+      const from = placeOf(source, edit, name);
+      const to = from + edit.find.length;
+      const place = places.get(`${from} ${to}`) ??
+        { from, to, replacements: [] };
+      place.replacements.push({ number: i + 1, text: edit.replace });
+      places.set(`${from} ${to}`, place);
+    }
+  });
+  const sorted = [...places.values()].sort((a, b) => a.from - b.from);
+  sorted.forEach(({ from, replacements }, i) => {
+    if (i === 0 || sorted[i - 1].to <= from) return;
+    const [one, other] = [sorted[i - 1].replacements, replacements].map(
+      ([{ number }]) => `"${MUTATIONS[number - 1].name}"`,
+    );
+    throw new Error(
+      `Mutations ${one} and ${other} overlap in ${file}: let them replace the same text.`,
+    );
+  });
+  return sorted;
+}
+
+/** The sound text and the broken ones, of which `mutation` chooses. */
+function guarded(sound: string, { replacements }: Place): string {
+  if (sound.endsWith(";")) {
+    const broken = replacements.map(({ number, text }) =>
+      `if (mutation == ${number}) { ${text} } else `
+    );
+    return `{ ${broken.join("")}{ ${sound} } }`;
+  }
+  const broken = replacements.map(({ number, text }) =>
+    `mutation == ${number} ? (${text}) : `
+  );
+  return `(${broken.join("")}(${sound}))`;
+}
+
+/** A source with all its mutations in it, each behind its number. Line numbers stay. */
+function mutated(source: string, file: string): string {
+  const places = placesIn(source, file);
+  if (places.length === 0) return source;
+  let text = 'import { mutation } from "./mutation"; ';
+  let at = 0;
+  for (const place of places) {
+    text += source.slice(at, place.from) +
+      guarded(source.slice(place.from, place.to), place);
+    at = place.to;
+  }
+  return text + source.slice(at);
+}
+
+/** Writes the sources of the mutated core into `folder`, which is laid out as `core` is. */
+function writeSources(folder: string): void {
+  Deno.mkdirSync(`${folder}/assembly`, { recursive: true });
+  for (const { name } of Deno.readDirSync(`${ROOT}${ASSEMBLY}`)) {
+    const source = Deno.readTextFileSync(`${ROOT}${ASSEMBLY}/${name}`);
+    Deno.writeTextFileSync(
+      `${folder}/assembly/${name}`,
+      mutated(source, name),
+    );
+  }
+  Deno.writeTextFileSync(
+    `${folder}/assembly/mutation.ts`,
+    '@external("env", "mutation")\nexport declare const mutation: i32;\n',
+  );
+  for (const name of ["layout.ts", "asconfig.json"]) {
+    Deno.copyFileSync(`${ROOT}core/${name}`, `${folder}/${name}`);
+  }
+}
+
+/** Compiles all mutations into one module, as the shipping core is compiled. */
+function build(): void {
+  for (const { edits } of MUTATIONS) {
+    for (const { file } of edits) Deno.statSync(`${ROOT}${ASSEMBLY}/${file}`);
+  }
+  // A name of its own for every process lets tests run side by side.
+  const unfinished = `${ROOT}build/mutants/unfinished.${Deno.pid}`;
+  try {
+    writeSources(unfinished);
+    const { success, stderr } = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--allow-all",
+        "node_modules/assemblyscript/bin/asc.js",
+        "--config",
+        `${unfinished}/asconfig.json`,
+        "--transform",
+        "./core/export_globals.mjs",
+        "--outFile",
+        `${unfinished}/core.wasm`,
+        "--textFile",
+        `${unfinished}/core.wat`,
+      ],
+      cwd: ROOT,
+    }).outputSync();
+    if (!success) {
+      throw new Error(
+        `The mutated core does not compile:\n${
+          new TextDecoder().decode(stderr)
+        }`,
+      );
+    }
+    Deno.renameSync(`${unfinished}/core.wasm`, BUILT);
+  } finally {
+    Deno.removeSync(unfinished, { recursive: true });
+  }
+}
+
+function modified_ms(path: string): number {
+  return Deno.statSync(path).mtime!.getTime();
+}
+
+/** Whether the module is there and newer than all that goes into it. */
+function isBuilt(): boolean {
+  const files = [
+    ...INPUTS.map((name) => `${ROOT}${name}`),
+    ...Deno.readDirSync(`${ROOT}${ASSEMBLY}`).map(({ name }) =>
+      `${ROOT}${ASSEMBLY}/${name}`
+    ),
+    fileURLToPath(import.meta.url),
+  ];
+  try {
+    const built_ms = modified_ms(BUILT);
+    return files.every((file) => modified_ms(file) < built_ms);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/**
+ * The core with one deliberate bug, or, without a name, the same build with none.
+ *
+ * @throws {Error} if there is no such mutation, or the core's sources no longer hold what one replaces.
+ */
+export function mutantBuild(name?: string): CoreBuild {
+  const index = MUTATIONS.findIndex((mutation) => mutation.name === name);
+  if (name !== undefined && index < 0) {
+    throw new Error(`No mutation is named "${name}"; see tests/mutants.ts.`);
+  }
+  if (compiled === undefined) {
+    if (!isBuilt()) build();
+    compiled = new WebAssembly.Module(Deno.readFileSync(BUILT));
+  }
+  return { module: compiled, imports: { mutation: index + 1 } };
+}

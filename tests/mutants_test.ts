@@ -1,0 +1,84 @@
+/** Every deliberate bug is found by the simulator, and the build that holds them is otherwise the shipping one. */
+import assert from "node:assert/strict";
+import { drawPlan } from "../sim/draw.ts";
+import { simulate } from "../sim/simulate.ts";
+import { mutantBuild, mutants, type Mutation, placeOf } from "./mutants.ts";
+
+const MUTATIONS_LEAST = 15;
+/** Seeds after which a bug counts as not found. */
+const SEEDS_MOST = 3000;
+
+/** The first seed that shows the bug as what it is, and what it showed as. */
+function hunt({ name, violates }: Mutation) {
+  const build = mutantBuild(name);
+  for (let seed = 1; seed <= SEEDS_MOST; seed++) {
+    const property = simulate(drawPlan(seed), { build }).violation?.property;
+    if (property !== undefined && violates.includes(property)) {
+      return { seed, property };
+    }
+  }
+  assert.fail(
+    `seeds 1 to ${SEEDS_MOST} do not show "${name}" as ${
+      violates.join(" or ")
+    }`,
+  );
+}
+
+Deno.test("the simulator finds every deliberate bug, where it finds nothing in the shipping core", async (t) => {
+  for (const mutation of mutants()) {
+    await t.step(mutation.name, () => {
+      const begin_ms = performance.now();
+      const { seed, property } = hunt(mutation);
+      const took_s = (performance.now() - begin_ms) / 1000;
+      console.log(
+        `${mutation.name}: found by seed ${seed} after ${seed} seeds, ${
+          took_s.toFixed(1)
+        } s, ${property}`,
+      );
+      const { violation } = simulate(drawPlan(seed));
+      assert.equal(violation, undefined, `seed ${seed}, the shipping core`);
+    });
+  }
+});
+
+Deno.test("the mutated build without a mutation does what the shipping core does, frame for frame", () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const plan = drawPlan(seed);
+    assert.equal(
+      simulate(plan, { build: mutantBuild() }).hash,
+      simulate(plan).hash,
+      `seed ${seed}`,
+    );
+  }
+});
+
+Deno.test("mutations are many, and each has a name of its own, a reason, and something that it violates", () => {
+  const all = mutants();
+  assert(all.length >= MUTATIONS_LEAST, `${all.length} mutations`);
+  assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
+  for (const { name, why, violates, edits } of all) {
+    assert.match(why, /^[A-Z0-9].*\.$/, name);
+    assert(violates.length > 0 && edits.length > 0, name);
+  }
+});
+
+Deno.test("a mutation whose text is gone, or is there twice, is named when the core is built", () => {
+  const edit = { file: "f.ts", find: "a == b", replace: "true" };
+  assert.equal(placeOf("if (a == b) return;", edit, "m"), 4);
+  assert.throws(() => placeOf("if (a != b) return;", edit, "m"), /"m": f.ts/);
+  assert.throws(() => placeOf("a == b; a == b;", edit, "m"), /"m": f.ts/);
+});
+
+Deno.test("a mutation may stand behind a text that is there once", () => {
+  const source = "one() { a == b; } two() { a == b; }";
+  const edit = { file: "f.ts", find: "a == b", replace: "true" };
+  assert.equal(placeOf(source, { ...edit, after: "two()" }, "m"), 26);
+  assert.throws(() => placeOf(source, { ...edit, after: "()" }, "m"), /"\(\)"/);
+  assert.throws(() =>
+    placeOf(source, { ...edit, after: "two()", find: "c == d" }, "m")
+  );
+});
+
+Deno.test("a mutation that is not in the list cannot be built", () => {
+  assert.throws(() => mutantBuild("no such one"), /"no such one"/);
+});
