@@ -177,8 +177,11 @@ export interface CoreBuild {
 
 /** Most bytes of one value that fits a frame with so many bytes behind the link header. */
 export function valueBytesFit(mtu: number): number {
-  const batchBytes = (mtu - BATCH_OVERHEAD_BYTES) & ~7;
-  return batchBytes - RUN_BYTES - VALUE_HEADER_BYTES;
+  return batchBytesFit(mtu) - RUN_BYTES - VALUE_HEADER_BYTES;
+}
+
+function batchBytesFit(mtu: number): number {
+  return (mtu - BATCH_OVERHEAD_BYTES) & ~7;
 }
 
 /** Low 32 bits of the first four bytes of a link address, and its last two, little-endian. */
@@ -196,6 +199,7 @@ export class Core {
   /** Bytes of memory that the core took at `init`. */
   readonly memoryBytes: number;
   readonly #exports: Exports;
+  readonly #batchBytes: number;
   readonly #instance: WebAssembly.Instance;
   readonly #view: DataView;
   readonly #delivery: Delivery;
@@ -232,6 +236,7 @@ export class Core {
     });
     this.#exports = this.#instance.exports as unknown as Exports;
     this.#configure(options);
+    this.#batchBytes = batchBytesFit(options.mtu);
     this.memoryBytes = this.#exports.init(now_us);
     const bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
@@ -298,9 +303,15 @@ export class Core {
   /**
    * Hands back a record that storage kept; before the first step, all durable ones in their order.
    *
+   * @throws {RangeError} if its batch is larger than this MTU can carry.
    * @throws {Error} if the record cannot be one of this acceptor's, or its log is smaller than it was.
    */
   recover(record: CoreRecord): void {
+    if (record.batch.length > this.#batchBytes) {
+      throw new RangeError(
+        `A record's batch has ${record.batch.length} bytes, and this MTU can carry ${this.#batchBytes}: it was larger when this was accepted`,
+      );
+    }
     const view = this.#view;
     const at = this.#exports.recoveryAt();
     view.setUint32(at + RECORD_KIND, record.kind, true);

@@ -1,6 +1,6 @@
 /** What `kpaxos sim` says and leaves when a promise does not hold. */
 import assert from "node:assert/strict";
-import { mutantBuild } from "../tests/mutants.ts";
+import { mutantBuild } from "../tests/mutant_build.ts";
 import { runSim, type SimOptions } from "./command.ts";
 import { drawPlan } from "./draw.ts";
 import { readPlan } from "./read_plan.ts";

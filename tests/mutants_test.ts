@@ -2,19 +2,29 @@
 import assert from "node:assert/strict";
 import { drawPlan } from "../sim/draw.ts";
 import { simulate } from "../sim/simulate.ts";
-import { mutantBuild, mutants, type Mutation, placeOf } from "./mutants.ts";
+import { mutantBuild, placeOf } from "./mutant_build.ts";
+import { type Mutation, MUTATIONS } from "./mutants.ts";
 
 const MUTATIONS_LEAST = 15;
 /** Seeds after which a bug counts as not found. */
 const SEEDS_MOST = 3000;
+/** Seeds that found what hardly any other did. They come first; when plans are drawn otherwise, they are like any. */
+const TELLING = [838, 854, 1349, 290, 202, 127];
 
-/** The first seed that shows the bug as what it is, and what it showed as. */
+function* seedsToTry(): Generator<number> {
+  yield* TELLING;
+  for (let seed = 1; seed <= SEEDS_MOST; seed++) yield seed;
+}
+
+/** The first seed that shows the bug as what it is, what it showed as, and how many were tried. */
 function hunt({ name, violates }: Mutation) {
   const build = mutantBuild(name);
-  for (let seed = 1; seed <= SEEDS_MOST; seed++) {
+  let tried = 0;
+  for (const seed of seedsToTry()) {
+    tried++;
     const property = simulate(drawPlan(seed), { build }).violation?.property;
     if (property !== undefined && violates.includes(property)) {
-      return { seed, property };
+      return { seed, property, tried };
     }
   }
   assert.fail(
@@ -25,13 +35,13 @@ function hunt({ name, violates }: Mutation) {
 }
 
 Deno.test("the simulator finds every deliberate bug, where it finds nothing in the shipping core", async (t) => {
-  for (const mutation of mutants()) {
+  for (const mutation of MUTATIONS) {
     await t.step(mutation.name, () => {
       const begin_ms = performance.now();
-      const { seed, property } = hunt(mutation);
+      const { seed, property, tried } = hunt(mutation);
       const took_s = (performance.now() - begin_ms) / 1000;
       console.log(
-        `${mutation.name}: found by seed ${seed} after ${seed} seeds, ${
+        `${mutation.name}: found by seed ${seed}, the ${tried}. tried, ${
           took_s.toFixed(1)
         } s, ${property}`,
       );
@@ -53,7 +63,7 @@ Deno.test("the mutated build without a mutation does what the shipping core does
 });
 
 Deno.test("mutations are many, and each has a name of its own, a reason, and something that it violates", () => {
-  const all = mutants();
+  const all = MUTATIONS;
   assert(all.length >= MUTATIONS_LEAST, `${all.length} mutations`);
   assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
   for (const { name, why, violates, edits } of all) {
