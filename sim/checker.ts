@@ -23,12 +23,15 @@ import {
   HEADER_SENDER_ROLE,
   HEADER_TYPE,
   HEARTBEAT_DECIDED,
+  HI_DELIVERED,
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
+  LEARNED_TRIMMED,
   LINK_BYTES,
   Message,
   OK_DECIDED,
+  OK_TRIMMED,
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_END,
@@ -39,6 +42,7 @@ import {
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
+  Record as RecordKind,
   REJECT_DECIDED,
   Role,
   RUN_BYTES,
@@ -54,12 +58,15 @@ import {
   u64,
   type Value,
   valueKey,
+  valuesOf,
 } from "./chosen.ts";
 import { JournalModel } from "./journal_model.ts";
-import type { NodeWatch, SimNode } from "./node.ts";
+import { type NodeWatch, type SimNode, valueOf } from "./node.ts";
+import { RegistryModel } from "./registry_model.ts";
 import { Violation } from "./violation.ts";
 
 const text = new TextDecoder();
+const NOTHING = new Uint8Array();
 
 /** An accepted instance that a frame told of. */
 interface Entry {
@@ -81,12 +88,17 @@ interface Learner {
 export class Checker implements NodeWatch {
   readonly chosen: Chosen;
   /** Values submitted, by their key. */
-  readonly submittedValues = new Set<number>();
+  readonly submittedValues = new Map<number, string>();
   readonly answeredValues = new Set<number>();
   readonly #acceptors: readonly number[];
   readonly #models = new Map<number, AcceptorModel>();
   readonly #journals = new Map<SimNode, JournalModel>();
   readonly #learners = new Map<SimNode, Learner>();
+  readonly #registries = new Map<SimNode, RegistryModel>();
+  /** What learners told the acceptor whose turn is under way. */
+  readonly #heard: (() => void)[] = [];
+  /** Acceptances given to storage in the turn under way. */
+  readonly #stored: Entry[] = [];
   /** Claims of the turn under way; they are looked at when all its frames are out. */
   #decidedClaim = 0;
   readonly #decidedEntries: Entry[] = [];
@@ -102,24 +114,47 @@ export class Checker implements NodeWatch {
   }
 
   /** `node` sent a frame, or was killed when it was about to. */
-  sent(node: SimNode, frame: Uint8Array): void {
-    const view = new DataView(
-      frame.buffer,
-      frame.byteOffset + LINK_BYTES,
-      frame.length - LINK_BYTES,
-    );
+  sent(node: SimNode, frame: Uint8Array, now_us: number): void {
+    const view = viewOf(frame);
     if (view.byteLength < HEADER_BYTES) {
       throw new Violation("frames", `${node.name} sent a cut frame`);
     }
     if (view.getUint8(HEADER_SENDER_ROLE) === Role.acceptor) {
-      this.#sentByAcceptor(node, view);
+      this.#sentByAcceptor(node, view, now_us);
     } else {
       this.#sentByOther(view);
     }
   }
 
-  submitted(_: SimNode, client: number, sequence: number): void {
-    this.submittedValues.add(valueKey(client, sequence));
+  submitted(node: SimNode, client: number, sequence: number): void {
+    const value = valueOf(client, sequence, node.spec.padBytes);
+    this.submittedValues.set(valueKey(client, sequence), value);
+  }
+
+  /** A frame that nothing happened to was taken in by `node`. */
+  received(node: SimNode, frame: Uint8Array, now_us: number): void {
+    const view = viewOf(frame);
+    if ((node.options.roles & Role.acceptor) === 0) return;
+    if (view.getUint8(HEADER_SENDER_ROLE) !== Role.learner) return;
+    const incarnation = view.getUint32(HEADER_INCARNATION, true);
+    const registry = this.#registry(node);
+    // What it answers in this turn it may have said before it came to this frame, or after.
+    switch (view.getUint8(HEADER_TYPE)) {
+      case Message.hi: {
+        const delivered = u64(view, HI_DELIVERED);
+        registry.relax(incarnation, delivered);
+        this.#heard.push(() => registry.hi(incarnation, delivered, now_us));
+        break;
+      }
+      case Message.bye:
+        registry.relax(incarnation, 0);
+        this.#heard.push(() => registry.relax(incarnation, 0));
+    }
+  }
+
+  /** From now on nobody knows which learners are registered with this acceptor. */
+  loseSightOfLearners(node: SimNode): void {
+    this.#registry(node).blind = true;
   }
 
   answered(node: SimNode, client: number, sequence: number): void {
@@ -147,6 +182,15 @@ export class Checker implements NodeWatch {
 
   appended(node: SimNode, number: number, record: CoreRecord): void {
     this.#journal(node).append(number, record);
+    if (record.kind !== RecordKind.accept) return;
+    const { instance, ballot, batch } = record;
+    // The 2A of a replica leaves after its record was given to storage.
+    this.#stored.push({
+      instance,
+      ballot: Number(ballot),
+      decided: false,
+      batch: batch.slice(),
+    });
   }
 
   recovered(node: SimNode, record: CoreRecord): void {
@@ -167,6 +211,10 @@ export class Checker implements NodeWatch {
       );
     }
     this.#decidedClaim = 0;
+    for (const hear of this.#heard.splice(0)) hear();
+    for (const entry of this.#stored.splice(0)) {
+      this.#mustBeProposed(node, entry);
+    }
     for (const { instance, ballot, batch } of this.#decidedEntries.splice(0)) {
       const chosen = this.chosen.batch(instance);
       if (chosen !== undefined && sameBytes(chosen, batch)) continue;
@@ -194,17 +242,12 @@ export class Checker implements NodeWatch {
   }
 
   #mustBeSubmitted({ instance, client, sequence, bytes }: Value): void {
-    const key = `${client}/${sequence}`;
     const content = text.decode(bytes.slice());
-    if (
-      this.submittedValues.has(valueKey(client, sequence)) &&
-      content.startsWith(key)
-    ) {
-      return;
-    }
+    const submitted = this.submittedValues.get(valueKey(client, sequence));
+    if (content === submitted) return;
     throw new Violation(
       "integrity",
-      `"${content}" is chosen as ${key} in instance ${instance}; nobody submitted that`,
+      `"${content}" is chosen as ${client}/${sequence} in instance ${instance}; nobody submitted that`,
     );
   }
 
@@ -216,7 +259,7 @@ export class Checker implements NodeWatch {
     return journal;
   }
 
-  #sentByAcceptor(node: SimNode, view: DataView): void {
+  #sentByAcceptor(node: SimNode, view: DataView, now_us: number): void {
     const ballot = u64(view, HEADER_BALLOT);
     const journal = node.options.persistent ? this.#journal(node) : undefined;
     switch (view.getUint8(HEADER_TYPE)) {
@@ -230,11 +273,15 @@ export class Checker implements NodeWatch {
         this.#model(node, view);
         this.#claim(u64(view, REJECT_DECIDED));
         return journal?.revealPromise(ballot);
+      case Message.hi:
+        return this.#claim(u64(view, HI_DELIVERED));
       case Message.ok:
-        return this.#claim(u64(view, OK_DECIDED));
+        this.#claim(u64(view, OK_DECIDED));
+        return this.#trimmed(node, u64(view, OK_TRIMMED), now_us);
       case Message.learned:
         this.#model(node, view);
         this.#claim(u64(view, LEARNED_DECIDED));
+        this.#trimmed(node, u64(view, LEARNED_TRIMMED), now_us);
         this.#entries(node, view, LEARNED_BYTES, LEARNED_ENTRIES, journal);
     }
   }
@@ -259,6 +306,21 @@ export class Checker implements NodeWatch {
           this.#answers.push([u64(view, at), sequence]);
         }
     }
+  }
+
+  /** What is trimmed is decided, and no learner that the acceptor knows of still needs it. */
+  #trimmed(node: SimNode, trimmed: number, now_us: number): void {
+    this.#claim(trimmed);
+    this.#registry(node).trim(trimmed, now_us);
+  }
+
+  #registry(node: SimNode): RegistryModel {
+    let registry = this.#registries.get(node);
+    if (registry === undefined) {
+      registry = new RegistryModel(node.name);
+      this.#registries.set(node, registry);
+    }
+    return registry;
   }
 
   #claim(decided: number): void {
@@ -386,21 +448,23 @@ export class Checker implements NodeWatch {
     );
   }
 
-  /** Any other learner delivers chosen values in order, none twice. */
+  /** Any other learner delivers chosen values in order, none twice, and leaves none out once it began. */
   #comparePlace(node: SimNode, delivery: Delivery, learner: Learner): void {
     const { instance, index, client, sequence } = delivery;
-    const batch = this.chosen.batch(instance);
-    const value = batch === undefined
-      ? undefined
-      : batchText(batch).split(",")[index];
-    if (value !== `${client}/${sequence}`) {
+    const batch = this.chosen.batch(instance) ?? NOTHING;
+    const value = valuesOf(instance, batch)[index];
+    if (
+      value === undefined || BigInt(value.client) !== client ||
+      value.sequence !== sequence || !sameBytes(value.bytes, delivery.value)
+    ) {
       throw new Violation(
         "agreement",
         `${node.name} delivered ${client}/${sequence} as value ${index} of instance ${instance}, where ${
-          value ?? "nothing"
+          batchText(batch)
         } is chosen`,
       );
     }
+    if (learner.seen.size > 0) this.#mustBeNext(node, delivery, learner);
     const key = valueKey(Number(client), sequence);
     if (learner.seen.has(key)) {
       throw new Violation(
@@ -421,6 +485,27 @@ export class Checker implements NodeWatch {
     learner.instance = instance;
     learner.index = index;
   }
+
+  /** Between the last value and this one stands nothing but what came before. */
+  #mustBeNext(node: SimNode, delivery: Delivery, learner: Learner): void {
+    for (let i = learner.instance; i <= delivery.instance; i++) {
+      for (const value of valuesOf(i, this.chosen.batch(i) ?? NOTHING)) {
+        if (i === learner.instance && value.index <= learner.index) continue;
+        if (i === delivery.instance && value.index >= delivery.index) return;
+        const { client, sequence } = value;
+        if (learner.seen.has(valueKey(client, sequence))) continue;
+        throw new Violation(
+          "agreement",
+          `${node.name} left out ${client}/${sequence} of instance ${i}`,
+        );
+      }
+    }
+  }
+}
+
+function viewOf(frame: Uint8Array): DataView {
+  const bytes = Math.max(0, frame.length - LINK_BYTES);
+  return new DataView(frame.buffer, frame.byteOffset + LINK_BYTES, bytes);
 }
 
 function bytesOf(view: DataView, at: number, bytes: number): Uint8Array {

@@ -55,7 +55,12 @@ interface FrameUnderWay {
 /** Sees what becomes of frames, which are numbered from 1 as they are sent. */
 export interface NetworkWatch {
   sent?(from: MockNic, bytes: Uint8Array, frame: number): void;
-  received?(to: MockNic, frame: number, fate: Fate | undefined): void;
+  received?(
+    to: MockNic,
+    frame: number,
+    fate: Fate | undefined,
+    bytes: Uint8Array,
+  ): void;
   lost?(to: MockNic, frame: number, fate: Fate): void;
   /** Two copies are under way, or an old frame is again. */
   repeated?(to: MockNic, frame: number, how: "duplicated" | "replayed"): void;
@@ -264,7 +269,7 @@ export class MockNic implements Nic {
       this.#queue[taken].due_us <= now
     ) {
       const { bytes, frame, fate } = this.#queue[taken++];
-      this.#port.watch()?.received?.(this, frame, fate);
+      this.#port.watch()?.received?.(this, frame, fate, bytes);
       if (bytes.length > rxSlotBytes - SLOT_OFFSET) {
         this.#stats.truncated++;
         continue;

@@ -8,6 +8,7 @@ import type {
 import {
   Counter,
   Event,
+  Gauge,
   HEADER_CHECKSUM,
   LINK_BYTES,
   Record as RecordKind,
@@ -38,8 +39,8 @@ import { cutsText, isCalm, weatherText } from "./plan_text.ts";
 import { type Property, Violation } from "./violation.ts";
 
 /** Longest that a healed cluster may take to decide and deliver everything, virtual µs. */
-export const LIVENESS_US = 60_000_000;
-/** Most turns of a run: nodes that are as busy as that only keep each other busy. */
+const LIVENESS_US = 60_000_000;
+/** Most turns for that: nodes that are as busy as that only keep each other busy. */
 const TURNS_MAX = 1_500_000;
 
 /** What came of a run. */
@@ -168,7 +169,7 @@ class Run implements NodeWatch {
     this.#cluster = new SimCluster(plan.seed, { build, watch: this });
     this.#cluster.network.watch = {
       sent: (from, bytes, frame) => this.#sent(from, bytes, frame),
-      received: (to, frame, fate) => this.#received(to, frame, fate),
+      received: (...taken) => this.#received(...taken),
       lost: (to, frame, fate) => {
         this.#count(fate);
         watch.lost?.(this.#cluster.owner(to), frame, fate);
@@ -255,7 +256,7 @@ class Run implements NodeWatch {
 
   unsent(node: SimNode, frame: Uint8Array): void {
     // What an acceptor accepted counts, whether or not anybody hears of it.
-    this.#checker.sent(node, frame);
+    this.#checker.sent(node, frame, this.#cluster.now_us);
   }
 
   turned(node: SimNode): void {
@@ -268,7 +269,7 @@ class Run implements NodeWatch {
     const node = this.#cluster.owner(from);
     this.#frames++;
     this.#watch.sent?.(node, bytes, frame);
-    this.#checker.sent(node, bytes);
+    this.#checker.sent(node, bytes, this.#cluster.now_us);
     // The frame's own checksum stands for all of it.
     const at = LINK_BYTES + HEADER_CHECKSUM;
     this.#mix(
@@ -278,9 +279,21 @@ class Run implements NodeWatch {
     );
   }
 
-  #received(to: MockNic, frame: number, fate: Fate | undefined): void {
-    if (fate !== undefined) this.#count(fate);
-    this.#watch.received?.(this.#cluster.owner(to), frame, fate);
+  #received(
+    to: MockNic,
+    frame: number,
+    fate: Fate | undefined,
+    bytes: Uint8Array,
+  ): void {
+    const node = this.#cluster.owner(to);
+    if (fate === undefined) {
+      this.#checker.received(node, bytes, this.#cluster.now_us);
+    } else {
+      this.#count(fate);
+      // Its link header, which no checksum covers, may be all that is damaged.
+      this.#checker.loseSightOfLearners(node);
+    }
+    this.#watch.received?.(node, frame, fate);
   }
 
   #mix(a: number, b: number): void {
@@ -451,6 +464,7 @@ class Run implements NodeWatch {
       case "jump":
         this.#count("clock jump");
         this.#fault(`its clock jumps by ${event.by_us / 1000} ms`, post.index);
+        this.#checker.loseSightOfLearners(node);
         return node.jump(event.by_us);
       case "unread":
         this.#count("unread deliveries");
@@ -563,19 +577,20 @@ class Run implements NodeWatch {
   #end(): void {
     const cluster = this.#cluster;
     const capable = this.#capable();
+    const { turns } = cluster;
     const limit_us = capable ? LIVENESS_US : 2_000_000;
     cluster.run(
       limit_us,
-      () => cluster.turns > TURNS_MAX || this.#finished(),
+      () => cluster.turns - turns > TURNS_MAX || this.#finished(),
     );
     this.#ended = this.#finished();
     if (capable && !this.#ended) {
       const passed_us = cluster.now_us - this.#plan.heal_us;
       throw new Violation(
         "liveness",
-        `not finished ${
-          (passed_us / 1e6).toFixed(1)
-        } virtual seconds and ${cluster.turns} turns after everything healed: ${this.#unfinished()}`,
+        `not finished ${(passed_us / 1e6).toFixed(1)} virtual seconds and ${
+          cluster.turns - turns
+        } turns after everything healed: ${this.#unfinished()}`,
       );
     }
     this.#checkMemory();
@@ -617,9 +632,11 @@ class Run implements NodeWatch {
       const { roles, clients, from } = node.options;
       if ((roles & Role.client) !== 0) {
         if (node.acknowledged.size < node.values * clients) return false;
-      } else if ((roles & Role.learner) !== 0 && from === 1n) {
-        const given = this.#checker.deliveredBy(node);
-        if (given < chosen.deliveries.length && !isBehind(node)) return false;
+      } else if ((roles & Role.learner) !== 0 && !isBehind(node)) {
+        const complete = from === 1n
+          ? this.#checker.deliveredBy(node) === chosen.deliveries.length
+          : node.gauge(Gauge.delivered) >= chosen.prefix;
+        if (!complete) return false;
       }
     }
     for (const key of this.#checker.answeredValues) {

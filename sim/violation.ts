@@ -7,6 +7,7 @@ export type Property =
   | "proposal"
   | "durability"
   | "watermark"
+  | "trim"
   | "integrity"
   | "order"
   | "duplicates"

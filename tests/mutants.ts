@@ -838,6 +838,17 @@ const PROGRESS: readonly Mutation[] = [
     }],
   },
   {
+    name: "trimmed without asking the learners",
+    why:
+      "An acceptor gives up what is decided though a registered learner has not delivered it, so that nobody may be left to bring it.",
+    violates: ["trim"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "registryLowest(logLow, decided)",
+      replace: "decided",
+    }],
+  },
+  {
     name: "learner behind keeps its hold on the log",
     why:
       "A learner that needs what all have trimmed registers as before, so acceptors keep for it what they have until their logs are full.",

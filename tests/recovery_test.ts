@@ -163,6 +163,30 @@ Deno.test("instances that were trimmed before are still so, and count as decided
   assert(Number(decided) >= trimmed() && start >= decided);
 });
 
+Deno.test("records of one step hold what was accepted, though the log has no room for all of it", () => {
+  const { rig } = new Acceptor({ mtu: 9000, logBytes: 1 << 20 });
+  rig.feed();
+  rig.wait(100_000);
+  const burst = [FIRST, SECOND].flatMap((ballot, i) =>
+    Array.from(
+      { length: 100 },
+      (_, n) => accept(ballot, n + 1, "ab"[i].repeat(8000)),
+    )
+  );
+  rig.feed(...burst);
+  const { core } = rig;
+  let accepts = 0;
+  for (let i = 0; i < core.recordCount; i++) {
+    const { kind, ballot, batch } = core.record(i);
+    if (kind !== Record.accept) continue;
+    accepts++;
+    const [byte] = batch.slice(100);
+    const letter = String.fromCharCode(byte);
+    assert.equal(letter, ballot === FIRST ? "a" : "b", `record ${i}`);
+  }
+  assert(accepts >= 100);
+});
+
 Deno.test("a record that cannot be the acceptor's is refused", () => {
   const { core } = new Rig(ACCEPTOR);
   const record = {

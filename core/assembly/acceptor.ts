@@ -83,7 +83,7 @@ import {
   outboxRoom,
   sourceAddress,
 } from "./outbox";
-import { appendRecord, recordsLowest, recoveryAt } from "./records";
+import { appendRecord, recoveryAt } from "./records";
 import {
   registryBye,
   registryExpire,
@@ -119,7 +119,7 @@ const HI_PERIOD_US: u64 = 500_000;
 const UNCONFIRMED_NOTE_US: u64 = 2_000_000;
 const EXPIRE_PERIOD_US: u64 = 100_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
-/** Progress of the decided watermark that storage may miss. */
+/** Progress of the decided watermark that storage may miss at most; less, where so much would not fit the log. */
 const DECIDED_RECORD_INSTANCES: u64 = 64;
 const NEVER: u64 = u64.MAX_VALUE;
 
@@ -148,6 +148,8 @@ let unconfirmedNoteAt_us: u64 = 0;
 let confirmedRecorded: bool = false;
 /** The decided watermark in stable storage. */
 let decidedRecorded: u64 = 1;
+/** Progress after which it is stored again: instances of an eighth of the log, whatever their size. */
+let decidedRecordInstances: u64 = 0;
 let hiAt_us: u64 = 0;
 
 export function acceptorInit(now_us: u64): void {
@@ -157,7 +159,9 @@ export function acceptorInit(now_us: u64): void {
   assert(own >= 0, "this acceptor is not configured");
   const others = ((1 << acceptorCount) - 1) & ~(1 << own);
   unconfirmed = settingU32(Setting.newCluster) != 0 ? 0 : others;
-  logInit(settingU32(Setting.logBytes));
+  const logBytes = settingU32(Setting.logBytes);
+  logInit(logBytes);
+  decidedRecordInstances = max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)));
   registryInit();
   voteRangesMax = (mtu - RANGES_BYTES) / RANGE_BYTES;
   voteRanges = arenaTake(<usize>voteRangesMax * RANGE_BYTES);
@@ -388,9 +392,9 @@ function promise(ballot: u64, proposer: u32): bool {
   return true;
 }
 
-/** Instances below may be taken from the log: decided, delivered by every registered learner, and in storage. */
+/** Instances below may be taken from the log: decided, and delivered by every registered learner. */
 function trimLimit(): u64 {
-  return min(registryLowest(logLow, decided), recordsLowest);
+  return registryLowest(logLow, decided);
 }
 
 /** The leader of `ballot` says that all instances below `to` are decided: with its own values, where it proposed any. */
@@ -418,7 +422,7 @@ function learnDecided(ballot: u64, to: u64): void {
 function recordDecided(accepted: u64): void {
   const behind = decided - decidedRecorded;
   const reach = accepted - decidedRecorded;
-  if (behind < DECIDED_RECORD_INSTANCES && (behind == 0 || reach < WINDOW_INSTANCES - 1)) return;
+  if (behind < decidedRecordInstances && (behind == 0 || reach < WINDOW_INSTANCES - 1)) return;
   decidedRecorded = decided;
   appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);
 }

@@ -12,7 +12,6 @@
 import {
   ACCEPT_DECIDED,
   Counter,
-  HEADER_INCARNATION,
   HEADER_RECEIVER_ROLES,
   HEADER_SENDER_ID,
   HEADER_SENDER_ROLE,
@@ -254,8 +253,7 @@ function dispatch(p: usize, now: u64): void {
   const senderId = <u32>load<u16>(p, HEADER_SENDER_ID);
   const address = sourceAddress(p);
   if (senderRole == Role.acceptor) {
-    const incarnation = load<u32>(p, HEADER_INCARNATION);
-    if (!hearAcceptor(acceptorIndex(senderId), senderId, incarnation, address, now)) return;
+    if (!hearAcceptor(acceptorIndex(senderId), p, address, now)) return;
   } else if (senderRole == Role.proposer) {
     hearProposer(proposerIndex(senderId), address, now);
   }

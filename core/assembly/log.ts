@@ -10,6 +10,7 @@
  *   index:  low  ->| ballot, pointer, bytes | ballot, pointer, bytes | ... |<- high
  */
 import { arenaTake } from "./arena";
+import { recordsLowest } from "./records";
 
 const COPY_HEADER: usize = 16;
 
@@ -57,7 +58,7 @@ export function logGet(instance: u64): Accepted | null {
 
 /**
  * Stores an accepted batch. Takes space from instances below `limit` when it must. False when that
- * is not enough: then nothing has changed.
+ * is not enough: then nothing was stored, though some space may have been taken back.
  */
 export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, values: u32, limit: u64): bool {
   assert(instance >= logLow, "instance was trimmed");
@@ -146,6 +147,8 @@ function reclaim(limit: u64): bool {
   const at = ring + tail;
   const instance = load<u64>(at);
   const bytes = <usize>load<u32>(at, 8);
+  // Storage has not taken the record that speaks of it, be the copy dead or alive.
+  if (instance >= recordsLowest) return false;
   if (instance >= logLow) {
     const slot = slotOf(instance);
     const live = slot.instance == instance && slot.batch == at + COPY_HEADER;

@@ -15,6 +15,9 @@ import {
   FORGOT_KNOWN,
   FORGOT_REFUSED,
   Gauge,
+  HEADER_INCARNATION,
+  HEADER_SENDER_ID,
+  HEADER_TYPE,
   Message,
   PROPOSERS_MAX,
   Role,
@@ -62,9 +65,12 @@ export function presetAddress(role: u32, index: i32, address: u64): void {
 
 /**
  * Takes note of a frame from an acceptor. False when it must not count as that acceptor's: another
- * incarnation was heard before, and the sender is told so.
+ * incarnation was heard before, and the sender is told so; but not in answer to `forgot`, since two
+ * acceptors that both forgot would answer each other for ever.
  */
-export function hearAcceptor(index: i32, id: u32, incarnation: u32, address: u64, now_us: u64): bool {
+export function hearAcceptor(index: i32, p: usize, address: u64, now_us: u64): bool {
+  const id = <u32>load<u16>(p, HEADER_SENDER_ID);
+  const incarnation = load<u32>(p, HEADER_INCARNATION);
   const peer = acceptor(index);
   if (peer.incarnation == 0) peer.incarnation = incarnation;
   if (peer.incarnation != incarnation) {
@@ -73,7 +79,9 @@ export function hearAcceptor(index: i32, id: u32, incarnation: u32, address: u64
       peer.forgot = true;
       note(Event.acceptorForgot, id, incarnation);
     }
-    sendForgot(id, peer.incarnation, incarnation, address);
+    if (load<u8>(p, HEADER_TYPE) != Message.forgot) {
+      sendForgot(id, peer.incarnation, incarnation, address);
+    }
     return false;
   }
   peer.address = address;
