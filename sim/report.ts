@@ -58,7 +58,11 @@ export class ProgressLine {
     const line = `${number(totals.seeds)}${of} seeds, ${
       number(rate * 1000)
     } seeds/s, ${hours(totals.virtual_us)}, ${
-      violations === 0 ? "no violation" : `${violations} VIOLATIONS`
+      violations === 0
+        ? "no violation"
+        : `${violations} VIOLATIONS (the last: seed ${
+          totals.failures[violations - 1].seed
+        })`
     }, ${clock(left_ms)} left`;
     this.#err(this.#terminal ? `\r\x1b[K${line}` : `${line}\n`);
   }
@@ -128,7 +132,7 @@ function headLines(totals: Totals, { first, seconds, threads }: RunFacts) {
     (open > 0
       ? `, and had not to be in ${
         number(open)
-      }, where too few acceptors kept their memory`
+      }, where too few acceptors kept their memory or nobody could lead`
       : ""),
     `topologies: ${counts(totals.topologies)}`,
     `faults: ${counts(totals.faults)}`,

@@ -61,7 +61,7 @@ export interface Result {
   readonly decided: number;
   /** How often each kind of fault happened. */
   readonly faults: Readonly<Record<string, number>>;
-  /** All had to end well, and did; otherwise too few acceptors kept their memory. */
+  /** Everything was decided and delivered in the end; otherwise it had not to be, or the run failed. */
   readonly ended: boolean;
   /** Of everything that happened, in order: equal runs have equal ones. */
   readonly hash: string;

@@ -14,7 +14,7 @@ export interface Failure {
 /** Sums over runs. Plain data: threads hand them over. */
 export interface Totals {
   seeds: number;
-  /** Runs in which all had to be decided in the end, and was. */
+  /** Runs in which everything was decided and delivered in the end. */
   ended: number;
   turns: number;
   frames: number;

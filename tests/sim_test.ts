@@ -102,17 +102,34 @@ Deno.test("what cannot be run is a clear error", () =>
     const duel = JSON.parse(Deno.readTextFileSync(
       new URL("../docs/plans/duel.json", import.meta.url),
     ));
-    duel.events[0].cuts.push([0, 99]);
-    Deno.writeTextFileSync(`${folder}/far.json`, JSON.stringify(duel));
+    const spoilt = (name: string, spoil: (plan: typeof duel) => void) => {
+      const plan = structuredClone(duel);
+      spoil(plan);
+      Deno.writeTextFileSync(`${folder}/${name}.json`, JSON.stringify(plan));
+    };
+    spoilt("far", (plan) => plan.events[0].cuts.push([0, 99]));
+    spoilt("kind", (plan) => plan.events[0].kind = "earthquake");
+    spoilt("leader", (plan) => delete plan.nodes[0].leader);
+    spoilt("loss", (plan) => plan.weather.loss = "much");
+    spoilt("lists", (plan) => plan.events = {});
+    spoilt("client", (plan) => delete plan.nodes[6].client);
     const cases = [
       ["--seeds 3 --trace", /--trace shows one run/],
       ["--seeds 3 --html x.html", /--html shows one run/],
       ["--seed 4294967296", /--seed 4294967296 is too large/],
       ["--seed 4294967290 --seeds 10", /go beyond 4294967295/],
       ["--plan none.json", /cannot read none\.json/],
-      ["--plan empty.json", /empty\.json is no plan.*"seed"/],
+      [
+        "--plan empty.json",
+        /empty\.json is no plan.*: seed should be a whole number/,
+      ],
       ["--plan text.json", /text\.json is no plan/],
       ["--plan far.json", /far\.json is no plan.*names node 99/],
+      ["--plan kind.json", /events\[0\]\.kind should be one of crash, /],
+      ["--plan leader.json", /nodes\[0\]\.leader should be a whole number/],
+      ["--plan loss.json", /weather\.loss should be a number from 0 to 1/],
+      ["--plan lists.json", /events should be a list/],
+      ["--plan client.json", /node with id 8 should have "client"/],
       ["--seed 1 --plan empty.json", /--plan/],
       ["--topology ring", /expected replicas, roles or mixed/],
     ] as const;
