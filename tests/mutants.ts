@@ -835,6 +835,32 @@ const PROGRESS: readonly Mutation[] = [
       file: "log.ts",
       find: "memory.compare(kept.batch, batch, bytes) == 0",
       replace: "false",
+    }, {
+      file: "acceptor.ts",
+      find: "max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)))",
+      replace: "DECIDED_RECORD_INSTANCES",
+    }],
+  },
+  {
+    name: "stored watermark lags behind by more than the log holds",
+    why:
+      "After a restart so many instances count as undecided that the log has no room to decide them again.",
+    violates: ["liveness"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)))",
+      replace: "DECIDED_RECORD_INSTANCES",
+    }],
+  },
+  {
+    name: "forgot in answer to forgot",
+    why:
+      "Two acceptors that both forgot tell each other so for ever, as fast as the network allows.",
+    violates: ["liveness"],
+    edits: [{
+      file: "peers.ts",
+      find: "load<u8>(p, HEADER_TYPE) != Message.forgot",
+      replace: "true",
     }],
   },
   {
