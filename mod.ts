@@ -1,4 +1,4 @@
-/** kpaxos as a library: run nodes, check runs, or drive the core yourself. */
+/** kpaxos as a library: run nodes, check runs, simulate clusters, or drive the core yourself. */
 export { Core, valueBytesFit } from "./core/core.ts";
 export type {
   CoreEvent,
@@ -16,6 +16,11 @@ export { Node } from "./roles/node.ts";
 export type { NodeParts, Sink, Workload } from "./roles/node.ts";
 export { runNode } from "./roles/run.ts";
 export type { NodeOptions } from "./roles/options.ts";
+export { drawPlan } from "./sim/draw.ts";
+export type { Plan, PlanEvent, PlanNode } from "./sim/plan.ts";
+export { simulate } from "./sim/simulate.ts";
+export type { Result, RunOptions, RunWatch } from "./sim/simulate.ts";
+export type { Property } from "./sim/violation.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export { StorageError } from "./storage/storage.ts";
 export type { Records, Storage } from "./storage/storage.ts";
