@@ -89,7 +89,7 @@ export class SimCluster {
    * @param disk What it keeps its records on; a persistent node without one gets a new one.
    * @throws {StorageError} if what the disk holds is damaged. No node runs then.
    */
-  add(spec: NodeSpec, place = this.#places, disk?: Disk): SimNode {
+  add(spec: NodeSpec, place: number = this.#places, disk?: Disk): SimNode {
     const incarnation = 0x10000 + ++this.#incarnations;
     const options: CoreOptions = {
       ...OPTIONS,

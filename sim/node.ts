@@ -114,7 +114,7 @@ export class SimNode {
   readonly disk?: Disk;
   readonly delivered: Delivered[] = [];
   /** Answered values: client and sequence as `client/sequence`. */
-  readonly acknowledged = new Set<string>();
+  readonly acknowledged: Set<string> = new Set();
   readonly events: CoreEvent[] = [];
   /** Bytes of memory after `init`; they never change. */
   readonly memoryBytes: number;
