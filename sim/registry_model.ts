@@ -8,7 +8,10 @@ import { Violation } from "./violation.ts";
 const REGISTERED_US = 500_000;
 
 interface Registration {
+  /** The most that it ever said to have delivered. */
   delivered: number;
+  /** What it said since it may last have been taken for gone: an old frame may have registered it anew. */
+  least: number;
   heard_us: number;
   /** The acceptor still had what it needs when it was heard first; undefined: that is not known yet. */
   served?: boolean;
@@ -31,10 +34,15 @@ export class RegistryModel {
     if (delivered === 0) return;
     const known = this.#learners.get(incarnation);
     if (known === undefined) {
-      this.#learners.set(incarnation, { delivered, heard_us: now_us });
+      const least = delivered;
+      this.#learners.set(incarnation, { delivered, least, heard_us: now_us });
     } else {
       // Between the two it may have been taken for gone.
-      if (now_us - known.heard_us > REGISTERED_US) known.served = undefined;
+      if (now_us - known.heard_us > REGISTERED_US) {
+        known.served = undefined;
+        known.least = delivered;
+      }
+      known.least = Math.max(known.least, delivered);
       known.heard_us = now_us;
     }
   }
@@ -53,7 +61,7 @@ export class RegistryModel {
     if (this.blind) return;
     for (const learner of this.#learners.values()) {
       if (now_us - learner.heard_us > REGISTERED_US) continue;
-      learner.served ??= trimmed <= learner.delivered;
+      learner.served ??= trimmed <= learner.least;
       if (!learner.served || trimmed <= learner.delivered) continue;
       throw new Violation(
         "trim",

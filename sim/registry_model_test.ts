@@ -44,3 +44,12 @@ Deno.test("a learner that is gone, has left, or cannot be helped holds nothing b
   late.trim(8, 1);
   late.trim(9, 2);
 });
+
+Deno.test("an old hi that comes long after may have registered a learner far below what it delivered", () => {
+  const model = new RegistryModel("acceptor 1");
+  model.hi(7, 50, 0);
+  model.trim(40, 1);
+  model.hi(7, 1, 2_000_000);
+  model.trim(40, 2_000_001);
+  model.trim(60, 2_000_002);
+});
