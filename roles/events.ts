@@ -10,7 +10,9 @@ export interface Entry {
   fields: Record<string, string | number>;
 }
 
-function ballot(value: bigint): string {
+/** A ballot as ROUND.PROPOSER. */
+export function ballotText(ballot: bigint | number): string {
+  const value = BigInt(ballot);
   const id = value & ((1n << BigInt(BALLOT_ID_BITS)) - 1n);
   return `${value >> BigInt(BALLOT_ID_BITS)}.${id}`;
 }
@@ -29,19 +31,19 @@ export function describe(
       return {
         level: "info",
         message: "leading",
-        fields: { ballot: ballot(large) },
+        fields: { ballot: ballotText(large) },
       };
     case Event.preparing:
       return {
         level: "debug",
         message: "preparing",
-        fields: { ballot: ballot(large) },
+        fields: { ballot: ballotText(large) },
       };
     case Event.preempted:
       return {
         level: "info",
         message: "preempted by a higher ballot; stepping down",
-        fields: { ballot: ballot(large) },
+        fields: { ballot: ballotText(large) },
       };
     case Event.acceptorForgot:
       return {
@@ -87,7 +89,7 @@ export function describe(
       return {
         level: "info",
         message: `proposer ${small} leads`,
-        fields: { ballot: ballot(large) },
+        fields: { ballot: ballotText(large) },
       };
     case Event.muted:
       return {

@@ -72,12 +72,6 @@ export class Node {
     return this.#down;
   }
 
-  /** Hands the core what storage kept of an earlier incarnation; before the first turn. */
-  recover(): void {
-    const { core, storage } = this.#parts;
-    storage.recover((record) => core.recover(record));
-  }
-
   /** One revolution but for the wait. Returns true when there is more to do at once. */
   turn(): boolean {
     const { nic, workload, core, now } = this.#parts;

@@ -5,7 +5,7 @@
  * acceptor accepted there, or ever will. So a vote below B that the promise does not report breaks it,
  * whichever of the two is sent first: frames of one step may leave in any order.
  */
-import { ballotText } from "./chosen.ts";
+import { ballotText } from "../roles/events.ts";
 import { Violation } from "./violation.ts";
 
 /** One page of a promise (1B). */

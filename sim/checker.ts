@@ -48,9 +48,9 @@ import {
   RUN_BYTES,
   RUN_SEQUENCE,
 } from "../core/layout.ts";
+import { ballotText } from "../roles/events.ts";
 import { AcceptorModel } from "./acceptor_model.ts";
 import {
-  ballotText,
   batchText,
   Chosen,
   type OnChosen,

@@ -6,6 +6,7 @@
  * every learner must deliver: each client's value where it stands first.
  */
 import { RUN_BYTES, RUN_SEQUENCE, VALUE_HEADER_BYTES } from "../core/layout.ts";
+import { ballotText } from "../roles/events.ts";
 import { Violation } from "./violation.ts";
 
 /** A value of a batch. */
@@ -36,11 +37,6 @@ export type OnChosen = (
 /** One number for a client's value; clients of a simulation stay below 2^20. */
 export function valueKey(client: number, sequence: number): number {
   return client * 2 ** 32 + sequence;
-}
-
-/** ROUND.ID of a ballot. */
-export function ballotText(ballot: number): string {
-  return `${Math.floor(ballot / 65536)}.${ballot % 65536}`;
 }
 
 export class Chosen {
@@ -188,7 +184,11 @@ export function valuesOf(instance: number, batch: Uint8Array): Value[] {
 
 /** A batch as CLIENT/SEQUENCE, joined by commas. */
 export function batchText(batch: Uint8Array): string {
-  const values = valuesOf(0, batch);
+  return valuesText(valuesOf(0, batch));
+}
+
+/** Values as CLIENT/SEQUENCE, joined by commas; none are a no-op. */
+export function valuesText(values: readonly Value[]): string {
   if (values.length === 0) return "no-op";
   return values.map(({ client, sequence }) => `${client}/${sequence}`)
     .join(",");

@@ -1,7 +1,7 @@
 /** What the core notes in a step, in a few words. `roles/events.ts` has the sentences of a node's log. */
 import type { CoreEvent } from "../core/core.ts";
 import { Event } from "../core/layout.ts";
-import { ballotText } from "./message_text.ts";
+import { ballotText } from "../roles/events.ts";
 
 /** An event's words, and how much it matters. */
 export function eventText(

@@ -1,7 +1,7 @@
 /** What a node handed to its storage, and what of that it may reveal: durable before revealed. */
 import type { CoreRecord } from "../core/core.ts";
 import { Record } from "../core/layout.ts";
-import { ballotText } from "./chosen.ts";
+import { ballotText } from "../roles/events.ts";
 import { Violation } from "./violation.ts";
 
 export class JournalModel {

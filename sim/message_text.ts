@@ -1,4 +1,5 @@
 /** What a message says, in the words of the literature. */
+import { ballotText } from "../roles/events.ts";
 import type {
   Body,
   FrameFields,
@@ -21,11 +22,6 @@ export function messageOf(
   names: readonly MessageName[],
 ): MessageName | undefined {
   return names.find((name) => word === name || word === LABELS[name]);
-}
-
-/** ROUND.PROPOSER. */
-export function ballotText(ballot: bigint): string {
-  return `${ballot >> 16n}.${ballot & 0xffffn}`;
 }
 
 /** The values of an instance. */

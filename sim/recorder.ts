@@ -1,11 +1,12 @@
 /** Writes down what happens in a run, event by event, for its trace and its picture. */
 import type { CoreEvent, Delivery } from "../core/core.ts";
-import { ballotText as ballotNumber, type Value } from "./chosen.ts";
+import { ballotText } from "../roles/events.ts";
+import { type Value, valuesText } from "./chosen.ts";
 import type { SimCluster } from "./cluster.ts";
 import { decode } from "./decode.ts";
 import { eventText } from "./event_text.ts";
 import type { Fate, Place, Recording, SimEvent } from "./events.ts";
-import { ballotText, messageText } from "./message_text.ts";
+import { messageText } from "./message_text.ts";
 import { roleNames, type SimNode } from "./node.ts";
 import type { Plan } from "./plan.ts";
 import type { RunWatch } from "./simulate.ts";
@@ -91,13 +92,11 @@ export class Recorder implements RunWatch {
   }
 
   chosen(instance: number, ballot: number, values: readonly Value[]): void {
-    const text = values.length === 0
-      ? "no-op"
-      : values.map(({ client, sequence }) => `${client}/${sequence}`).join(",");
+    const text = valuesText(values);
     this.#note({
       type: "choose",
       instance,
-      ballot: ballotNumber(ballot),
+      ballot: ballotText(ballot),
       text,
     });
   }

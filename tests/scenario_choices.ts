@@ -3,12 +3,8 @@
  * in one ballot ("Paxos Made Simple", 2.1), whether or not any node knows it yet.
  */
 import type { FrameFields, RunFields } from "../sim/decode.ts";
-import {
-  type Accepted,
-  acceptedText,
-  ballotText,
-  batchText,
-} from "../sim/message_text.ts";
+import { ballotText } from "../roles/events.ts";
+import { type Accepted, acceptedText, batchText } from "../sim/message_text.ts";
 
 /** Of the three acceptors of every scenario. */
 const MAJORITY = 2;

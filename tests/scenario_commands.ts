@@ -1,7 +1,8 @@
 /** What each command of a scenario does; `scenarios/README.md` says what it is for. */
 import { Gauge } from "../core/layout.ts";
 import { copyLines, linesOf } from "./scenario_lines.ts";
-import { acceptedText, ballotText, messageOf } from "../sim/message_text.ts";
+import { ballotText } from "../roles/events.ts";
+import { acceptedText, messageOf } from "../sim/message_text.ts";
 import {
   durationOf,
   MESSAGES,

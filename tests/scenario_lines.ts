@@ -2,7 +2,8 @@
 import type { CoreEvent } from "../core/core.ts";
 import { Event } from "../core/layout.ts";
 import type { FrameFields } from "../sim/decode.ts";
-import { ballotText, batchText, messageText } from "../sim/message_text.ts";
+import { ballotText } from "../roles/events.ts";
+import { batchText, messageText } from "../sim/message_text.ts";
 import {
   type Copy,
   type Happening,
