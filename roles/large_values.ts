@@ -1,6 +1,9 @@
 /** Large values on their way: each is cut into chunks, which are submitted as there is room for them. */
 import type { Core } from "../core/core.ts";
 
+/** Chunks of one large value in flight: enough for a fast network, and other values still get their turn. */
+export const CHUNKS_IN_FLIGHT = 64;
+
 /** A large value of one virtual client. */
 interface LargeValue {
   readonly bytes: Uint8Array;
@@ -17,22 +20,26 @@ interface LargeValue {
  */
 export class LargeValues {
   readonly #pieceBytes: number;
+  readonly #chunksMost: number;
   readonly #underWay = new Map<number, LargeValue>();
 
-  /** @param pieceBytes Most bytes of a value that one chunk carries; see `chunkBytesFit`. */
-  constructor(pieceBytes: number) {
+  /**
+   * @param pieceBytes Most bytes of a value that one chunk carries; see `chunkBytesFit`.
+   * @param chunksMost Most chunks of a value that are in flight.
+   */
+  constructor(pieceBytes: number, chunksMost: number = CHUNKS_IN_FLIGHT) {
     this.#pieceBytes = pieceBytes;
+    this.#chunksMost = chunksMost;
+  }
+
+  /** No large value is under way. */
+  get idle(): boolean {
+    return this.#underWay.size === 0;
   }
 
   /** A large value of this virtual client is not decided yet. */
   isBusy(client: number): boolean {
     return this.#underWay.has(client);
-  }
-
-  /** Chunks of this client's large value are still to be submitted. */
-  isSending(client: number): boolean {
-    const large = this.#underWay.get(client);
-    return large !== undefined && large.sent < large.bytes.length;
   }
 
   /** Takes a value, and keeps a copy. The client must have none under way, and `hasLargeRoom`. */
@@ -51,7 +58,6 @@ export class LargeValues {
   /**
    * Submits the next chunks of a client's large value, as far as there is room.
    *
-   * @param most No more chunks than this.
    * @param onSubmit Called with each chunk's sequence number, its piece, and the whole value.
    * @returns How many were submitted.
    */
@@ -59,7 +65,6 @@ export class LargeValues {
     core: Core,
     client: number,
     now_us: number,
-    most = Infinity,
     onSubmit?: (
       sequence: number,
       piece: Uint8Array,
@@ -71,7 +76,10 @@ export class LargeValues {
     const { bytes, chunks } = large;
     let submitted = 0;
     for (
-      let room = Math.min(core.clientRoom(client), most);
+      let room = Math.min(
+        core.clientRoom(client),
+        this.#chunksMost - chunks.size,
+      );
       room > 0 && large.sent < bytes.length;
       room--
     ) {

@@ -91,6 +91,9 @@ export interface NodeParts {
   readonly watch?: NodeWatch;
 }
 
+/** Chunks of a large value in flight: few, so that other values come between them. */
+const CHUNKS_IN_FLIGHT = 2;
+
 /** Ends a turn in its middle. */
 class Killed extends Error {}
 
@@ -186,7 +189,7 @@ export class SimNode {
       });
     this.#made = new Array(options.clients).fill(0);
     this.#answered = new Array(options.clients).fill(0);
-    this.#large = new LargeValues(chunkBytesFit(mtu));
+    this.#large = new LargeValues(chunkBytesFit(mtu), CHUNKS_IN_FLIGHT);
     this.#node = new Node({
       core: this.core,
       nic: this.#killable(),
@@ -433,7 +436,6 @@ export class SimNode {
       core,
       client,
       now_us,
-      1,
       (sequence, piece, whole) => {
         this.#submitted++;
         const value = text.decode(piece);
