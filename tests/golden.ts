@@ -6,9 +6,10 @@ import {
   type MessageName,
   typeOf,
 } from "../sim/decode.ts";
-import { ballotOf, encode, run } from "./encode.ts";
+import { ballotOf, command, encode, run } from "./encode.ts";
 import { fromAcceptor, leading, preparing, promise } from "./leader.ts";
 import { Rig } from "./rig.ts";
+import { verdicts } from "./verdicts.ts";
 
 const bytes = new TextEncoder();
 
@@ -59,6 +60,7 @@ function client(): Rig {
     decided: 1n,
     next: 1n,
   }));
+  rig.feed(verdicts(1000n, { clients: 2 }));
   return rig;
 }
 
@@ -182,6 +184,23 @@ const SCENES: Record<MessageName, () => Uint8Array[]> = {
     rig.wait(1000);
     return rig.feed(...[1, 2].map((id) => promise(id, next)));
   },
+  session: () =>
+    new Rig({ roles: Role.learner, id: 9, incarnation: 0x9999 }).feed(
+      encode(fromProposer(1, ballotOf(1, 1)), {
+        type: "accept",
+        decided: 1n,
+        instance: 1n,
+        batch: [
+          command(1000n),
+          command(1001n, "open", { reserves: true }),
+        ],
+      }),
+      encode(fromProposer(1, ballotOf(1, 1)), {
+        type: "heartbeat",
+        decided: 2n,
+        next: 2n,
+      }),
+    ),
 };
 
 /** The frame of each type. */

@@ -8,7 +8,9 @@ import {
   ACCEPT_VALUES,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  ANSWER_DECIDED,
   BYE_BYTES,
+  COMMAND_RESERVE,
   Counter,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
@@ -62,9 +64,17 @@ import {
   REJOINED_ID,
   Role,
   RUN_BYTES,
+  SESSION_BYTES,
+  SESSION_COUNT,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   SUBMIT_VALUES,
+  Verdict,
+  VERDICT_BYTES,
+  VERDICT_CLIENT,
+  VERDICT_FLAGS,
+  VERDICT_INSTANCE,
+  VERDICT_VERDICT,
   WINDOW_INSTANCES,
   WIRE_VERSION,
 } from "../layout";
@@ -101,6 +111,7 @@ export function frameFault(p: usize, bytes: u32): i32 {
 
   const type = <i32>load<u8>(p, HEADER_TYPE);
   if (type == 0 || <u32>type >= MESSAGE_END) return Counter.badType;
+  if (type > Message.rejoin && type < Message.session) return Counter.badType;
   const senderRole = <u32>load<u8>(p, HEADER_SENDER_ROLE);
   const senderId = <u32>load<u16>(p, HEADER_SENDER_ID);
   if (popcnt(senderRole) != 1 || (senderRole & sendersOf(type)) == 0) return Counter.badSender;
@@ -143,6 +154,8 @@ function sendersOf(type: i32): u32 {
       return Role.learner | Role.client;
     case Message.repair:
       return Role.learner | Role.acceptor;
+    case Message.session:
+      return Role.learner;
     default:
       return Role.proposer | Role.acceptor | Role.learner | Role.client;
   }
@@ -205,6 +218,8 @@ function bodySound(p: usize, type: i32, length: u32): bool {
       return length >= LEARNED_BYTES && decidedSound(load<u64>(p, LEARNED_DECIDED)) &&
         load<u64>(p, LEARNED_TRIMMED) < INSTANCE_MAX &&
         entriesSound(p, LEARNED_BYTES, load<u32>(p, LEARNED_ENTRIES), length, true);
+    case Message.session:
+      return verdictsSound(p, length);
     default:
       return length == FORGOT_BYTES;
   }
@@ -290,10 +305,26 @@ function answerSound(p: usize, length: u32): bool {
   if (length < ANSWER_BYTES) return false;
   const entries = load<u32>(p, ANSWER_COUNT);
   if (entries == 0 || entries > 0xffff || length != ANSWER_BYTES + entries * RUN_BYTES) return false;
+  if (!decidedSound(load<u64>(p, ANSWER_DECIDED))) return false;
   for (let n: u32 = 0; n < entries; n++) {
     const run = p + ANSWER_BYTES + <usize>n * RUN_BYTES;
     if (Run.count(run) == 0 || Run.client(run) == 0 || Run.first(run) == 0) return false;
     if (!Run.countable(Run.first(run), Run.count(run))) return false;
+  }
+  return true;
+}
+
+function verdictsSound(p: usize, length: u32): bool {
+  if (length < SESSION_BYTES) return false;
+  const verdicts = load<u32>(p, SESSION_COUNT);
+  if (verdicts == 0 || verdicts > 0xffff) return false;
+  if (length != SESSION_BYTES + verdicts * VERDICT_BYTES) return false;
+  for (let n: u32 = 0; n < verdicts; n++) {
+    const at = p + SESSION_BYTES + <usize>n * VERDICT_BYTES;
+    const verdict = <i32>load<u32>(at, VERDICT_VERDICT);
+    if (verdict < Verdict.open || verdict > Verdict.full) return false;
+    if (load<u32>(at, VERDICT_FLAGS) > COMMAND_RESERVE) return false;
+    if (load<u64>(at, VERDICT_CLIENT) == 0 || !instanceSound(load<u64>(at, VERDICT_INSTANCE))) return false;
   }
   return true;
 }
