@@ -134,7 +134,10 @@ export const FORGOT_BYTES: u32 = 40;
 export const LEARNED_TRIMMED: u32 = 32;
 export const LEARNED_DECIDED: u32 = 40;
 export const LEARNED_ENTRIES: u32 = 48;
+export const LEARNED_FLAGS: u32 = 52;
 export const LEARNED_BYTES: u32 = 56;
+/** No further frame answers the same repair. */
+export const LEARNED_LAST: u32 = 1;
 
 /**
  * An accepted instance within a promise or learned message; its batch follows, padded to 8. In a
@@ -283,6 +286,10 @@ export enum Setting {
    * The acceptor's frames carry it in place of the incarnation.
    */
   memory,
+  /** An unheard learner holds back trimming for so long. */
+  learnerLease_us,
+  /** An acceptor with a full log waits so long for a learner that does not go on. */
+  learnerPatience_us,
   end,
 }
 
@@ -362,6 +369,11 @@ export enum Gauge {
   records,
   /** First undecided instance, as far as the learner has heard. */
   learnerDecided,
+  /** The acceptor's log: bytes in use and in all, instances kept and the most it can keep. */
+  logFilledBytes,
+  logTotalBytes,
+  logInstances,
+  logInstancesMax,
   end,
 }
 
@@ -389,6 +401,11 @@ export enum Event {
   unconfirmed,
   /** All others confirmed that this acceptor is new: it votes. */
   confirmed,
+  /**
+   * A learner held a full log for too long without going on: nothing is kept for it any more. Small:
+   * its id. Large: the instance at which it stands.
+   */
+  leftBehind,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */

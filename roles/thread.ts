@@ -210,7 +210,7 @@ class NodeThread {
   }
 
   #tell(event: CoreEvent): void {
-    const entry = describe(event, this.#start.options.configuration.acceptors);
+    const entry = describe(event, this.#start.options.configuration);
     this.#post({ type: "log", entry });
     // A replica that is behind still votes; a learner that is behind can only mislead its reader.
     if (
@@ -283,6 +283,8 @@ function coreOptions(start: NodeStart, mtu: number): CoreOptions {
     clientTimeout_us: configuration.clientTimeout_ms * 1000,
     loss: options.loss,
     logBytes: configuration.acceptorLogBytes,
+    learnerLease_us: configuration.learnerLease_ms * 1000,
+    learnerPatience_us: configuration.learnerPatience_ms * 1000,
     from: learner?.from ?? catchUp,
     persistent: false,
     clients: client?.clients ?? 1,

@@ -30,6 +30,8 @@ export function eventText(
       return info(`learner ${small} says goodbye`);
     case Event.learnerGone:
       return warn(`learner ${small} is gone`);
+    case Event.leftBehind:
+      return warn(`leaves learner ${small} behind at instance ${large}`);
     case Event.muted:
       return warn("was told that it has forgotten, and votes no more");
     case Event.unconfirmed:

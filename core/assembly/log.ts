@@ -33,7 +33,8 @@ let ring: usize = 0;
 let ringBytes: usize = 0;
 let head: usize = 0;
 let tail: usize = 0;
-let filled: usize = 0;
+/** Bytes of the ring that copies take, dead ones too. */
+export let logFilled: usize = 0;
 /** Lowest instance that is kept. */
 export let logLow: u64 = 1;
 /** One past the highest instance accepted. */
@@ -47,6 +48,11 @@ export function logInit(bytes: u32): void {
   index = arenaTake(<usize>slots * offsetof<Accepted>());
   ringBytes = bytes & ~7;
   ring = arenaTake(ringBytes);
+}
+
+/** Most instances that the index can hold. */
+export function logSlots(): u64 {
+  return indexMask + 1;
 }
 
 /** What was accepted for an instance; null if nothing, or no longer kept. */
@@ -117,7 +123,7 @@ function take(need: usize, limit: u64): usize {
   // A copy never wraps: what is left at the ring's end is filled with a dead one.
   const rest = ringBytes - head;
   const gap = rest < need ? rest : 0;
-  while (ringBytes - filled < need + gap) {
+  while (ringBytes - logFilled < need + gap) {
     if (!reclaim(limit)) return 0;
   }
   if (gap > 0) {
@@ -125,22 +131,22 @@ function take(need: usize, limit: u64): usize {
       store<u64>(ring + head, 0);
       store<u32>(ring + head, <u32>gap, 8);
     }
-    filled += gap;
+    logFilled += gap;
     head = 0;
   }
   const at = ring + head;
   head += need;
   if (head == ringBytes) head = 0;
-  filled += need;
+  logFilled += need;
   return at;
 }
 
 /** Frees the oldest copy. False when it must be kept. */
 function reclaim(limit: u64): bool {
-  if (filled == 0) return false;
+  if (logFilled == 0) return false;
   const rest = ringBytes - tail;
   if (rest < COPY_HEADER) {
-    filled -= rest;
+    logFilled -= rest;
     tail = 0;
     return true;
   }
@@ -157,7 +163,7 @@ function reclaim(limit: u64): bool {
       logTrim(instance + 1);
     }
   }
-  filled -= bytes;
+  logFilled -= bytes;
   tail += bytes;
   if (tail == ringBytes) tail = 0;
   return true;
