@@ -116,6 +116,8 @@ export interface Plan {
   readonly inFlight: number;
   readonly proposerTimeout_us: number;
   readonly clientTimeout_us: number;
+  /** How long full logs wait for a learner that does not go on (default: 10 s, as in a cluster). */
+  readonly learnerPatience_us?: number;
   /** Its maker vouches that no acceptor ran before. */
   readonly newCluster: boolean;
   readonly nodes: readonly PlanNode[];

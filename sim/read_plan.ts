@@ -129,6 +129,7 @@ const plan = object({
   inFlight: whole(1, 2047),
   proposerTimeout_us: whole(1000, TIME_US_MAX),
   clientTimeout_us: whole(1000, TIME_US_MAX),
+  "learnerPatience_us?": whole(1000, TIME_US_MAX),
   newCluster: truth,
   nodes: list(node, 1),
   weather,
