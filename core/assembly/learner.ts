@@ -125,6 +125,9 @@ let repairSentAt_us: u64 = 0;
 let repairHeard: bool = false;
 /** All that comes of the last request has come. */
 let repairAnswered: bool = false;
+/** The last request brought an instance, if not the next; and the one before it did, of the same acceptor. */
+let repairHelped: bool = false;
+let repairTrusted: bool = false;
 /** Requests in a row that did not bring the next instance; and those of them that were answered. */
 let repairTries: i32 = 0;
 let repairMisses: i32 = 0;
@@ -225,6 +228,7 @@ export function learnerLearned(p: usize): void {
     const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
     const values = load<u16>(entry, ENTRY_VALUES);
     if (fits(instance)) {
+      const had = window.slot(instance).decided;
       if ((load<u16>(entry, ENTRY_FLAGS) & ENTRY_DECIDED) != 0) {
         window.learn(instance, ballot, entry + ENTRY_BYTES, bytes, values);
       } else {
@@ -235,6 +239,7 @@ export function learnerLearned(p: usize): void {
         // Learners ask for nothing but decided instances, so that is what this tells of.
         window.report(instance, index);
       }
+      if (!had && window.slot(instance).decided) repairHelped = true;
     }
     entry += ENTRY_BYTES + bytes;
   }
@@ -352,6 +357,8 @@ function repairTick(now_us: u64): u64 {
     repairEnd = 0;
     repairTries = 0;
     repairMisses = 0;
+    repairHelped = false;
+    repairTrusted = false;
     movedAt_us = now_us;
     return repairAt_us;
   }
@@ -377,10 +384,11 @@ function repairTick(now_us: u64): u64 {
     checkBehind(now_us);
     return repairAt_us;
   }
-  if (moved || repairEnd == 0) {
+  if (moved || repairHelped || repairEnd == 0) {
     repairTimeout_us = repairPatience_us();
   } else {
-    repairTurn++;
+    // From an acceptor that brought something before, silence is a lost frame rather than its end.
+    if (answered || !repairTrusted) repairTurn++;
     repairTries++;
     if (answered) repairMisses++;
     if (now_us >= repairAt_us) {
@@ -391,6 +399,8 @@ function repairTick(now_us: u64): u64 {
   repairBase = window.base;
   repairAt_us = now_us + repairTimeout_us;
   repairAnswered = false;
+  repairTrusted = repairHelped;
+  repairHelped = false;
   sendRepair(now_us);
   return repairAt_us;
 }
@@ -441,10 +451,11 @@ function sendRepair(now_us: u64): void {
 /**
  * The acceptor whose turn it is. Silent ones, and those that trimmed what is missing, are asked only
  * when there is no other; so is the leader's own, which has more to do, unless the others were asked
- * in vain.
+ * in vain, and then as long as it helps.
  */
 function nextAcceptor(now_us: u64): i32 {
-  const leader = repairTries < acceptorCount - 1 ? acceptorIndex(ballotId(leaderBallot)) : -1;
+  const spare = !repairTrusted && repairTries < acceptorCount - 1;
+  const leader = spare ? acceptorIndex(ballotId(leaderBallot)) : -1;
   const first = repairTurn % acceptorCount;
   for (let strict = 2; strict >= 0; strict--) {
     for (let tries = 0; tries < acceptorCount; tries++) {
