@@ -78,6 +78,10 @@ export interface CoreOptions {
   readonly loss: number;
   /** Bytes of accepted values that an acceptor keeps. */
   readonly logBytes: number;
+  /** How long an unheard learner holds back trimming, 100,000 µs at least; the same everywhere. */
+  readonly learnerLease_us: number;
+  /** How long an acceptor with a full log waits for a learner that does not go on. */
+  readonly learnerPatience_us: number;
   /** First instance to deliver; 0n: the first undecided one heard of. */
   readonly from: bigint;
   /** Records become durable later than they are appended. */
@@ -534,6 +538,8 @@ export class Core {
     set(Setting.clientTimeout_us, options.clientTimeout_us);
     set(Setting.loss, Math.round(options.loss * 2 ** 32));
     set(Setting.logBytes, options.logBytes);
+    set(Setting.learnerLease_us, options.learnerLease_us);
+    set(Setting.learnerPatience_us, options.learnerPatience_us);
     setHalves(Setting.fromLow, options.from);
     set(Setting.persistent, options.persistent ? 1 : 0);
     set(Setting.clients, options.clients);

@@ -185,7 +185,10 @@ export enum Verdict {
 export const LEARNED_TRIMMED: u32 = 32;
 export const LEARNED_DECIDED: u32 = 40;
 export const LEARNED_ENTRIES: u32 = 48;
+export const LEARNED_FLAGS: u32 = 52;
 export const LEARNED_BYTES: u32 = 56;
+/** No further frame answers the same repair. */
+export const LEARNED_LAST: u32 = 1;
 
 /**
  * An accepted instance within a promise or learned message; its batch follows, padded to 8. In a
@@ -386,6 +389,10 @@ export enum Setting {
   sessionSpan,
   /** Large values that learners put together at a time; the same on every node. */
   assemblies,
+  /** An unheard learner holds back trimming for so long. */
+  learnerLease_us,
+  /** An acceptor with a full log waits so long for a learner that does not go on. */
+  learnerPatience_us,
   end,
 }
 
@@ -469,6 +476,11 @@ export enum Gauge {
   learnerDecided,
   /** Virtual clients that wait for their session, or for a word that it is still there. */
   sessionsPending,
+  /** The acceptor's log: bytes in use and in all, instances kept and the most it can keep. */
+  logFilledBytes,
+  logTotalBytes,
+  logInstances,
+  logInstancesMax,
   end,
 }
 
@@ -510,6 +522,11 @@ export enum Event {
   sessionExpired,
   /** The learners have no room for this client, or for its large values. Small: virtual client. Large: client. */
   sessionFull,
+  /**
+   * A learner held a full log for too long without going on: nothing is kept for it any more. Small:
+   * its id. Large: the instance at which it stands.
+   */
+  leftBehind,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */

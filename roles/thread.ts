@@ -222,13 +222,17 @@ class NodeThread {
   }
 
   #tell(event: CoreEvent): void {
-    const entry = describe(event, this.#start.options.configuration.acceptors);
+    const entry = describe(event, this.#start.options.configuration);
     this.#post({ type: "log", entry });
-    // A replica that is behind still votes; a learner that is behind can only mislead its reader.
-    if (
-      event.code === Event.behindTrim && this.#start.options.kind === "learner"
-    ) {
-      this.#fatal = entry;
+    if (event.code !== Event.behindTrim) return;
+    // A learner that is behind can only mislead its reader; a replica that is behind still votes.
+    if (this.#start.options.kind === "learner") this.#fatal = entry;
+    else {
+      this.#log(
+        "error",
+        "this replica delivers nothing any more; it goes on voting, so leave it running. " +
+          `To have the values that can be had, start a learner beside it: kpaxos learner --id N --from ${event.large}`,
+      );
     }
     this.#lost.note(event);
   }
@@ -322,6 +326,8 @@ function coreOptions(start: NodeStart, mtu: number): CoreOptions {
     clientTimeout_us: configuration.clientTimeout_ms * 1000,
     loss: options.loss,
     logBytes: configuration.acceptorLogBytes,
+    learnerLease_us: configuration.learnerLease_ms * 1000,
+    learnerPatience_us: configuration.learnerPatience_ms * 1000,
     from: learner?.from ?? catchUp,
     persistent: false,
     clients: client?.clients ?? 1,

@@ -174,15 +174,21 @@ export class Checker implements NodeWatch {
     // What it answers in this turn it may have said before it came to this frame, or after.
     switch (view.getUint8(HEADER_TYPE)) {
       case Message.hi: {
+        const id = view.getUint16(HEADER_SENDER_ID, true);
         const delivered = u64(view, HI_DELIVERED);
         registry.relax(incarnation, delivered);
-        this.#heard.push(() => registry.hi(incarnation, delivered, now_us));
+        this.#heard.push(() => registry.hi(id, incarnation, delivered, now_us));
         break;
       }
       case Message.bye:
         registry.relax(incarnation, 0);
         this.#heard.push(() => registry.relax(incarnation, 0));
     }
+  }
+
+  /** An acceptor says that it leaves a learner behind. */
+  leftBehind(node: SimNode, id: number, now_us: number): void {
+    this.#registry(node).leave(id, now_us);
   }
 
   /** From now on nobody knows which learners are registered with this acceptor. */
@@ -401,7 +407,10 @@ export class Checker implements NodeWatch {
   #registry(node: SimNode): RegistryModel {
     let registry = this.#registries.get(node);
     if (registry === undefined) {
-      registry = new RegistryModel(node.name);
+      registry = new RegistryModel(
+        node.name,
+        node.options.learnerPatience_us,
+      );
       this.#registries.set(node, registry);
     }
     return registry;

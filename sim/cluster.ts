@@ -34,6 +34,8 @@ export const OPTIONS: CoreOptions = {
   clientTimeout_us: 1_000_000,
   loss: 0,
   logBytes: 1 << 20,
+  learnerLease_us: 1_000_000,
+  learnerPatience_us: 10_000_000,
   from: 1n,
   persistent: false,
   clients: 1,

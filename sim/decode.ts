@@ -128,6 +128,8 @@ export type Body =
     type: "learned";
     trimmed: bigint;
     decided: bigint;
+    /** No further frame answers the same repair. */
+    last: boolean;
     entries: EntryFields[];
   }
   | { type: "forgot"; known: number; refused: number }
@@ -309,6 +311,7 @@ function decodeBody(view: DataView, type: MessageName): Body {
         type,
         trimmed: u64(32),
         decided: u64(40),
+        last: (u32(52) & 1) !== 0,
         entries: decodeEntries(view, 56, u32(48)),
       };
     case "forgot":

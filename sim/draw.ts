@@ -52,6 +52,7 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
       : Math.min(inFlightFit(logBytes, mtu), random.pick([1, 4, 64, 256])),
     proposerTimeout_us: random.pick([100_000, 1_000_000]),
     clientTimeout_us: random.pick([200_000, 1_000_000]),
+    learnerPatience_us: random.pick([300_000, 1_000_000, 10_000_000]),
     newCluster,
     ...drawTable(sizes, nodes),
     nodes,

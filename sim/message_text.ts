@@ -103,11 +103,11 @@ function promiseText(body: BodyOf<"promise">): string {
   return `from ${range}: ${told}${more}`;
 }
 
-function learnedText({ entries }: BodyOf<"learned">): string {
+function learnedText({ entries, last }: BodyOf<"learned">): string {
   const told = entries.map((entry) =>
     acceptedText(entry) + (entry.decided ? ", chosen" : "")
   );
-  return told.join("; ") || "nothing";
+  return (told.join("; ") || "nothing") + (last ? "" : "; more follows");
 }
 
 /** What follows the name of each message. */

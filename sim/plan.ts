@@ -118,6 +118,8 @@ export interface Plan {
   readonly inFlight: number;
   readonly proposerTimeout_us: number;
   readonly clientTimeout_us: number;
+  /** How long full logs wait for a learner that does not go on (default: 10 s, as in a cluster). */
+  readonly learnerPatience_us?: number;
   /** Its maker vouches that no acceptor ran before. */
   readonly newCluster: boolean;
   /** Sessions that learners keep, and instances for which each is safe after a use; absent: as the program has it. */

@@ -130,6 +130,7 @@ const plan = object({
   inFlight: whole(1, 2047),
   proposerTimeout_us: whole(1000, TIME_US_MAX),
   clientTimeout_us: whole(1000, TIME_US_MAX),
+  "learnerPatience_us?": whole(1000, TIME_US_MAX),
   newCluster: truth,
   "sessions?": whole(1, 4096),
   "sessionSpan?": whole(16, 2 ** 31),

@@ -17,7 +17,7 @@ import {
 import { StorageError } from "../storage/storage.ts";
 import { Checker } from "./checker.ts";
 import type { Value } from "./chosen.ts";
-import { SimCluster } from "./cluster.ts";
+import { OPTIONS, SimCluster } from "./cluster.ts";
 import { Disk } from "./disk.ts";
 import type { Fate } from "./events.ts";
 import type { MockNic } from "./mock_nic.ts";
@@ -242,6 +242,10 @@ class Run implements NodeWatch {
     if (event.code === Event.confirmed) {
       this.#posts[node.place].confirmed = true;
     }
+    if (event.code === Event.leftBehind) {
+      this.#count("learner left behind");
+      this.#checker.leftBehind(node, event.small, this.#cluster.now_us);
+    }
     this.#watch.noted?.(node, event);
   }
 
@@ -403,6 +407,8 @@ class Run implements NodeWatch {
       inFlight: this.#plan.inFlight,
       proposerTimeout_us: this.#plan.proposerTimeout_us,
       clientTimeout_us: this.#plan.clientTimeout_us,
+      learnerPatience_us: this.#plan.learnerPatience_us ??
+        OPTIONS.learnerPatience_us,
       queueFrames: plan.queueFrames,
       clockRate: plan.clockRate,
       from: BigInt(plan.from ?? 1),

@@ -197,7 +197,8 @@ function encodeBody(body: LooseBody): number[] {
     case "bye":
       break;
     case "learned":
-      to.u64(body.trimmed).u64(body.decided).u32(body.entries.length).u32(0);
+      to.u64(body.trimmed).u64(body.decided).u32(body.entries.length)
+        .u32(body.last ? 1 : 0);
       entries(to, body.entries);
       break;
     case "forgot":

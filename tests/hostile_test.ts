@@ -423,6 +423,7 @@ function lies(): Uint8Array<ArrayBuffer>[] {
             type: "learned",
             trimmed: decided,
             decided,
+            last: true,
             entries,
           }),
           encode(acceptor, { type: "ok", decided, trimmed: decided, next: 1n }),
@@ -519,6 +520,7 @@ function progress(value: bigint): Uint8Array<ArrayBuffer>[] {
       type: "learned",
       trimmed: 1n,
       decided: value,
+      last: true,
       entries: [],
     }),
     // These may be 0: nobody knows yet.
@@ -528,6 +530,7 @@ function progress(value: bigint): Uint8Array<ArrayBuffer>[] {
         type: "learned",
         trimmed: value,
         decided: 1n,
+        last: true,
         entries: [],
       }),
       encode(learner, { type: "hi", delivered: value }),
@@ -634,6 +637,7 @@ Deno.test("only learned may say that nothing was accepted, and then no more than
       type: "learned",
       trimmed: 1n,
       decided: 1n,
+      last: true,
       entries: [entry],
     }));
   learned(nothing);

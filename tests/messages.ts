@@ -276,6 +276,7 @@ function bodies(
       type: type("learned"),
       trimmed: instanceOrNone,
       decided: instance,
+      last: fc.boolean(),
       entries: entries(mtu - 56, longest, accepted, true),
     }),
     forgot: record({

@@ -909,7 +909,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["liveness"],
     edits: [{
       file: "registry.ts",
-      find: "now_us - entry.heardAt_us < LEASE_US",
+      find: "now_us - entry.heardAt_us < lease_us",
       replace: "true",
     }],
   },

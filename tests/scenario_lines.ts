@@ -36,6 +36,8 @@ function noteText({ code, small, large }: CoreEvent): string {
       return `learner ${small} left`;
     case Event.learnerGone:
       return `learner ${small} fell silent, registration expired`;
+    case Event.leftBehind:
+      return `learner ${small} is left behind, next to deliver: ${large}`;
     case Event.leaderHeard:
       return `leader heard: proposer ${small} in ${ballotText(large)}`;
     case Event.recovering:

@@ -126,6 +126,7 @@ function answers(frame: Uint8Array, random: Random): Bytes[] {
         type: "learned",
         trimmed: 1n,
         decided: 9n,
+        last: true,
         entries: body.ranges.slice(0, 3).map(({ first }) => ({
           instance: first,
           ballot: leader.ballot,

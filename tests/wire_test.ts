@@ -65,6 +65,7 @@ const NO_OFFSETS = [
   "COMMAND_RESERVE",
   "SESSION_SEQUENCES",
   "SESSION_SPAN",
+  "LEARNED_LAST",
 ];
 
 for (const [heading, prefix] of Object.entries(DRAWN)) {

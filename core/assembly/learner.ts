@@ -4,7 +4,7 @@
  * It learns an instance from a majority of 2B of one ballot and the value of that ballot
  * (`window.ts`), from the leader's word about its own values, or from an acceptor that knows. What
  * is missing it asks for in ranges, from one acceptor at a time, and asks for more only when that
- * came or time is up: the receiver sets the pace.
+ * came or no more of it comes: the receiver sets the pace.
  */
 import {
   ACCEPT_BATCH_BYTES,
@@ -41,6 +41,8 @@ import {
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
+  LEARNED_FLAGS,
+  LEARNED_LAST,
   LEARNED_TRIMMED,
   Message,
   OK_DECIDED,
@@ -62,10 +64,12 @@ import {
 } from "../layout";
 import { arenaTake } from "./arena";
 import { assemblyBuffer, assemblyPut, assemblyWhole, NO_ASSEMBLY } from "./assembly";
+import { ballotId } from "./ballot";
 import { Run } from "./batch";
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
 import { acceptorAddress, acceptorHeard } from "./peers";
+import { RoundTrip } from "./round_trip";
 import {
   obeyedHasRoom,
   sessionAssembly,
@@ -88,17 +92,25 @@ import {
 } from "./settings";
 import { Window } from "./window";
 
+/** A learner renews so often at least, and ten times in the length of a lease. */
 const HI_PERIOD_US: u64 = 100_000;
 /** Progress after which acceptors hear of it before the period is over, so that they can trim. */
 const HI_INSTANCES: u64 = 1024;
 /** How long a gap may be a mere reordering before the learner asks. */
 const REPAIR_DELAY_US: u64 = 5_000;
-/** How long an asked acceptor may take before the next one is asked; doubles up to the maximum. */
+/**
+ * How long an asked acceptor may be silent before the next one is asked: as measured, within these
+ * bounds; it doubles with each request that brings nothing.
+ */
 const REPAIR_TIMEOUT_US: u64 = 20_000;
+const REPAIR_TIMEOUT_MIN_US: u64 = 4_000;
 const REPAIR_TIMEOUT_MAX_US: u64 = 500_000;
-/** Ranges of one request, and instances of all its ranges. */
-const REPAIR_RANGES: u32 = 32;
-const REPAIR_INSTANCES: u64 = 64;
+/**
+ * Ranges of one request, and instances of all its ranges. An answer ends after so many frames as a
+ * card's buffer surely holds, whatever was asked for, so a request can ask for many small instances.
+ */
+const REPAIR_RANGES: u32 = 64;
+const REPAIR_INSTANCES: u64 = 1024;
 /** An acceptor that was silent for this long is not waited for. */
 const ACCEPTOR_SILENT_US: u64 = 3_000_000;
 /** Without progress for this long, and with no acceptor to help, a learner is behind. */
@@ -118,17 +130,30 @@ let trimmedTo: u64 = 0;
 
 let repairAt_us: u64 = NEVER;
 let repairTimeout_us: u64 = REPAIR_TIMEOUT_US;
+/** Index of the acceptor that is asked. */
 let repairTurn: i32 = 0;
-/** Where the base was when the last request left, and the end of what it asked for. */
+/** Where the base was when the last request left, and the end of what it asked for; 0: none left yet. */
 let repairBase: u64 = 0;
 let repairEnd: u64 = 0;
-/** The last instance of the last request was answered, if not all before it. */
+/** When the last request left, µs; 0: its answer has begun. */
+let repairSentAt_us: u64 = 0;
+/** Something came of the last request in this step. */
+let repairHeard: bool = false;
+/** All that comes of the last request has come. */
 let repairAnswered: bool = false;
-/** Requests in a row that did not bring the next instance, though they were answered. */
+/** The last request brought an instance, if not the next; and the one before it did, of the same acceptor. */
+let repairHelped: bool = false;
+let repairTrusted: bool = false;
+/** Requests in a row that did not bring the next instance; and those of them that were answered. */
+let repairTries: i32 = 0;
 let repairMisses: i32 = 0;
+let repairTrip: RoundTrip = changetype<RoundTrip>(0);
+/** Ballot of the leader heard last. */
+let leaderBallot: u64 = 0;
 /** When the base moved last, as far as repairs looked. */
 let movedAt_us: u64 = 0;
 let hiAt_us: u64 = 0;
+let hiPeriod_us: u64 = HI_PERIOD_US;
 let hiDelivered: u64 = 0;
 
 /** Values for the host, in order; valid until the next step. */
@@ -159,6 +184,11 @@ export function learnerInit(): void {
     settingU32(Setting.assemblies),
     from == 1,
   );
+  repairTrip = RoundTrip.make();
+  hiPeriod_us = min(HI_PERIOD_US, <u64>settingU32(Setting.learnerLease_us) / 10);
+  // The acceptor in this process is asked first, as that costs nobody anything; else learners spread.
+  const own = (roles & Role.acceptor) != 0 ? acceptorIndex(selfId) : -1;
+  repairTurn = own >= 0 ? own : <i32>(selfId % <u32>acceptorCount);
   deliveries = arenaTake(DELIVERIES_MAX * DELIVERY_BYTES);
 }
 
@@ -174,6 +204,7 @@ export function learnerClear(pause: bool): void {
 export function learnerAccept(p: usize): void {
   hearDecided(load<u64>(p, ACCEPT_DECIDED));
   const ballot = load<u64>(p, HEADER_BALLOT);
+  leaderBallot = max(leaderBallot, ballot);
   window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));
   const instance = load<u64>(p, ACCEPT_INSTANCE);
   const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
@@ -197,9 +228,11 @@ export function learnerAccepted(p: usize): void {
 }
 
 export function learnerHeartbeat(p: usize): void {
+  const ballot = load<u64>(p, HEADER_BALLOT);
   const to = load<u64>(p, HEARTBEAT_DECIDED);
   hearDecided(to);
-  window.announce(load<u64>(p, HEADER_BALLOT), to);
+  leaderBallot = max(leaderBallot, ballot);
+  window.announce(ballot, to);
 }
 
 /** An acceptor's answer to hi. */
@@ -213,6 +246,11 @@ export function learnerLearned(p: usize): void {
   hearDecided(load<u64>(p, LEARNED_DECIDED));
   hearTrimmed(p, load<u64>(p, LEARNED_TRIMMED));
   const index = acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+  if (index == repairTurn) {
+    repairHeard = true;
+    // Nothing more comes of the last request: no need to wait until its time is up.
+    if ((load<u32>(p, LEARNED_FLAGS) & LEARNED_LAST) != 0) repairAnswered = true;
+  }
   let entry = p + LEARNED_BYTES;
   for (let n = load<u32>(p, LEARNED_ENTRIES); n > 0; n--) {
     const instance = load<u64>(entry, ENTRY_INSTANCE);
@@ -220,6 +258,7 @@ export function learnerLearned(p: usize): void {
     const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
     const values = load<u16>(entry, ENTRY_VALUES);
     if (fits(instance)) {
+      const had = window.slot(instance).decided;
       if ((load<u16>(entry, ENTRY_FLAGS) & ENTRY_DECIDED) != 0) {
         window.learn(instance, ballot, entry + ENTRY_BYTES, bytes, values);
       } else {
@@ -230,9 +269,8 @@ export function learnerLearned(p: usize): void {
         // Learners ask for nothing but decided instances, so that is what this tells of.
         window.report(instance, index);
       }
+      if (!had && window.slot(instance).decided) repairHelped = true;
     }
-    // Nothing more will come of the last request: no need to wait until its time is up.
-    if (instance + 1 == repairEnd) repairAnswered = true;
     entry += ENTRY_BYTES + bytes;
   }
 }
@@ -262,7 +300,7 @@ export function learnerDeliver(): void {
 export function learnerTick(now_us: u64): u64 {
   if (now_us >= hiAt_us || window.base - hiDelivered >= HI_INSTANCES) {
     sendHi();
-    hiAt_us = now_us + HI_PERIOD_US;
+    hiAt_us = now_us + hiPeriod_us;
     hiDelivered = window.base;
   }
   const due = min(hiAt_us, repairTick(now_us));
@@ -403,16 +441,19 @@ function sendHi(): void {
 
 /** Asks for what is missing, when it is time. Returns when it is next. */
 function repairTick(now_us: u64): u64 {
+  if (repairHeard) hearRepair(now_us);
   if (!started || paused || more || window.base >= decided) {
     repairAt_us = NEVER;
-    repairTimeout_us = REPAIR_TIMEOUT_US;
     return NEVER;
   }
   if (repairAt_us == NEVER) {
     repairAt_us = now_us + REPAIR_DELAY_US;
     repairBase = window.base;
     repairEnd = 0;
+    repairTries = 0;
     repairMisses = 0;
+    repairHelped = false;
+    repairTrusted = false;
     movedAt_us = now_us;
     return repairAt_us;
   }
@@ -424,22 +465,26 @@ function repairTick(now_us: u64): u64 {
     return repairAt_us;
   }
   if (moved) {
+    repairTries = 0;
     repairMisses = 0;
     movedAt_us = now_us;
     trimmedBy = 0;
     behind = false;
   }
   // All that will come of the last request has come. If it did not help, the next acceptor may, but
-  // when none could, only time can.
+  // when none could or can, only time helps.
   const answered = repairEnd != 0 && (window.base >= repairEnd || repairAnswered);
-  if (now_us < repairAt_us && (!answered || repairMisses >= acceptorCount)) {
+  const inVain = repairMisses >= acceptorCount || everyoneTold(trimmedBy, now_us);
+  if (now_us < repairAt_us && (!answered || inVain)) {
     checkBehind(now_us);
     return repairAt_us;
   }
-  if (moved) {
-    repairTimeout_us = REPAIR_TIMEOUT_US;
+  if (moved || repairHelped || repairEnd == 0) {
+    repairTimeout_us = repairPatience_us();
   } else {
-    repairTurn++;
+    // From an acceptor that brought something before, silence is a lost frame rather than its end.
+    if (answered || !repairTrusted) repairTurn++;
+    repairTries++;
     if (answered) repairMisses++;
     if (now_us >= repairAt_us) {
       repairTimeout_us = min(repairTimeout_us * 2, REPAIR_TIMEOUT_MAX_US);
@@ -449,8 +494,22 @@ function repairTick(now_us: u64): u64 {
   repairBase = window.base;
   repairAt_us = now_us + repairTimeout_us;
   repairAnswered = false;
+  repairTrusted = repairHelped;
+  repairHelped = false;
   sendRepair(now_us);
   return repairAt_us;
+}
+
+/** An answer is coming: it is given up only when no more of it comes. */
+function hearRepair(now_us: u64): void {
+  repairHeard = false;
+  if (repairSentAt_us != 0 && repairTries == 0) repairTrip.measure(now_us - repairSentAt_us);
+  repairSentAt_us = 0;
+  if (repairEnd != 0) repairAt_us = max(repairAt_us, now_us + repairPatience_us());
+}
+
+function repairPatience_us(): u64 {
+  return repairTrip.timeout_us(REPAIR_TIMEOUT_US, REPAIR_TIMEOUT_MIN_US, REPAIR_TIMEOUT_MAX_US);
 }
 
 function sendRepair(now_us: u64): void {
@@ -476,22 +535,40 @@ function sendRepair(now_us: u64): void {
     ranges++;
   }
   repairEnd = i;
+  repairSentAt_us = now_us;
+  repairHeard = false;
   store<u32>(q, ranges, RANGES_COUNT);
   store<u32>(q, 0, RANGES_COUNT + 4);
   finish(q, RANGES_BYTES + ranges * RANGE_BYTES, acceptorAddress(index));
   count(Counter.repairs);
 }
 
-/** The acceptor whose turn it is; silent ones only when there is no other. */
+/**
+ * The acceptor whose turn it is. Silent ones, and those that trimmed what is missing, are asked only
+ * when there is no other; so is the leader's own, which has more to do, unless the others were asked
+ * in vain, and then as long as it helps.
+ */
 function nextAcceptor(now_us: u64): i32 {
-  for (let tries = 0; tries < acceptorCount; tries++) {
-    const index = (repairTurn + tries) % acceptorCount;
-    if (isHeard(index, now_us)) {
+  const spare = !repairTrusted && repairTries < acceptorCount - 1;
+  const leader = spare ? acceptorIndex(ballotId(leaderBallot)) : -1;
+  const first = repairTurn % acceptorCount;
+  for (let strict = 2; strict >= 0; strict--) {
+    for (let tries = 0; tries < acceptorCount; tries++) {
+      const index = (first + tries) % acceptorCount;
+      if (!isHeard(index, now_us)) continue;
+      if (strict >= 1 && (trimmedBy & (1 << index)) != 0) continue;
+      if (strict == 2 && index == leader && !isInside(index)) continue;
       repairTurn = index;
       return index;
     }
   }
-  return repairTurn % acceptorCount;
+  repairTurn = first;
+  return first;
+}
+
+/** Whether the acceptor runs in this process. */
+function isInside(index: i32): bool {
+  return (roles & Role.acceptor) != 0 && acceptorId(index) == selfId;
 }
 
 function isHeard(index: i32, now_us: u64): bool {
@@ -505,12 +582,16 @@ function isHeard(index: i32, now_us: u64): bool {
  */
 function checkBehind(now_us: u64): void {
   if (behind || trimmedBy == 0 || now_us - movedAt_us < BEHIND_US) return;
-  const told = trimmedBy | window.slot(window.base).reports;
-  for (let i = 0; i < acceptorCount; i++) {
-    // The acceptor in this process has nothing that this learner did not hear, or get from it at once.
-    const inside = (roles & Role.acceptor) != 0 && acceptorId(i) == selfId;
-    if (!inside && isHeard(i, now_us) && (told & (1 << i)) == 0) return;
-  }
+  if (!everyoneTold(trimmedBy | window.slot(window.base).reports, now_us)) return;
   behind = true;
   note(Event.behindTrim, 0, trimmedTo);
+}
+
+/** Whether the bits hold every acceptor that is heard, and there is one. */
+function everyoneTold(told: u32, now_us: u64): bool {
+  for (let i = 0; i < acceptorCount; i++) {
+    // The acceptor in this process has nothing that this learner did not hear, or get from it at once.
+    if (!isInside(i) && isHeard(i, now_us) && (told & (1 << i)) == 0) return false;
+  }
+  return told != 0;
 }

@@ -132,6 +132,13 @@ const BACKOFF_US: u64 = 100_000;
 const BACKOFF_MAX_US: u64 = 3_200_000;
 const RETRANSMIT_FIRST_US: u64 = 50_000;
 const RETRANSMIT_MIN_US: u64 = 3_000;
+/**
+ * Acceptors whose logs are full do not answer. So that they go on soon after they have room, the
+ * first unanswered instance is repeated this often at least; when it is chosen, the others follow.
+ */
+const PROBE_US: u64 = 25_000;
+/** An instance that was sent this often was not merely lost. */
+const STALLED_TRIES: u32 = 4;
 /** Repeated 2A of one look at the window: a burst of losses is repaired, not answered by a flood. */
 const RETRANSMITS_MAX: i32 = 64;
 /** Frames of a step that proposals leave to everybody else. */
@@ -186,6 +193,8 @@ let prepareTimeout_us: u64 = 0;
 let heartbeatAt_us: u64 = 0;
 let heartbeatPeriod_us: u64 = 0;
 let lookAt_us: u64 = 0;
+/** When an instance was chosen that acceptors had not answered for long: what was sent before may be repeated at once. */
+let resumedAt_us: u64 = 0;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
@@ -664,6 +673,10 @@ function chosen(instance: u64, now_us: u64): void {
   backoff_us = BACKOFF_US;
   const slot = window.slot(instance);
   if (slot.tries == 1) roundTrip.measure(now_us - slot.sentAt_us);
+  if (slot.tries >= STALLED_TRIES) {
+    resumedAt_us = now_us;
+    lookAt_us = now_us;
+  }
   admitBatch(answered, instance);
 }
 
@@ -688,14 +701,16 @@ function retransmit(now_us: u64): u64 {
   for (let i = window.base; i < sent && repeated < RETRANSMITS_MAX; i++) {
     const slot = window.slot(i);
     if (slot.decided) continue;
-    const wait_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
-    if (now_us - slot.sentAt_us < wait_us) continue;
+    let wait_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
+    if (i == window.base) wait_us = min(wait_us, max(timeout_us, PROBE_US));
+    const resumed = slot.tries >= STALLED_TRIES && slot.sentAt_us < resumedAt_us;
+    if (!resumed && now_us - slot.sentAt_us < wait_us) continue;
     if (outboxRoom() <= ROOM_KEPT) break;
     transmit(slot, now_us);
     repeated++;
     count(Counter.retransmitted);
   }
-  lookAt_us = now_us + (timeout_us >> 1);
+  lookAt_us = now_us + min(timeout_us >> 1, PROBE_US);
   return lookAt_us;
 }
 
