@@ -20,9 +20,17 @@ export const TYPES = [
   "repair",
   "learned",
   "forgot",
+  "",
+  "query",
+  "status",
 ] as const;
 
 export type MessageName = Exclude<typeof TYPES[number], "">;
+
+/** All of them, in the order of their numbers. */
+export const MESSAGE_NAMES: readonly MessageName[] = TYPES.filter((name) =>
+  name !== ""
+);
 
 /** The names of the roles, by bit. */
 export const ROLES = ["proposer", "acceptor", "learner", "client"] as const;
@@ -48,6 +56,16 @@ export interface EntryFields {
   ballot: bigint;
   decided: boolean;
   batch: RunFields[];
+}
+
+/** What a node tells of itself: 1 a field, 2 a counter, 3 a peer. */
+export interface ItemFields {
+  kind: number;
+  /** Bit of a peer's role; else 0. */
+  role: number;
+  code: number;
+  ago_ms: number;
+  value: bigint;
 }
 
 /** What a message says beyond its header. */
@@ -83,7 +101,15 @@ export type Body =
     decided: bigint;
     entries: EntryFields[];
   }
-  | { type: "forgot"; known: number; refused: number };
+  | { type: "forgot"; known: number; refused: number }
+  | { type: "query"; number: number }
+  | {
+    type: "status";
+    number: number;
+    total: number;
+    first: number;
+    items: ItemFields[];
+  };
 
 /** What stands before the body. */
 export interface Header {
@@ -170,6 +196,16 @@ function decodeRanges(view: DataView): RangeFields[] {
   }));
 }
 
+function decodeItems(view: DataView): ItemFields[] {
+  return Array.from({ length: view.getUint32(40, true) }, (_, i) => ({
+    kind: view.getUint8(48 + i * 16),
+    role: view.getUint8(49 + i * 16),
+    code: view.getUint16(50 + i * 16, true),
+    ago_ms: view.getUint32(52 + i * 16, true),
+    value: view.getBigUint64(56 + i * 16, true),
+  }));
+}
+
 function decodeBody(view: DataView, type: MessageName): Body {
   const u64 = (at: number) => view.getBigUint64(at, true);
   const u32 = (at: number) => view.getUint32(at, true);
@@ -227,6 +263,16 @@ function decodeBody(view: DataView, type: MessageName): Body {
       };
     case "forgot":
       return { type, known: u32(32), refused: u32(36) };
+    case "query":
+      return { type, number: u32(32) };
+    case "status":
+      return {
+        type,
+        number: u32(32),
+        total: view.getUint16(36, true),
+        first: view.getUint16(38, true),
+        items: decodeItems(view),
+      };
   }
 }
 

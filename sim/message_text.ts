@@ -130,6 +130,9 @@ const WORDS: {
       below(body.trimmed, "trimmed"),
     ),
   forgot: () => "(I knew you before you restarted)",
+  query: () => "",
+  status: ({ first, total, items }) =>
+    `(items ${first + 1} to ${first + items.length} of ${total})`,
 };
 
 /** A message as a transcript has it: its name, and what it says. */

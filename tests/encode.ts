@@ -143,6 +143,16 @@ function encodeBody(body: Body): number[] {
     case "forgot":
       to.u32(body.known).u32(body.refused);
       break;
+    case "query":
+      to.u32(body.number).u32(0);
+      break;
+    case "status":
+      to.u32(body.number).u16(body.total).u16(body.first)
+        .u32(body.items.length).u32(0);
+      for (const { kind, role, code, ago_ms, value } of body.items) {
+        to.raw([kind, role]).u16(code).u32(ago_ms).u64(value);
+      }
+      break;
   }
   return to.bytes;
 }

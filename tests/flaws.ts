@@ -8,10 +8,12 @@ import * as layout from "../core/layout.ts";
 import {
   type Body,
   type EntryFields,
+  type ItemFields,
   type MessageName,
   type RangeFields,
   ROLES,
   type RunFields,
+  TYPES,
 } from "../sim/decode.ts";
 import { ballotOf, encode, run, seal } from "./encode.ts";
 import {
@@ -244,6 +246,7 @@ const wrongTrimmed = saying<Extract<Body, { trimmed: bigint }>>(() =>
 );
 
 type Accept = Extract<Body, { type: "accept" }>;
+type Status = Extract<Body, { type: "status" }>;
 
 /** An instance below the leader's decided one, or too far above it, or none. */
 const acceptMisplaced = saying<Accept>(() =>
@@ -334,6 +337,29 @@ function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
       ),
     ],
     forgot: [],
+    query: [],
+    status: [
+      miscounting(layout.STATUS_ITEMS),
+      saying<Status>(({ first, items }) =>
+        fc.integer({ min: 0, max: first + items.length - 1 })
+          .map((total) => ({ total }))
+      ),
+      saying<Status>(() =>
+        fc.integer({ min: 257, max: 0xffff }).map((total) => ({ total }))
+      ),
+      saying<Status>(({ items: [head, ...rest] }) =>
+        fc.constantFrom<Partial<ItemFields>>(
+          { kind: 0 },
+          { kind: 4 },
+          { kind: 1, role: 1 },
+          { kind: 2, role: 8 },
+          { kind: 3, role: 0 },
+          { kind: 3, role: 3 },
+          { kind: 3, role: 16 },
+          { kind: 3, role: 4, code: 0 },
+        ).map((wrong) => ({ items: [...rest, { ...head, ...wrong }] }))
+      ),
+    ],
   };
 }
 
@@ -402,7 +428,10 @@ function headerFlaws(
     ),
     changing(
       "badType",
-      fc.oneof(fc.constant(0), fc.integer({ min: 15, max: 255 })),
+      fc.oneof(
+        fc.constantFrom(...TYPES.keys()).filter((type) => TYPES[type] === ""),
+        fc.integer({ min: TYPES.length, max: 255 }),
+      ),
       layout.HEADER_TYPE,
       1,
     ),

@@ -69,10 +69,12 @@ import {
   REJECT_REJECTED,
   Role,
   Setting,
+  StatusField,
+  Voting,
   WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
-import { Accepted, logGet, logHigh, logInit, logLow, logPut } from "./log";
+import { Accepted, logGet, logHigh, logInit, logLow, logPut, logStatus } from "./log";
 import { count, gauge, note } from "./meters";
 import {
   begin,
@@ -90,6 +92,7 @@ import {
   registryHi,
   registryInit,
   registryLowest,
+  registryStatus,
   slowestLearner,
 } from "./registry";
 import {
@@ -100,6 +103,7 @@ import {
   selfId,
   settingU32,
 } from "./settings";
+import { statusDecided, statusField } from "./status";
 
 /** Frames of one answer to a prepare; the proposer paces itself by asking again. */
 const PAGE_FRAMES: i32 = 16;
@@ -139,6 +143,8 @@ let voteRangesMax: u32 = 0;
 let voteBallot: u64 = 0;
 let expireAt_us: u64 = 0;
 let logFullNotedAt_us: u64 = 0;
+/** The last batch that was new did not fit the log. */
+let logIsFull: bool = false;
 let muted: bool = false;
 let votesFrom_us: u64 = 0;
 /** Bits of the acceptors that have not confirmed yet. */
@@ -197,12 +203,14 @@ export function acceptorAccept(p: usize, now_us: u64): void {
     const values = load<u16>(p, ACCEPT_VALUES);
     if (!logPut(instance, ballot, p + ACCEPT_BYTES, bytes, values, trimLimit())) {
       count(Counter.logFull);
+      logIsFull = true;
       if (now_us - logFullNotedAt_us >= LOG_FULL_NOTE_PERIOD_US) {
         logFullNotedAt_us = now_us;
         note(Event.logFull, slowestLearner, instance);
       }
       return;
     }
+    logIsFull = false;
     promise(ballot, proposer);
     const batch = logGet(instance)!.batch;
     appendRecord(Record.accept, ballot, proposer, instance, batch, bytes, values);
@@ -552,4 +560,23 @@ function endLearned(frame: usize, p: usize, entries: u32, length: u32): void {
   store<u32>(frame, entries, LEARNED_ENTRIES);
   store<u32>(frame, 0, LEARNED_ENTRIES + 4);
   finishHeld(frame, length, sourceAddress(p));
+}
+
+/** What a status says of the acceptor, and of the learners that it knows. */
+export function acceptorStatus(now_us: u64): void {
+  statusField(StatusField.voting, voting(now_us));
+  if (unconfirmed != 0) statusField(StatusField.unconfirmed, unconfirmed);
+  statusField(StatusField.promised, promised);
+  statusField(StatusField.trimmed, logLow);
+  statusDecided(decided);
+  logStatus(trimLimit());
+  statusField(StatusField.logFull, logIsFull ? 1 : 0);
+  statusField(StatusField.logHolder, slowestLearner);
+  registryStatus(now_us);
+}
+
+function voting(now_us: u64): Voting {
+  if (muted) return Voting.muted;
+  if (now_us < votesFrom_us) return Voting.listening;
+  return unconfirmed != 0 ? Voting.unconfirmed : Voting.votes;
 }

@@ -32,6 +32,11 @@ import {
   HEARTBEAT_DECIDED,
   HI_BYTES,
   HI_DELIVERED,
+  Item,
+  ITEM_BYTES,
+  ITEM_CODE,
+  ITEM_KIND,
+  ITEM_ROLE,
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
@@ -45,6 +50,7 @@ import {
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_ENTRIES,
+  QUERY_BYTES,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
@@ -52,6 +58,11 @@ import {
   REJECT_DECIDED,
   Role,
   RUN_BYTES,
+  STATUS_BYTES,
+  STATUS_FIRST,
+  STATUS_ITEMS,
+  STATUS_ITEMS_MAX,
+  STATUS_TOTAL,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   SUBMIT_VALUES,
@@ -90,7 +101,7 @@ export function frameFault(p: usize, bytes: u32): i32 {
   if (load<u64>(p, HEADER_CHECKSUM) != frameChecksum(p, length)) return Counter.badChecksum;
 
   const type = <i32>load<u8>(p, HEADER_TYPE);
-  if (type == 0 || <u32>type >= MESSAGE_END) return Counter.badType;
+  if (type == 0 || type == 15 || <u32>type >= MESSAGE_END) return Counter.badType;
   const senderRole = <u32>load<u8>(p, HEADER_SENDER_ROLE);
   const senderId = <u32>load<u16>(p, HEADER_SENDER_ID);
   if (popcnt(senderRole) != 1 || (senderRole & sendersOf(type)) == 0) return Counter.badSender;
@@ -132,6 +143,8 @@ function sendersOf(type: i32): u32 {
       return Role.learner | Role.client;
     case Message.repair:
       return Role.learner;
+    case Message.query:
+      return Role.client;
     default:
       return Role.proposer | Role.acceptor | Role.learner | Role.client;
   }
@@ -189,6 +202,10 @@ function bodySound(p: usize, type: i32, length: u32): bool {
       return length >= LEARNED_BYTES && decidedSound(load<u64>(p, LEARNED_DECIDED)) &&
         load<u64>(p, LEARNED_TRIMMED) < INSTANCE_MAX &&
         entriesSound(p, LEARNED_BYTES, load<u32>(p, LEARNED_ENTRIES), length, true);
+    case Message.query:
+      return length == QUERY_BYTES;
+    case Message.status:
+      return itemsSound(p, length);
     default:
       return length == FORGOT_BYTES;
   }
@@ -272,6 +289,26 @@ function answerSound(p: usize, length: u32): bool {
     const run = p + ANSWER_BYTES + <usize>n * RUN_BYTES;
     if (Run.count(run) == 0 || Run.client(run) == 0 || Run.first(run) == 0) return false;
     if (!Run.countable(Run.first(run), Run.count(run))) return false;
+  }
+  return true;
+}
+
+/** The items of a status are known kinds, lie within the answer that they are part of, and only peers have a role. */
+function itemsSound(p: usize, length: u32): bool {
+  if (length < STATUS_BYTES) return false;
+  const items = load<u32>(p, STATUS_ITEMS);
+  if (items == 0 || items > STATUS_ITEMS_MAX || length != STATUS_BYTES + items * ITEM_BYTES) return false;
+  const total = <u32>load<u16>(p, STATUS_TOTAL);
+  if (total > STATUS_ITEMS_MAX || <u32>load<u16>(p, STATUS_FIRST) + items > total) return false;
+  for (let n: u32 = 0; n < items; n++) {
+    const item = p + STATUS_BYTES + <usize>n * ITEM_BYTES;
+    const kind = <i32>load<u8>(item, ITEM_KIND);
+    const role = <u32>load<u8>(item, ITEM_ROLE);
+    if (kind == Item.peer) {
+      if (popcnt(role) != 1 || role > <u32>Role.client || load<u16>(item, ITEM_CODE) == 0) return false;
+    } else if ((kind != Item.field && kind != Item.counter) || role != 0) {
+      return false;
+    }
   }
   return true;
 }

@@ -35,6 +35,7 @@ import {
   acceptorPrepare,
   acceptorRecover,
   acceptorRepair,
+  acceptorStatus,
   acceptorTick,
 } from "./acceptor";
 import { arenaBytes as arenaUsed, arenaInit, arenaTake } from "./arena";
@@ -48,6 +49,7 @@ import {
   clientHeartbeat,
   clientInit,
   clientRoom as room,
+  clientStatus,
   clientSubmit as submit,
   clientTick,
   completionCount as completed,
@@ -67,6 +69,7 @@ import {
   learnerInit,
   learnerLearned,
   learnerOk,
+  learnerStatus,
   learnerTick,
 } from "./learner";
 import { count, counters, eventCount as noted, events, eventsClear, gauges, metersReset } from "./meters";
@@ -83,7 +86,7 @@ import {
   slotBytesFor,
   sourceAddress,
 } from "./outbox";
-import { hearAcceptor, hearProposer, peersInit, presetAddress } from "./peers";
+import { hearAcceptor, hearProposer, peersInit, peersStatus, presetAddress } from "./peers";
 import {
   proposerAccepted,
   proposerFlush,
@@ -93,6 +96,7 @@ import {
   proposerOk,
   proposerPromise,
   proposerReject,
+  proposerStatus,
   proposerSubmit,
   proposerTick,
 } from "./proposer";
@@ -115,6 +119,16 @@ import {
   settingU64,
   settle,
 } from "./settings";
+import {
+  statusAsk,
+  statusBegin,
+  statusClear,
+  statusCount as statusesHeard,
+  statusHear,
+  statusInit,
+  statusSend,
+  statuses,
+} from "./status";
 
 let receiveSlots: usize = 0;
 let receiveSlotBytes: usize = 0;
@@ -145,6 +159,7 @@ export function init(now_us: f64): f64 {
   recordsInit();
   outboxInit();
   peersInit();
+  statusInit();
   const now = <u64>now_us;
   if (is(Role.proposer)) proposerInit(now);
   if (is(Role.acceptor)) acceptorInit(now);
@@ -183,6 +198,7 @@ export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
   outboxClear();
   recordsClear();
   eventsClear();
+  statusClear();
   if (is(Role.learner)) learnerClear(pause);
   if (is(Role.client)) clientClear();
   release(<u64>durable);
@@ -315,7 +331,24 @@ function dispatch(p: usize, now: u64): void {
     case Message.forgot:
       if (acceptor) acceptorForgot(p);
       break;
+    case Message.query:
+      answerQuery(p, now);
+      break;
+    case Message.status:
+      if (client) statusHear(p);
+      break;
   }
+}
+
+/** Tells who asks how this node is: every role what it knows. */
+function answerQuery(p: usize, now: u64): void {
+  if (!statusBegin(p, now)) return;
+  if (is(Role.proposer)) proposerStatus(now);
+  if (is(Role.acceptor)) acceptorStatus(now);
+  if (is(Role.learner)) learnerStatus();
+  if (is(Role.client)) clientStatus(now);
+  peersStatus(now);
+  statusSend(p);
 }
 
 // Where the host finds things.
@@ -369,6 +402,18 @@ export function gaugeAt(): usize {
 }
 export function stagingAt(): usize {
   return staging;
+}
+
+export function statusAt(): usize {
+  return statuses;
+}
+export function statusCount(): i32 {
+  return statusesHeard;
+}
+
+/** Asks every node for its status, in the next step; the answers carry `number`, which is not 0. */
+export function query(number: u32): void {
+  statusAsk(number);
 }
 
 /** How many more values a virtual client may submit now. */

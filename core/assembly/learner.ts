@@ -50,6 +50,7 @@ import {
   Role,
   RUN_BYTES,
   Setting,
+  StatusField,
   VALUE_HEADER_BYTES,
 } from "../layout";
 import { arenaTake } from "./arena";
@@ -68,6 +69,7 @@ import {
   selfId,
   settingU64,
 } from "./settings";
+import { statusDecided, statusField } from "./status";
 import { Window } from "./window";
 
 const HI_PERIOD_US: u64 = 100_000;
@@ -417,4 +419,13 @@ function checkBehind(now_us: u64): void {
   }
   behind = true;
   note(Event.behindTrim, 0, trimmedTo);
+}
+
+/** What a status says of the learner. */
+export function learnerStatus(): void {
+  statusDecided(max(decided, window.base));
+  if (!started) return;
+  statusField(StatusField.delivered, window.base);
+  statusField(StatusField.paused, paused ? 1 : 0);
+  statusField(StatusField.behind, behind ? 1 : 0);
 }

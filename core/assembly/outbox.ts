@@ -55,6 +55,8 @@ let etherTypeBytes: u16 = 0;
 let slotBytes: usize = 0;
 let slots: usize = 0;
 let used: i32 = 0;
+/** Most frames that a step before this one put out. */
+export let outboxPeak: i32 = 0;
 /** Pairs of u32 for the card: where a frame starts, and its bytes. */
 export let descriptors: usize = 0;
 export let descriptorCount: i32 = 0;
@@ -98,6 +100,7 @@ export function outboxAddress(address: u64, group: u64): void {
 
 /** Starts a step: the frames of the last one have left. */
 export function outboxClear(): void {
+  if (used > outboxPeak) outboxPeak = used;
   used = 0;
   descriptorCount = 0;
   ownHead = 0;
@@ -113,6 +116,11 @@ export function outboxRoom(): i32 {
 /** True when no further frame can be held, so that no further vote may be given. */
 export function heldFull(): bool {
   return persistent && heldTail - heldFloor >= HELD_FRAMES - 64;
+}
+
+/** Frames that wait for a record to become durable. */
+export function heldFrames(): u32 {
+  return heldTail - heldHead;
 }
 
 /** The payload of a new frame, its header filled but for length and checksum; 0 when there is no room. */

@@ -4,9 +4,10 @@
  * The acceptor's log keeps what a registered learner has not delivered. A learner that neither
  * renews nor says bye for the length of a lease is gone, and holds nothing back any more.
  */
-import { Event, REGISTRATIONS_MAX } from "../layout";
+import { Event, REGISTRATIONS_MAX, Role } from "../layout";
 import { arenaTake } from "./arena";
 import { note } from "./meters";
+import { statusPeer } from "./status";
 
 /**
  * A learner renews ten times a second. Until it is taken for gone the log may fill up and votes
@@ -97,4 +98,13 @@ export function registryLowest(kept: u64, limit: u64): u64 {
     slowestLearner = entry.id;
   }
   return lowest;
+}
+
+/** Tells of every registered learner when it was heard, and how far it is. */
+export function registryStatus(now_us: u64): void {
+  for (let i = 0; i < used; i++) {
+    const entry = at(i);
+    if (entry.incarnation == 0) continue;
+    statusPeer(Role.learner, entry.id, entry.heardAt_us, now_us, entry.delivered);
+  }
 }
