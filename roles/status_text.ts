@@ -10,7 +10,7 @@ const COLUMNS = 100;
 const STATES = ["follows", "prepares", "leads"];
 
 /** Counters of what was dropped or turned away, in the order of `Counter`. */
-const DROPS: readonly Counter[] = [
+export const DROPS: readonly Counter[] = [
   Counter.badLength,
   Counter.badVersion,
   Counter.badCluster,
@@ -36,27 +36,27 @@ const DROPS: readonly Counter[] = [
 /** The look for people: a line a node, what was dropped, who hears whom, and the verdict. */
 export function statusText({ nodes }: Look, verdict: Verdict): string {
   const statuses = nodes.map(({ last }) => last);
-  const lines: string[] = [];
-  if (statuses.length > 0) {
-    lines.push(...table(statuses), "");
-    for (const node of statuses) {
-      const drops = Object.entries(dropsOf(node))
-        .map(([name, count]) => `${name} ${count}`);
-      if (drops.length > 0) {
-        lines.push(...list(nodeName(node), "dropped", drops));
-      }
-      if (node.peers.length > 0) {
-        lines.push(...list(nodeName(node), "heard", peersText(node)));
-      }
-    }
-    lines.push("");
-  }
   const { ok, problems, warnings } = verdict;
-  for (const sentence of [...problems, ...warnings]) {
-    lines.push(...wrap(sentence, "", "  "));
-  }
-  if (ok) lines.push(...wrap(success(verdict, statuses), "", "  "));
-  return lines.join("\n") + "\n";
+  const sentences = [...problems, ...warnings];
+  if (ok) sentences.push(success(verdict, statuses));
+  return [
+    statuses.length === 0 ? [] : table(statuses),
+    statuses.flatMap(details),
+    sentences.flatMap((sentence) => wrap(sentence)),
+  ].filter((paragraph) => paragraph.length > 0)
+    .map((lines) => lines.join("\n") + "\n").join("\n");
+}
+
+/** What a node dropped, and whom it heard. */
+function details(node: NodeStatus): string[] {
+  const drops = Object.entries(dropsOf(node))
+    .map(([name, count]) => `${name} ${count}`);
+  return [
+    ...drops.length === 0 ? [] : list(nodeName(node), "dropped", drops),
+    ...node.peers.length === 0
+      ? []
+      : list(nodeName(node), "heard", peersText(node)),
+  ];
 }
 
 /** The look for a program: one JSON object. */
@@ -83,7 +83,7 @@ function nodeJson(node: NodeStatus): Record<string, unknown> {
     id,
     incarnation,
     ...numbers,
-    promised: optional(promised, ballotText),
+    promised: optional(promised, (it) => it === 0 ? null : ballotText(it)),
     leaderBallot: optional(leaderBallot, ballotText),
     proposerState: optional(fields.proposerState, (it) => STATES[it]),
     voting: optional(fields.voting, (it) => Voting[it]),
@@ -156,17 +156,22 @@ function table(nodes: readonly NodeStatus[]): string[] {
   const widths = TABLE.map((_, i) =>
     Math.max(...rows.map((row) => row[i].length))
   );
+  const width = widths.reduce((sum, it) => sum + it + 2, -2);
+  const gap = width > COLUMNS ? " " : "  ";
   // Words begin on the left, numbers end on the right.
   return rows.map((row) =>
     row.map((cell, i) =>
       i < 3 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])
-    ).join("  ").trimEnd()
+    ).join(gap)
   );
 }
 
-/** A number with all its digits, or in millions when it has more than eight. */
+/** A number with all its digits, or when it has more than eight in millions or thousands of them. */
 function short(value: number): string {
-  return value < 1e8 ? `${value}` : `${Math.floor(value / 1e5) / 10}M`;
+  if (value < 1e8) return `${value}`;
+  return value < 1e10
+    ? `${(value / 1e6).toFixed(1)}M`
+    : `${(value / 1e9).toFixed(1)}G`;
 }
 
 /** Rounded up, so that nothing but an empty queue is at 0%. */
@@ -213,21 +218,18 @@ function list(node: string, verb: string, things: readonly string[]): string[] {
     `${node} ${verb}: ` +
       // What belongs together stays on one line.
       things.map((it) => it.replaceAll(" ", "\u00a0")).join(", "),
-    "",
-    "  ",
   ).map((line) => line.replaceAll("\u00a0", " "));
 }
 
-/** Breaks `text` between words so that no line is wider than a terminal. */
-function wrap(text: string, first: string, others: string): string[] {
+/** Breaks `text` between words so that no line is too wide; the lines behind the first are indented. */
+function wrap(text: string): string[] {
   const lines: string[] = [];
-  let line = first;
+  let line = "";
   for (const word of text.split(" ")) {
-    const isEmpty = line.trim() === "";
-    if (!isEmpty && line.length + 1 + word.length > COLUMNS) {
+    if (line !== "" && line.length + 1 + word.length > COLUMNS) {
       lines.push(line);
-      line = others + word;
-    } else line += (isEmpty ? "" : " ") + word;
+      line = `  ${word}`;
+    } else line += (line === "" ? "" : " ") + word;
   }
   return [...lines, line];
 }

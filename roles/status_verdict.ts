@@ -121,48 +121,83 @@ function isClient({ roles }: NodeStatus): boolean {
   return roles.length === 1 && roles[0] === "client";
 }
 
+/** Why an acceptor does not vote, in words for all of which the same holds. */
+interface Reason {
+  /** The same for the same reason. */
+  readonly key: string;
+  readonly clause: (ids: readonly number[]) => string;
+}
+
 /** One clause for each reason that keeps acceptors from voting. */
 function whoDoesNotVote(look: Look): string[] {
-  const silent: number[] = [];
-  const muted: number[] = [];
-  const others: string[] = [];
+  const byKey = new Map<string, { reason: Reason; ids: number[] }>();
   for (const id of look.acceptors) {
     const node = find(look, "acceptor", id)?.last;
-    const reason = node === undefined ? "silent" : whyNoVote(node);
-    if (reason === "silent") silent.push(id);
-    else if (reason === "muted") muted.push(id);
-    else if (reason === "listening") {
-      others.push(`acceptor ${id} started just now and listens first`);
-    } else if (reason === "unconfirmed") {
-      const bits = node!.fields.unconfirmed ?? 0;
+    const reason = node === undefined ? SILENT : reasonOf(node, look);
+    if (reason === undefined) continue;
+    const known = byKey.get(reason.key);
+    if (known === undefined) byKey.set(reason.key, { reason, ids: [id] });
+    else known.ids.push(id);
+  }
+  return [...byKey.values()].map(({ reason, ids }) => reason.clause(ids));
+}
+
+const SILENT: Reason = {
+  key: "silent",
+  clause: (ids) => doNotAnswer("acceptor", ids),
+};
+
+function doNotAnswer(what: string, ids: readonly number[]): string {
+  return `${named(what, ids)} ${ids.length === 1 ? "does" : "do"} not answer`;
+}
+
+function reasonOf(node: NodeStatus, look: Look): Reason | undefined {
+  const key = whyNoVote(node);
+  const say = (one: string, several: string) => (ids: readonly number[]) =>
+    `${named("acceptor", ids)} ${ids.length === 1 ? one : several}`;
+  switch (key) {
+    case undefined:
+      return undefined;
+    case "muted":
+      return { key, clause: say("lost its memory", "lost their memory") };
+    case "listening":
+      return {
+        key,
+        clause: say(
+          "started just now and listens first",
+          "started just now and listen first",
+        ),
+      };
+    case "unconfirmed": {
+      const bits = node.fields.unconfirmed ?? 0;
       const missing = look.acceptors.filter((_, i) => (bits >> i & 1) === 1);
-      others.push(
-        `acceptor ${id} waits until ${
-          named("acceptor", missing)
-        } confirmed that they do not know it from before`,
-      );
-    } else if (reason === "full") others.push(fullLog(id, node!));
+      const others = missing.length === 0
+        ? "the others vouch"
+        : `${named("acceptor", missing)} ${
+          missing.length === 1 ? "vouches" : "vouch"
+        }`;
+      return {
+        key: `${key} ${bits}`,
+        clause: say(
+          `waits until ${others} for it`,
+          `wait until ${others} for them`,
+        ),
+      };
+    }
+    case "full": {
+      const holder = node.fields.logHolder ?? 0;
+      const contents = holder === 0
+        ? "instances that are not decided"
+        : `what learner ${holder} has not delivered: let it go on, or stop it`;
+      return {
+        key: `${key} ${holder}`,
+        clause: (ids) =>
+          ids.length === 1
+            ? `the log of acceptor ${ids[0]} is full of ${contents}`
+            : `the logs of ${named("acceptor", ids)} are full of ${contents}`,
+      };
+    }
   }
-  const clauses: string[] = [];
-  if (silent.length > 0) {
-    clauses.push(`${named("acceptor", silent)} ${do_(silent)} not answer`);
-  }
-  if (muted.length > 0) {
-    clauses.push(`${named("acceptor", muted)} lost their memory`);
-  }
-  return [...clauses, ...others];
-}
-
-function do_(ids: readonly number[]): string {
-  return ids.length === 1 ? "does" : "do";
-}
-
-function fullLog(id: number, { fields }: NodeStatus): string {
-  const holder = fields.logHolder ?? 0;
-  return `the log of acceptor ${id} is full of ` +
-    (holder === 0
-      ? "instances that are not decided"
-      : `what learner ${holder} has not delivered: let it go on, or stop it`);
 }
 
 /** The proposer that leads in the highest ballot; or, should its answers be lost, that others hear. */
@@ -191,7 +226,7 @@ function whyNoLeader(look: Look): string {
     find(look, "proposer", id) === undefined
   );
   if (silent.length > 0) {
-    clauses.push(`${named("proposer", silent)} ${do_(silent)} not answer`);
+    clauses.push(doNotAnswer("proposer", silent));
   }
   const heard = look.nodes.map(({ last }) => last.fields)
     .filter(({ leaderBallot }) => leaderBallot !== undefined)
@@ -237,9 +272,7 @@ function silentProposers(look: Look): string[] {
     // Replicas that are silent as acceptors were named already.
     !(look.acceptors.includes(id) && find(look, "acceptor", id) === undefined)
   );
-  return silent.length === 0
-    ? []
-    : [`${named("proposer", silent)} ${do_(silent)} not answer`];
+  return silent.length === 0 ? [] : [doNotAnswer("proposer", silent)];
 }
 
 /** Two may believe to lead: the one of the lower ballot is about to learn better. */
@@ -279,21 +312,25 @@ function learners({ nodes }: Look): string[] {
   });
 }
 
-/** Counters that tell of somebody who does not belong here, and what they tell. */
+/** Counters that tell of something that does not belong here, and what they tell. */
 const STRANGERS = {
-  badVersion: "heard frames of another version of kpaxos",
-  badCluster: "heard frames of another cluster number",
+  badVersion: "hears frames of another version of kpaxos",
+  badCluster: "hears frames of another cluster number",
   badSender:
-    "heard acceptors or proposers that its configuration does not name",
-  badChecksum: "heard damaged frames",
-  forgottenVotes: "heard an acceptor that restarted without its memory",
+    "hears acceptors or proposers that its configuration does not name",
+  badLength: "hears frames that are cut off, or longer than its MTU",
+  badChecksum: "hears damaged frames",
+  forgottenVotes: "hears an acceptor that restarted without its memory",
 };
 
+/** Who counted such things just now; what was counted long ago is among the drops. */
 function strangers({ nodes }: Look): string[] {
-  return Object.entries(STRANGERS).flatMap(([counter, words]) => {
-    const who = nodes.filter(({ last }) => (last.counters[counter] ?? 0) > 0);
-    return who.map(({ last }) =>
-      `${nodeName(last)} ${words} (${last.counters[counter]})`
-    );
-  });
+  return Object.entries(STRANGERS).flatMap(([counter, words]) =>
+    nodes.flatMap(({ first, last }) => {
+      const now = last.counters[counter] ?? 0;
+      return now === (first.counters[counter] ?? 0)
+        ? []
+        : [`${nodeName(last)} ${words} (${now} so far)`];
+    })
+  );
 }

@@ -1,7 +1,7 @@
 /** The words of a scenario's commands: nodes, messages, values, durations. */
 import type { CoreOptions } from "../core/core.ts";
 import { parseDuration_ms } from "../roles/duration.ts";
-import { MESSAGE_NAMES, type MessageName } from "../sim/decode.ts";
+import { MESSAGE_NAMES } from "../sim/decode.ts";
 import { messageOf } from "../sim/message_text.ts";
 import {
   type Copy,

@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { CoreOptions } from "../core/core.ts";
 import { Counter, Gauge, Role } from "../core/layout.ts";
-import { decode, MESSAGE_NAMES, type MessageName } from "../sim/decode.ts";
+import { decode, MESSAGE_NAMES } from "../sim/decode.ts";
 import { Random } from "../sim/random.ts";
 import { cases, SEED } from "./effort.ts";
 import { ballotOf, encode, run } from "./encode.ts";
