@@ -57,7 +57,7 @@ export function diagnose(heard: Heard): string {
   }
   return `leader ${heard.leader} and acceptors ${
     list(heard.acceptors)
-  } are heard, but nothing is decided: their logs tell why`;
+  } are heard, but nothing is decided: kpaxos status tells why`;
 }
 
 export function interfaceIsDown(interfaceName: string): string {
