@@ -469,6 +469,8 @@ export enum Gauge {
   records,
   /** First undecided instance, as far as the learner has heard. */
   learnerDecided,
+  /** Most frames that one step put out so far. */
+  outboxPeak,
   end,
 }
 

@@ -10,6 +10,7 @@
 import {
   Counter,
   FRAME_OFFSET,
+  Gauge,
   HEADER_BALLOT,
   HEADER_BYTES,
   HEADER_CHECKSUM,
@@ -31,7 +32,7 @@ import {
 } from "../layout";
 import { arenaTake } from "./arena";
 import { xxh64 } from "./checksum";
-import { count } from "./meters";
+import { count, gauge, gauged } from "./meters";
 import { records } from "./records";
 import {
   cluster,
@@ -55,8 +56,6 @@ let etherTypeBytes: u16 = 0;
 let slotBytes: usize = 0;
 let slots: usize = 0;
 let used: i32 = 0;
-/** Most frames that a step before this one put out. */
-export let outboxPeak: i32 = 0;
 /** Pairs of u32 for the card: where a frame starts, and its bytes. */
 export let descriptors: usize = 0;
 export let descriptorCount: i32 = 0;
@@ -100,7 +99,7 @@ export function outboxAddress(address: u64, group: u64): void {
 
 /** Starts a step: the frames of the last one have left. */
 export function outboxClear(): void {
-  if (used > outboxPeak) outboxPeak = used;
+  if (<u64>used > gauged(Gauge.outboxPeak)) gauge(Gauge.outboxPeak, used);
   used = 0;
   descriptorCount = 0;
   ownHead = 0;

@@ -9,6 +9,7 @@
 import {
   AGO_NEVER,
   Counter,
+  Gauge,
   HEADER_INCARNATION,
   HEADER_SENDER_ID,
   HELD_FRAMES,
@@ -35,8 +36,8 @@ import {
   StatusField,
 } from "../layout";
 import { arenaTake } from "./arena";
-import { count, counted } from "./meters";
-import { begin, finish, groupAddress, heldFrames, outboxPeak, outboxRoom, sourceAddress } from "./outbox";
+import { count, counted, gauged } from "./meters";
+import { begin, finish, groupAddress, heldFrames, outboxRoom, sourceAddress } from "./outbox";
 import { incarnation, mtu, persistent, roles, selfId } from "./settings";
 
 /** Queries come from outside: so many answers in each of these periods, and no more, cost the protocol little. */
@@ -143,7 +144,7 @@ export function statusSend(p: usize): void {
     statusField(StatusField.heldFrames, heldFrames());
     statusField(StatusField.heldFramesMax, HELD_FRAMES);
   }
-  statusField(StatusField.outboxPeak, outboxPeak);
+  statusField(StatusField.outboxPeak, gauged(Gauge.outboxPeak));
   statusField(StatusField.outboxFramesMax, SEND_FRAMES);
   for (let counter = 0; counter < Counter.end; counter++) {
     const value = counted(counter);
