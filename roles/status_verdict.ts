@@ -79,6 +79,7 @@ export function judge(look: Look): Verdict {
     );
   }
   if (leader === undefined) problems.push(whyNoLeader(look));
+  warnings.push(...whoRejoins(look));
   const ok = problems.length === 0;
   if (ok) warnings.push(...whyNothingIsDecided(look, leader!));
   warnings.push(
@@ -99,14 +100,14 @@ export function named(what: string, ids: readonly number[]): string {
 /** Why an acceptor does not vote, as a key; undefined: it does. */
 export function whyNoVote(
   { fields }: NodeStatus,
-): "listening" | "unconfirmed" | "muted" | "full" | undefined {
+): "listening" | "unconfirmed" | "recovering" | "full" | undefined {
   switch (fields.voting) {
     case Voting.listening:
       return "listening";
     case Voting.unconfirmed:
       return "unconfirmed";
-    case Voting.muted:
-      return "muted";
+    case Voting.recovering:
+      return "recovering";
   }
   return fields.logFull === 1 ? "full" : undefined;
 }
@@ -158,7 +159,7 @@ function reasonOf(node: NodeStatus, look: Look): Reason | undefined {
   switch (key) {
     case undefined:
       return undefined;
-    case "muted":
+    case "recovering":
       return { key, clause: say("lost its memory", "lost their memory") };
     case "listening":
       return {
@@ -198,6 +199,15 @@ function reasonOf(node: NodeStatus, look: Look): Reason | undefined {
       };
     }
   }
+}
+
+/** Acceptors that vote again after they lost their memory, but in one ballot alone. */
+function whoRejoins({ nodes }: Look): string[] {
+  return nodes.map(({ last }) => last)
+    .filter(({ fields }) => fields.voting === Voting.rejoining)
+    .map(({ id }) =>
+      `acceptor ${id} lost its memory and rejoins: it votes for the leader, and promises nothing yet`
+    );
 }
 
 /** The proposer that leads in the highest ballot; or, should its answers be lost, that others hear. */

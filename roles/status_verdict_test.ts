@@ -58,11 +58,18 @@ Deno.test("a majority that does not answer is no quorum, and is named", () => {
 Deno.test("acceptors that lost their memory are named", () => {
   assert.equal(
     problem([
-      replica(1, { voting: Voting.muted }),
-      replica(2, { voting: Voting.muted }),
+      replica(1, { voting: Voting.recovering }),
+      replica(2, { voting: Voting.recovering }),
       replica(3),
     ]),
     "no quorum: 1 of 3 acceptors votes, 2 are needed; acceptors 1 and 2 lost their memory",
+  );
+});
+
+Deno.test("an acceptor that rejoins votes, and is named", () => {
+  assert.equal(
+    warning(replica(1), replica(2, { voting: Voting.rejoining }), replica(3)),
+    "acceptor 2 lost its memory and rejoins: it votes for the leader, and promises nothing yet",
   );
 });
 

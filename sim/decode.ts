@@ -20,7 +20,7 @@ export const TYPES = [
   "repair",
   "learned",
   "forgot",
-  "",
+  "rejoin",
   "query",
   "status",
 ] as const;
@@ -58,6 +58,13 @@ export interface EntryFields {
   batch: RunFields[];
 }
 
+/** An acceptor that rejoined; ballot 0n: none. */
+export interface RejoinedFields {
+  ballot: bigint;
+  id: number;
+  memory: number;
+}
+
 /** What a node tells of itself: 1 a field, 2 a counter, 3 a peer. */
 export interface ItemFields {
   kind: number;
@@ -70,7 +77,7 @@ export interface ItemFields {
 
 /** What a message says beyond its header. */
 export type Body =
-  | { type: "prepare"; from: bigint }
+  | { type: "prepare"; from: bigint; rejoining: number; memory: number }
   | {
     type: "promise";
     start: bigint;
@@ -80,19 +87,37 @@ export type Body =
     pause: boolean;
     /** Of the proposer to which the ballot is promised. */
     incarnation: number;
+    memories: bigint;
     entries: EntryFields[];
   }
   | { type: "accept"; decided: bigint; instance: bigint; batch: RunFields[] }
   | { type: "accepted"; ranges: RangeFields[] }
   | { type: "reject"; rejected: bigint; decided: bigint }
-  | { type: "heartbeat"; decided: bigint; next: bigint }
+  | {
+    type: "heartbeat";
+    decided: bigint;
+    next: bigint;
+    rejoined: RejoinedFields;
+  }
   | { type: "submit"; batch: RunFields[] }
   | {
     type: "answer";
     answered: { client: bigint; first: bigint; count: number }[];
   }
-  | { type: "hi"; delivered: bigint }
-  | { type: "ok"; decided: bigint; trimmed: bigint; next: bigint }
+  | {
+    type: "hi";
+    delivered: bigint;
+    rejoined: RejoinedFields;
+    state: "votes" | "asks" | "recovers";
+  }
+  | {
+    type: "ok";
+    decided: bigint;
+    trimmed: bigint;
+    next: bigint;
+    promised: bigint;
+    silence_us: number;
+  }
   | { type: "bye" }
   | { type: "repair"; ranges: RangeFields[] }
   | {
@@ -102,6 +127,7 @@ export type Body =
     entries: EntryFields[];
   }
   | { type: "forgot"; known: number; refused: number }
+  | { type: "rejoin"; memory: number; from: bigint; end: bigint }
   | { type: "query"; number: number }
   | {
     type: "status";
@@ -196,6 +222,14 @@ function decodeRanges(view: DataView): RangeFields[] {
   }));
 }
 
+function decodeRejoined(view: DataView, at: number): RejoinedFields {
+  return {
+    ballot: view.getBigUint64(at, true),
+    id: view.getUint16(at + 8, true),
+    memory: view.getUint32(at + 12, true),
+  };
+}
+
 function decodeItems(view: DataView): ItemFields[] {
   return Array.from({ length: view.getUint32(40, true) }, (_, i) => ({
     kind: view.getUint8(48 + i * 16),
@@ -211,7 +245,12 @@ function decodeBody(view: DataView, type: MessageName): Body {
   const u32 = (at: number) => view.getUint32(at, true);
   switch (type) {
     case "prepare":
-      return { type, from: u64(32) };
+      return {
+        type,
+        from: u64(32),
+        rejoining: view.getUint16(40, true),
+        memory: u32(44),
+      };
     case "promise":
       return {
         type,
@@ -221,7 +260,8 @@ function decodeBody(view: DataView, type: MessageName): Body {
         last: (view.getUint16(58, true) & 1) !== 0,
         pause: (view.getUint16(58, true) & 2) !== 0,
         incarnation: u32(60),
-        entries: decodeEntries(view, 64, view.getUint16(56, true)),
+        memories: u64(64),
+        entries: decodeEntries(view, 72, view.getUint16(56, true)),
       };
     case "accept":
       return {
@@ -236,7 +276,12 @@ function decodeBody(view: DataView, type: MessageName): Body {
     case "reject":
       return { type, rejected: u64(32), decided: u64(40) };
     case "heartbeat":
-      return { type, decided: u64(32), next: u64(40) };
+      return {
+        type,
+        decided: u64(32),
+        next: u64(40),
+        rejoined: decodeRejoined(view, 48),
+      };
     case "submit":
       return { type, batch: decodeBatch(view, 40, u32(32)) };
     case "answer":
@@ -249,9 +294,23 @@ function decodeBody(view: DataView, type: MessageName): Body {
         })),
       };
     case "hi":
-      return { type, delivered: u64(32) };
+      return {
+        type,
+        delivered: u64(32),
+        rejoined: decodeRejoined(view, 40),
+        state: (["votes", "asks", "recovers"] as const)[
+          view.getUint16(56, true)
+        ],
+      };
     case "ok":
-      return { type, decided: u64(32), trimmed: u64(40), next: u64(48) };
+      return {
+        type,
+        decided: u64(32),
+        trimmed: u64(40),
+        next: u64(48),
+        promised: u64(56),
+        silence_us: u32(64),
+      };
     case "bye":
       return { type };
     case "learned":
@@ -263,6 +322,8 @@ function decodeBody(view: DataView, type: MessageName): Body {
       };
     case "forgot":
       return { type, known: u32(32), refused: u32(36) };
+    case "rejoin":
+      return { type, memory: u32(32), from: u64(40), end: u64(48) };
     case "query":
       return { type, number: u32(32) };
     case "status":

@@ -1,5 +1,5 @@
 /** Recordings of runs that never ran: a duel told by hand, and as many random events as a test wants. */
-import { type MessageName, MESSAGE_NAMES } from "../sim/decode.ts";
+import { MESSAGE_NAMES, type MessageName } from "../sim/decode.ts";
 import type { Fate, Place, Recording, SimEvent } from "../sim/events.ts";
 import { Random } from "../sim/random.ts";
 

@@ -67,7 +67,7 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
   if (instance - logLow > indexMask) {
     const low = instance - indexMask;
     if (low > limit) return false;
-    logTrim(low);
+    logBegin(low);
   }
   const kept = slotOf(instance);
   if (
@@ -97,8 +97,18 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
   return true;
 }
 
-/** Forgets all instances below `low`. */
-function logTrim(low: u64): void {
+/** Instances that the index holds. */
+export function logSlots(): u64 {
+  return indexMask + 1;
+}
+
+/** How much of the log's memory is in use: 0 to 1. */
+export function logFill(): f64 {
+  return <f64>filled / <f64>ringBytes;
+}
+
+/** Forgets all instances below `low`: its log begins there. */
+export function logBegin(low: u64): void {
   if (low > logLow) logLow = low;
   if (logHigh < logLow) logHigh = logLow;
 }
@@ -156,7 +166,7 @@ function reclaim(limit: u64): bool {
     const live = slot.instance == instance && slot.batch == at + COPY_HEADER;
     if (live) {
       if (instance >= limit) return false;
-      logTrim(instance + 1);
+      logBegin(instance + 1);
     }
   }
   filled -= bytes;
