@@ -23,7 +23,17 @@ import {
   EVENT_LARGE,
   EVENT_SMALL,
   Gauge,
+  HEADER_INCARNATION,
+  HEADER_SENDER_ID,
+  HEADER_SENDER_ROLE,
   HELD_FRAMES,
+  type Item,
+  ITEM_AGO,
+  ITEM_BYTES,
+  ITEM_CODE,
+  ITEM_KIND,
+  ITEM_ROLE,
+  ITEM_VALUE,
   RECEIVE_FRAMES,
   type Record as RecordKind,
   RECORD_BALLOT,
@@ -40,6 +50,11 @@ import {
   SESSION_SPAN,
   SESSIONS_MAX,
   Setting,
+  STATUS_BYTES,
+  STATUS_FIRST,
+  STATUS_ITEMS,
+  STATUS_NUMBER,
+  STATUS_TOTAL,
   VALUE_HEADER_BYTES,
 } from "./layout.ts";
 
@@ -139,6 +154,31 @@ export interface CoreEvent {
   readonly large: bigint;
 }
 
+/** One item of a status; see `Item` in `layout.ts` for what the code means. */
+export interface StatusItem {
+  readonly kind: Item;
+  /** Of a peer: its role. */
+  readonly role: number;
+  readonly code: number;
+  /** Of a peer: ms since it was heard; `AGO_NEVER`: never. */
+  readonly ago_ms: number;
+  readonly value: bigint;
+}
+
+/** One frame of a node's answer to a query. */
+export interface StatusPart {
+  /** One of the node's roles; it says all of them in its items. */
+  readonly role: number;
+  readonly id: number;
+  readonly incarnation: number;
+  /** Of the query. */
+  readonly number: number;
+  /** Items of the whole answer, and the place of this part's first. */
+  readonly total: number;
+  readonly first: number;
+  readonly items: readonly StatusItem[];
+}
+
 type Exports = {
   set(key: number, value: number): void;
   member(role: number, id: number): void;
@@ -175,6 +215,9 @@ type Exports = {
   counterAt(): number;
   gaugeAt(): number;
   stagingAt(): number;
+  statusAt(): number;
+  statusCount(): number;
+  query(number: number): void;
   clientRoom(client: number): number;
   clientSubmit(client: number, bytes: number, now_us: number): number;
   clientSubmitChunk(
@@ -460,6 +503,24 @@ export class Core {
     this.#gauges[gauge] = 0n;
   }
 
+  /**
+   * Asks every node for its status, in the next step. Of a client.
+   *
+   * @param number 1 to 2^32 - 1; the answers carry it.
+   */
+  query(number: number): void {
+    this.#exports.query(number);
+  }
+
+  /** The parts of answers to queries that came in this step. */
+  statuses(): StatusPart[] {
+    const from = this.#exports.statusAt();
+    return Array.from(
+      { length: this.#exports.statusCount() },
+      (_, i) => this.#status(this.#view.getUint32(from + i * 4, true)),
+    );
+  }
+
   /** How many more values a virtual client may submit now; none before it has a session. */
   clientRoom(client: number): number {
     return this.#exports.clientRoom(client);
@@ -515,6 +576,31 @@ export class Core {
           entry[1] instanceof WebAssembly.Global,
       ),
     );
+  }
+
+  #status(at: number): StatusPart {
+    const view = this.#view;
+    return {
+      role: view.getUint8(at + HEADER_SENDER_ROLE),
+      id: view.getUint16(at + HEADER_SENDER_ID, true),
+      incarnation: view.getUint32(at + HEADER_INCARNATION, true),
+      number: view.getUint32(at + STATUS_NUMBER, true),
+      total: view.getUint16(at + STATUS_TOTAL, true),
+      first: view.getUint16(at + STATUS_FIRST, true),
+      items: Array.from(
+        { length: view.getUint32(at + STATUS_ITEMS, true) },
+        (_, i) => {
+          const item = at + STATUS_BYTES + i * ITEM_BYTES;
+          return {
+            kind: view.getUint8(item + ITEM_KIND),
+            role: view.getUint8(item + ITEM_ROLE),
+            code: view.getUint16(item + ITEM_CODE, true),
+            ago_ms: view.getUint32(item + ITEM_AGO, true),
+            value: view.getBigUint64(item + ITEM_VALUE, true),
+          };
+        },
+      ),
+    };
   }
 
   #configure(options: CoreOptions): void {

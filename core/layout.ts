@@ -51,6 +51,10 @@ export enum Message {
   forgot = 14,
   /** Leader to an acceptor that lost its memory: from this ballot on it may take part again. */
   rejoin = 15,
+  /** Client to everybody: how are you? */
+  query = 16,
+  /** Anybody to a client, in answer to query. */
+  status = 17,
   /** Learner to clients: what became of commands that open or touch sessions. */
   session = 18,
 }
@@ -161,6 +165,27 @@ export const REJOIN_MEMORY: u32 = 32;
 export const REJOIN_FROM: u32 = 40;
 export const REJOIN_END: u32 = 48;
 export const REJOIN_BYTES: u32 = 56;
+/** Drawn by who asks; the answers repeat it. */
+export const QUERY_NUMBER: u32 = 32;
+export const QUERY_BYTES: u32 = 40;
+
+/** Items of the whole answer, the place of this frame's first one, and how many follow. */
+export const STATUS_NUMBER: u32 = 32;
+export const STATUS_TOTAL: u32 = 36;
+export const STATUS_FIRST: u32 = 38;
+export const STATUS_ITEMS: u32 = 40;
+export const STATUS_BYTES: u32 = 48;
+
+/** One item of a status. */
+export const ITEM_KIND: u32 = 0;
+export const ITEM_ROLE: u32 = 1;
+export const ITEM_CODE: u32 = 2;
+export const ITEM_AGO: u32 = 4;
+export const ITEM_VALUE: u32 = 8;
+export const ITEM_BYTES: u32 = 16;
+/** How long ago a peer was heard that never was. */
+export const AGO_NEVER: u32 = 0xffffffff;
+
 export const SESSION_COUNT: u32 = 32;
 export const SESSION_BYTES: u32 = 40;
 
@@ -274,6 +299,10 @@ export const SESSION_SPAN: u32 = 1 << 18;
 /** Most delivered values in one step, and their bytes after which a step delivers no further instance. */
 export const DELIVERIES_MAX: u32 = 8192;
 export const DELIVERY_STEP_BYTES: u32 = 1 << 20;
+/** Most items of a status: all fields, all counters and all peers. */
+export const STATUS_ITEMS_MAX: u32 = 256;
+/** Answers to queries that one node gives in 100 ms. */
+export const STATUS_ANSWERS_MAX: u32 = 4;
 /** Events kept for the host between two steps. */
 export const EVENTS_MAX: u32 = 64;
 
@@ -445,7 +474,87 @@ export enum Counter {
   submitted,
   completed,
   retries,
+  /** Queries that were not answered, since others had been just before. */
+  unansweredQueries,
   end,
+}
+
+/** What an item of a status tells. */
+export enum Item {
+  /** The code is one of `StatusField`. */
+  field = 1,
+  /** The code is one of `Counter`; counters that are 0 are left out. */
+  counter,
+  /** The code is the id of a node, whose role is given too, and when it was heard. */
+  peer,
+}
+
+/**
+ * What a node tells of itself when it is asked. The numbers are those on the wire (`docs/wire.md`):
+ * add at the end. A node leaves out what its roles do not know.
+ */
+export enum StatusField {
+  /** Bits of `Role`. */
+  roles = 1,
+  /** Ballot promised by the acceptor; 0: none. */
+  promised = 2,
+  /** Ballot of the leader heard last, and how long ago; both are left out before one is heard. */
+  leaderBallot = 3,
+  leaderSilence_ms = 4,
+  /** 0 follower, 1 preparing, 2 leading. */
+  proposerState = 5,
+  /** First undecided instance. */
+  decided = 6,
+  /** Next instance to propose. */
+  next = 7,
+  /** Next instance that the learner delivers. */
+  delivered = 8,
+  /** Lowest instance that the acceptor keeps. */
+  trimmed = 9,
+  /** The leader's instances in flight, of how many. */
+  windowUsed = 10,
+  windowSize = 11,
+  /** The leader's queue. */
+  queueBytes = 12,
+  queueBytesMax = 13,
+  /** What the acceptor's log may not discard yet, of how much. */
+  logBytes = 14,
+  logBytesMax = 15,
+  logInstances = 16,
+  logInstancesMax = 17,
+  /** 1: the last new 2A did not fit the acceptor's log. */
+  logFull = 18,
+  /** The learner that has delivered least of what the log holds; 0: none. */
+  logHolder = 19,
+  /** Frames that wait for a record to become durable, of how many. */
+  heldFrames = 20,
+  heldFramesMax = 21,
+  /** Most frames that one step put out so far, of how many that it may. */
+  outboxPeak = 22,
+  outboxFramesMax = 23,
+  /** One of `Voting`. */
+  voting = 24,
+  /** Bits of the acceptors that have not confirmed this one, in the order of the configuration. */
+  unconfirmed = 25,
+  /** 1: nobody reads what the learner delivers. */
+  paused = 26,
+  /** 1: what the learner needs next is to be had nowhere any more. */
+  behind = 27,
+  /** The client's values in flight. */
+  inFlightValues = 28,
+}
+
+/** Whether an acceptor votes, and if not why. */
+export enum Voting {
+  votes = 0,
+  /** It started just now and listens first. */
+  listening = 1,
+  /** Not all other acceptors have confirmed yet that they know no earlier memory of it. */
+  unconfirmed = 2,
+  /** It lost its memory, and waits for a leader to let it rejoin. */
+  recovering = 3,
+  /** A leader lets it rejoin: it accepts what that one proposes, and promises nothing yet. */
+  rejoining = 4,
 }
 
 /** What the host may read of the state at any time, besides the counters. u64 each. */
@@ -481,6 +590,8 @@ export enum Gauge {
   logTotalBytes,
   logInstances,
   logInstancesMax,
+  /** Most frames that one step put out so far. */
+  outboxPeak,
   end,
 }
 

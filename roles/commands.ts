@@ -225,6 +225,11 @@ export const OPTIONS = {
     placeholder: "FILE",
     help: "draw the run as a space-time picture: one page, for any browser",
   },
+  wait: {
+    kind: { type: "duration", min_ms: 100, max_ms: 60_000 },
+    placeholder: "TIME",
+    help: "how long to ask and to wait for answers",
+  },
   "require-termination": {
     help: "fail also when a proposed value was not delivered by every learner",
   },
@@ -450,6 +455,37 @@ export const COMMANDS = {
         line:
           "check --proposed a.txt --proposed b.txt --learned one.ndjson --json",
         does: "two clients, for a program to read",
+      },
+    ],
+  },
+  status: {
+    summary: "ask every node how it is, and say what is wrong",
+    description:
+      "Asks over the same network as the nodes, which answer whatever state they are in; it changes nothing. " +
+      "Prints a line a node, then in words what is wrong. Exits 0 when there is a leader and a majority of acceptors votes, else 1.",
+    options: [
+      "if",
+      "conf",
+      "nic",
+      "cluster",
+      "mtu",
+      "udp-port",
+      "udp-group",
+      "udp-peers",
+      "wait",
+      "json",
+    ],
+    defaults: { nic: "af_packet", wait: "1s" },
+    examples: [
+      {
+        line: "status --if eth0",
+        does: "every node of the cluster, and what is wrong",
+        privileged: true,
+      },
+      {
+        line: "status --if eth0 --conf conf/paxos.conf --wait 3s --json",
+        does: "everything they tell, for a program",
+        privileged: true,
       },
     ],
   },

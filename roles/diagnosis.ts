@@ -29,11 +29,10 @@ const LEADER_SILENT_US = 1_500_000;
 /** One sentence: the reason and what to do. */
 export function diagnose(heard: Heard): string {
   if (heard.interfaceDown) {
-    return `interface ${heard.interfaceName} is down: ip link set ${heard.interfaceName} up`;
+    return interfaceIsDown(heard.interfaceName);
   }
   if (heard.frames === 0) {
-    return `no answer at all on ${heard.interfaceName}: are the nodes running, on this network, in cluster ${heard.cluster}, ` +
-      "with the same EtherType and --nic?";
+    return noAnswer(heard.interfaceName, heard.cluster);
   }
   // Without a quorum there is no leader either, so this is the reason behind that.
   if (heard.acceptors.length < heard.quorum) {
@@ -64,7 +63,16 @@ export function diagnose(heard: Heard): string {
   }
   return `leader ${heard.leader} and acceptors ${
     list(heard.acceptors)
-  } are heard, but nothing is decided: their logs tell why`;
+  } are heard, but nothing is decided: kpaxos status tells why`;
+}
+
+export function interfaceIsDown(interfaceName: string): string {
+  return `interface ${interfaceName} is down: ip link set ${interfaceName} up`;
+}
+
+export function noAnswer(interfaceName: string, cluster: number): string {
+  return `no answer at all on ${interfaceName}: are the nodes running, on this network, in cluster ${cluster}, ` +
+    "with the same EtherType and --nic?";
 }
 
 function list(ids: readonly number[]): string {

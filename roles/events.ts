@@ -181,7 +181,10 @@ export function describe(
 }
 
 /** The acceptors whose bits are set: "acceptor 2", "acceptors 1, 3". */
-function idsOf(bits: bigint, acceptors: readonly Member[]): string {
+function idsOf(
+  bits: bigint,
+  acceptors: readonly { readonly id: number }[],
+): string {
   const ids = acceptors.filter((_, i) => (bits >> BigInt(i) & 1n) === 1n)
     .map(({ id }) => id);
   return `acceptor${ids.length === 1 ? "" : "s"} ${ids.join(", ")}`;

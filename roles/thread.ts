@@ -304,7 +304,7 @@ function checkValues(options: NodeOptions, mtu: number): void {
   );
 }
 
-function coreOptions(start: NodeStart, mtu: number): CoreOptions {
+export function coreOptions(start: NodeStart, mtu: number): CoreOptions {
   const { options } = start;
   const { configuration, client, learner } = options;
   const catchUp = configuration.learnerCatchUp ? 1n : 0n;
@@ -342,7 +342,7 @@ function coreOptions(start: NodeStart, mtu: number): CoreOptions {
   };
 }
 
-function openNic(start: NodeStart, area: FrameArea): Nic {
+export function openNic(start: NodeStart, area: FrameArea): Nic {
   const { options } = start;
   const { configuration, udp } = options;
   const common = {
@@ -359,7 +359,10 @@ function openNic(start: NodeStart, area: FrameArea): Nic {
   return openUdpNic({ ...common, ...udp }, area);
 }
 
-function presetAddresses(core: Core, configuration: Configuration): void {
+export function presetAddresses(
+  core: Core,
+  configuration: Configuration,
+): void {
   for (const { id, address } of configuration.acceptors) {
     if (address !== undefined) core.preset(Role.acceptor, id, address);
   }

@@ -21,15 +21,15 @@ export const TYPES = [
   "learned",
   "forgot",
   "rejoin",
-  "",
-  "",
+  "query",
+  "status",
   "session",
 ] as const;
 
 export type MessageName = Exclude<typeof TYPES[number], "">;
 
-/** The names without the numbers that mean nothing. */
-export const MESSAGES: readonly MessageName[] = TYPES.filter((name) =>
+/** All of them, in the order of their numbers. */
+export const MESSAGE_NAMES: readonly MessageName[] = TYPES.filter((name) =>
   name !== ""
 );
 
@@ -67,6 +67,16 @@ export interface RejoinedFields {
   ballot: bigint;
   id: number;
   memory: number;
+}
+
+/** What a node tells of itself: 1 a field, 2 a counter, 3 a peer. */
+export interface ItemFields {
+  kind: number;
+  /** Bit of a peer's role; else 0. */
+  role: number;
+  code: number;
+  ago_ms: number;
+  value: bigint;
 }
 
 /** What became of a command. */
@@ -134,6 +144,14 @@ export type Body =
   }
   | { type: "forgot"; known: number; refused: number }
   | { type: "rejoin"; memory: number; from: bigint; end: bigint }
+  | { type: "query"; number: number }
+  | {
+    type: "status";
+    number: number;
+    total: number;
+    first: number;
+    items: ItemFields[];
+  }
   | { type: "session"; verdicts: VerdictFields[] };
 
 /** What stands before the body. */
@@ -232,6 +250,16 @@ function decodeRejoined(view: DataView, at: number): RejoinedFields {
   };
 }
 
+function decodeItems(view: DataView): ItemFields[] {
+  return Array.from({ length: view.getUint32(40, true) }, (_, i) => ({
+    kind: view.getUint8(48 + i * 16),
+    role: view.getUint8(49 + i * 16),
+    code: view.getUint16(50 + i * 16, true),
+    ago_ms: view.getUint32(52 + i * 16, true),
+    value: view.getBigUint64(56 + i * 16, true),
+  }));
+}
+
 function decodeBody(view: DataView, type: MessageName): Body {
   const u64 = (at: number) => view.getBigUint64(at, true);
   const u32 = (at: number) => view.getUint32(at, true);
@@ -318,6 +346,16 @@ function decodeBody(view: DataView, type: MessageName): Body {
       return { type, known: u32(32), refused: u32(36) };
     case "rejoin":
       return { type, memory: u32(32), from: u64(40), end: u64(48) };
+    case "query":
+      return { type, number: u32(32) };
+    case "status":
+      return {
+        type,
+        number: u32(32),
+        total: view.getUint16(36, true),
+        first: view.getUint16(38, true),
+        items: decodeItems(view),
+      };
     case "session":
       return {
         type,

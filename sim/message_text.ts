@@ -178,6 +178,9 @@ const WORDS: {
       ballotText(ballot),
       from === end ? "" : `after ${rangeText({ first: from, end })}`,
     ),
+  query: () => "",
+  status: ({ first, total, items }) =>
+    `(items ${first + 1} to ${first + items.length} of ${total})`,
 };
 
 /** A message as a transcript has it: its name, and what it says. */

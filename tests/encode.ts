@@ -207,6 +207,16 @@ function encodeBody(body: LooseBody): number[] {
     case "rejoin":
       to.u32(body.memory ?? 0).u32(0).u64(body.from).u64(body.end);
       break;
+    case "query":
+      to.u32(body.number).u32(0);
+      break;
+    case "status":
+      to.u32(body.number).u16(body.total).u16(body.first)
+        .u32(body.items.length).u32(0);
+      for (const { kind, role, code, ago_ms, value } of body.items) {
+        to.raw([kind, role]).u16(code).u32(ago_ms).u64(value);
+      }
+      break;
     case "session":
       to.u32(body.verdicts.length).u32(0);
       for (const { client, instance, verdict, hasRoom } of body.verdicts) {

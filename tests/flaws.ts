@@ -8,6 +8,7 @@ import * as layout from "../core/layout.ts";
 import {
   type Body,
   type EntryFields,
+  type ItemFields,
   type MessageName,
   type RangeFields,
   ROLES,
@@ -279,6 +280,7 @@ const wrongTrimmed = saying<Extract<Body, { trimmed: bigint }>>(() =>
 );
 
 type Accept = Extract<Body, { type: "accept" }>;
+type Status = Extract<Body, { type: "status" }>;
 
 /** An instance below the leader's decided one, or too far above it, or none. */
 const acceptMisplaced = saying<Accept>(() =>
@@ -411,6 +413,29 @@ function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
           { end: from - 1n },
           { end: from + 2049n },
         )
+      ),
+    ],
+    query: [],
+    status: [
+      miscounting(layout.STATUS_ITEMS),
+      saying<Status>(({ first, items }) =>
+        fc.integer({ min: 0, max: first + items.length - 1 })
+          .map((total) => ({ total }))
+      ),
+      saying<Status>(() =>
+        fc.integer({ min: 257, max: 0xffff }).map((total) => ({ total }))
+      ),
+      saying<Status>(({ items: [head, ...rest] }) =>
+        fc.constantFrom<Partial<ItemFields>>(
+          { kind: 0 },
+          { kind: 4 },
+          { kind: 1, role: 1 },
+          { kind: 2, role: 8 },
+          { kind: 3, role: 0 },
+          { kind: 3, role: 3 },
+          { kind: 3, role: 16 },
+          { kind: 3, role: 4, code: 0 },
+        ).map((wrong) => ({ items: [...rest, { ...head, ...wrong }] }))
       ),
     ],
     session: [

@@ -1,4 +1,5 @@
 /** One frame of every message type, made by cores with fixed seeds; and how a frame is written to be read. */
+import type { CoreOptions } from "../core/core.ts";
 import { Role } from "../core/layout.ts";
 import {
   decode,
@@ -31,8 +32,13 @@ const LEARNER = {
 } as const;
 
 /** An acceptor that has accepted instances 1, 2 and 4 in ballot 1.1, of which the first is decided. */
-function acceptor(): Rig {
-  const rig = new Rig({ roles: Role.acceptor, id: 2, incarnation: 0x2222 });
+function acceptor(options: Partial<CoreOptions> = {}): Rig {
+  const rig = new Rig({
+    roles: Role.acceptor,
+    id: 2,
+    incarnation: 0x2222,
+    ...options,
+  });
   rig.feed();
   rig.wait(100_000);
   const accept = (instance: bigint, decided: bigint, ...values: string[]) =>
@@ -201,6 +207,19 @@ const SCENES: Record<MessageName, () => Uint8Array[]> = {
         next: 2n,
       }),
     ),
+  query() {
+    const rig = client();
+    rig.core.query(0x1234);
+    return rig.feed();
+  },
+  /** The first of two frames. */
+  status: () =>
+    acceptor({ mtu: 256 }).feed(encode({
+      senderRole: "client",
+      senderId: 5,
+      incarnation: 0x5555,
+      source: "02:00:00:00:08:05",
+    }, { type: "query", number: 0x1234 })),
 };
 
 /** The frame of each type. */

@@ -4,6 +4,7 @@ import type { CoreOptions } from "../core/core.ts";
 import {
   type Body,
   type EntryFields,
+  type ItemFields,
   type MessageName,
   type RangeFields,
   type RoleName,
@@ -35,6 +36,8 @@ export const SENDERS: Record<MessageName, readonly RoleName[]> = {
   forgot: ROLES,
   rejoin: ["proposer"],
   session: ["learner"],
+  query: ["client"],
+  status: ROLES,
 };
 
 /** A message, as `encode` takes it. */
@@ -190,6 +193,42 @@ function entries(
   );
 }
 
+/** A part of an answer with at most `most` items. */
+function statusBody(
+  most: number,
+): fc.Arbitrary<Extract<Body, { type: "status" }>> {
+  const known = record<ItemFields>({
+    kind: fc.constantFrom(1, 2),
+    role: fc.constant(0),
+    code: fc.nat({ max: 0xffff }),
+    ago_ms: fc.nat({ max: 0xffff_ffff }),
+    value: u64,
+  });
+  const peer = record<ItemFields>({
+    kind: fc.constant(3),
+    role: fc.constantFrom(1, 2, 4, 8),
+    code: fc.integer({ min: 1, max: 0xffff }),
+    ago_ms: fc.nat({ max: 0xffff_ffff }),
+    value: u64,
+  });
+  const items = fc.array(fc.oneof(known, peer), {
+    minLength: 1,
+    maxLength: most,
+  });
+  const around = fc.record({
+    number: fc.nat({ max: 0xffff_ffff }),
+    before: fc.nat({ max: 100 }),
+    behind: fc.nat({ max: 50 }),
+  });
+  return fc.tuple(items, around).map(([items, { number, before, behind }]) => ({
+    type: "status",
+    number,
+    total: before + items.length + behind,
+    first: before,
+    items,
+  }));
+}
+
 /** Bodies of every type for frames with `mtu` bytes behind the link header. */
 function bodies(
   { mtu, proposers, acceptors }: CoreOptions,
@@ -304,6 +343,11 @@ function bodies(
         { minLength: 1, maxLength: Math.floor((mtu - 40) / 24) },
       ),
     }),
+    query: record({
+      type: type("query"),
+      number: fc.nat({ max: 0xffff_ffff }),
+    }),
+    status: statusBody(Math.floor((mtu - 48) / 16)),
   };
 }
 

@@ -127,11 +127,14 @@ class Body {
         return length >= 56 && this.#u64(32) <= INSTANCE_LAST &&
           this.#instance(40) && this.#entries(56, this.#u32(48), true);
       case "forgot":
+      case "query":
         return length === 40;
       case "rejoin":
         return length === 56 && this.#ballot(24, sender) &&
           this.#instance(40) && this.#u64(48) >= this.#u64(40) &&
           this.#u64(48) - this.#u64(40) <= 2048n;
+      case "status":
+        return this.#items();
       case "session":
         return this.#verdicts();
     }
@@ -242,6 +245,26 @@ class Body {
       const first = word & 0xffff_ffff_ffffn;
       const count = Number(word >> 48n);
       if (this.#u64(at) === 0n || !isRun(first, count)) return false;
+    }
+    return true;
+  }
+
+  #items(): boolean {
+    const { byteLength } = this.#view;
+    if (byteLength < 48) return false;
+    const count = this.#u32(40);
+    if (count === 0 || byteLength !== 48 + count * 16) return false;
+    if (this.#u16(36) > 256) return false;
+    if (this.#u16(38) + count > this.#u16(36)) return false;
+    for (let at = 48; at < byteLength; at += 16) {
+      const [kind, role] = [
+        this.#view.getUint8(at),
+        this.#view.getUint8(at + 1),
+      ];
+      if (![1, 2, 3].includes(kind)) return false;
+      if (kind !== 3 && role !== 0) return false;
+      if (kind === 3 && ![1, 2, 4, 8].includes(role)) return false;
+      if (kind === 3 && this.#u16(at + 2) === 0) return false;
     }
     return true;
   }

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import * as layout from "../core/layout.ts";
-import { Counter, Message, Role } from "../core/layout.ts";
+import { Counter, Message, Role, StatusField } from "../core/layout.ts";
 import {
   decode,
   type MessageName,
@@ -55,6 +55,9 @@ const DRAWN: Record<string, string> = {
   "Verdict": "VERDICT",
   "Command": "COMMAND",
   "Chunk": "CHUNK",
+  "Item": "ITEM",
+  "`query`": "QUERY",
+  "`status`": "STATUS",
 };
 
 /** Constants with such a prefix that are no offsets. */
@@ -66,6 +69,8 @@ const NO_OFFSETS = [
   "SESSION_SEQUENCES",
   "SESSION_SPAN",
   "LEARNED_LAST",
+  "STATUS_ITEMS_MAX",
+  "STATUS_ANSWERS_MAX",
 ];
 
 for (const [heading, prefix] of Object.entries(DRAWN)) {
@@ -100,8 +105,9 @@ Deno.test("the types and their senders in docs/wire.md are those that the core t
   const rows = table("Message types");
   assert.deepEqual(
     rows.map(([type, name]) => [Number(type), name]),
-    TYPES.map((name, i) => [i, `\`${name}\``])
-      .filter(([, name]) => name !== "``"),
+    TYPES.map((name, i) => [i, `\`${name}\``]).filter(([, name]) =>
+      name !== "``"
+    ),
   );
   assert.equal(TYPES.length, layout.MESSAGE_END);
   const frames = goldenFrames();
@@ -157,6 +163,20 @@ Deno.test("the reasons in docs/wire.md are counters of the core", () => {
   for (const name of Object.keys(Counter)) {
     if (name.startsWith("bad")) assert(named.has(name), name);
   }
+});
+
+Deno.test("the fields and counters of a status in docs/wire.md are numbered as the core's", () => {
+  assert.deepEqual(
+    table("Fields of a status").map(([number, field]) => [number, field]),
+    Object.values(StatusField).filter((it) => typeof it === "number")
+      .map((number) => [`${number}`, `\`${StatusField[number as number]}\``]),
+  );
+  const [, section] = read("docs/wire.md").split(/^### Counters of a status$/m);
+  const names = section.split(/^#/m)[0].match(/(?<=`)\w+(?=`)/g);
+  assert.deepEqual(
+    names,
+    Array.from({ length: Counter.end }, (_, i) => Counter[i]),
+  );
 });
 
 for (const [type, frame] of goldenFrames()) {

@@ -90,6 +90,8 @@ import {
   REJOIN_MEMORY,
   Role,
   Setting,
+  StatusField,
+  Voting,
   WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
@@ -105,6 +107,7 @@ import {
   logLow,
   logPut,
   logSlots,
+  logStatus,
 } from "./log";
 import { count, gauge, note } from "./meters";
 import {
@@ -126,6 +129,7 @@ import {
   registryHi,
   registryInit,
   registryLowest,
+  registryStatus,
   slowestLearner,
 } from "./registry";
 import { refilling, refillBegin, refillInit, refillKnows, refillLowest, refillTick } from "./refill";
@@ -137,6 +141,7 @@ import {
   selfId,
   settingU32,
 } from "./settings";
+import { statusDecided, statusField } from "./status";
 
 /** Frames of one answer to a prepare; the proposer paces itself by asking again. */
 const PAGE_FRAMES: i32 = 16;
@@ -188,6 +193,8 @@ let rejoinNext: u64 = 0;
 let rejoinEnd: u64 = 0;
 /** When a leader was heard last, or promised to; or when this acceptor began to vote. */
 let leaderAt_us: u64 = 0;
+/** The last batch that was new did not fit the log. */
+let logIsFull: bool = false;
 let votesFrom_us: u64 = 0;
 /** Bits of the acceptors that have not confirmed yet. */
 let unconfirmed: u32 = 0;
@@ -263,12 +270,14 @@ export function acceptorAccept(p: usize, now_us: u64): void {
     }
     if (!kept) {
       count(Counter.logFull);
+      logIsFull = true;
       if (now_us - logFullNotedAt_us >= LOG_FULL_NOTE_PERIOD_US) {
         logFullNotedAt_us = now_us;
         note(Event.logFull, slowestLearner, instance);
       }
       return;
     }
+    logIsFull = false;
     promise(ballot, proposer);
     const batch = logGet(instance)!.batch;
     appendRecord(Record.accept, ballot, proposer, instance, batch, bytes, values);
@@ -692,4 +701,24 @@ function endLearned(frame: usize, p: usize, entries: u32, length: u32, last: boo
   store<u32>(frame, entries, LEARNED_ENTRIES);
   store<u32>(frame, last ? LEARNED_LAST : 0, LEARNED_FLAGS);
   finishHeld(frame, length, sourceAddress(p));
+}
+
+/** What a status says of the acceptor, and of the learners that it knows. */
+export function acceptorStatus(now_us: u64): void {
+  statusField(StatusField.voting, voting(now_us));
+  if (unconfirmed != 0) statusField(StatusField.unconfirmed, unconfirmed);
+  statusField(StatusField.promised, promised);
+  statusField(StatusField.trimmed, logLow);
+  statusDecided(decided);
+  logStatus(trimLimit());
+  statusField(StatusField.logFull, logIsFull ? 1 : 0);
+  statusField(StatusField.logHolder, slowestLearner);
+  registryStatus(now_us);
+}
+
+function voting(now_us: u64): Voting {
+  if (recovering) return Voting.recovering;
+  if (rejoinBallot != 0) return Voting.rejoining;
+  if (now_us < votesFrom_us) return Voting.listening;
+  return unconfirmed != 0 ? Voting.unconfirmed : Voting.votes;
 }

@@ -45,6 +45,7 @@ import {
   RUN_BYTES,
   SESSION_SEQUENCES,
   Setting,
+  StatusField,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   SUBMIT_VALUES,
@@ -77,6 +78,7 @@ import {
   settingU64,
 } from "./settings";
 import { RoundTrip } from "./round_trip";
+import { statusField, statusLeader } from "./status";
 import { Window } from "./window";
 
 const HI_PERIOD_US: u64 = 1_000_000;
@@ -534,4 +536,10 @@ function remove(list: FlightList, index: u32): void {
   else list.head = flight.next;
   if (flight.next != NONE) at(flight.next).previous = flight.previous;
   else list.tail = flight.previous;
+}
+
+/** What a status says of the client. */
+export function clientStatus(now_us: u64): void {
+  if (leaderHeardAt_us != 0) statusLeader(leaderBallot, leaderHeardAt_us, now_us);
+  statusField(StatusField.inFlightValues, flightCount - freeCount);
 }

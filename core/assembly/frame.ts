@@ -38,6 +38,11 @@ import {
   HI_DELIVERED,
   HI_REJOINED,
   HI_STATE,
+  Item,
+  ITEM_BYTES,
+  ITEM_CODE,
+  ITEM_KIND,
+  ITEM_ROLE,
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
@@ -52,6 +57,7 @@ import {
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_ENTRIES,
+  QUERY_BYTES,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
@@ -66,6 +72,11 @@ import {
   RUN_BYTES,
   SESSION_BYTES,
   SESSION_COUNT,
+  STATUS_BYTES,
+  STATUS_FIRST,
+  STATUS_ITEMS,
+  STATUS_ITEMS_MAX,
+  STATUS_TOTAL,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   SUBMIT_VALUES,
@@ -111,7 +122,6 @@ export function frameFault(p: usize, bytes: u32): i32 {
 
   const type = <i32>load<u8>(p, HEADER_TYPE);
   if (type == 0 || <u32>type >= MESSAGE_END) return Counter.badType;
-  if (type > Message.rejoin && type < Message.session) return Counter.badType;
   const senderRole = <u32>load<u8>(p, HEADER_SENDER_ROLE);
   const senderId = <u32>load<u16>(p, HEADER_SENDER_ID);
   if (popcnt(senderRole) != 1 || (senderRole & sendersOf(type)) == 0) return Counter.badSender;
@@ -156,6 +166,8 @@ function sendersOf(type: i32): u32 {
       return Role.learner | Role.acceptor;
     case Message.session:
       return Role.learner;
+    case Message.query:
+      return Role.client;
     default:
       return Role.proposer | Role.acceptor | Role.learner | Role.client;
   }
@@ -220,6 +232,10 @@ function bodySound(p: usize, type: i32, length: u32): bool {
         entriesSound(p, LEARNED_BYTES, load<u32>(p, LEARNED_ENTRIES), length, true);
     case Message.session:
       return verdictsSound(p, length);
+    case Message.query:
+      return length == QUERY_BYTES;
+    case Message.status:
+      return itemsSound(p, length);
     default:
       return length == FORGOT_BYTES;
   }
@@ -325,6 +341,26 @@ function verdictsSound(p: usize, length: u32): bool {
     if (verdict < Verdict.open || verdict > Verdict.full) return false;
     if (load<u32>(at, VERDICT_FLAGS) > COMMAND_RESERVE) return false;
     if (load<u64>(at, VERDICT_CLIENT) == 0 || !instanceSound(load<u64>(at, VERDICT_INSTANCE))) return false;
+  }
+  return true;
+}
+
+/** The items of a status are known kinds, lie within the answer that they are part of, and only peers have a role. */
+function itemsSound(p: usize, length: u32): bool {
+  if (length < STATUS_BYTES) return false;
+  const items = load<u32>(p, STATUS_ITEMS);
+  if (items == 0 || items > STATUS_ITEMS_MAX || length != STATUS_BYTES + items * ITEM_BYTES) return false;
+  const total = <u32>load<u16>(p, STATUS_TOTAL);
+  if (total > STATUS_ITEMS_MAX || <u32>load<u16>(p, STATUS_FIRST) + items > total) return false;
+  for (let n: u32 = 0; n < items; n++) {
+    const item = p + STATUS_BYTES + <usize>n * ITEM_BYTES;
+    const kind = <i32>load<u8>(item, ITEM_KIND);
+    const role = <u32>load<u8>(item, ITEM_ROLE);
+    if (kind == Item.peer) {
+      if (popcnt(role) != 1 || role > <u32>Role.client || load<u16>(item, ITEM_CODE) == 0) return false;
+    } else if ((kind != Item.field && kind != Item.counter) || role != 0) {
+      return false;
+    }
   }
   return true;
 }

@@ -39,6 +39,7 @@ import {
   acceptorRecover,
   acceptorRejoin,
   acceptorRepair,
+  acceptorStatus,
   acceptorTick,
 } from "./acceptor";
 import { arenaBytes as arenaUsed, arenaInit, arenaTake } from "./arena";
@@ -53,6 +54,7 @@ import {
   clientInit,
   clientOk,
   clientRoom as room,
+  clientStatus,
   clientSubmit as submit,
   clientSubmitChunk as submitChunk,
   clientTick,
@@ -74,6 +76,7 @@ import {
   learnerInit,
   learnerLearned,
   learnerOk,
+  learnerStatus,
   learnerTick,
 } from "./learner";
 import { count, counters, eventCount as noted, events, eventsClear, gauges, metersReset } from "./meters";
@@ -96,6 +99,7 @@ import {
   hearRecovering,
   hearRejoined,
   peersInit,
+  peersStatus,
   presetAddress,
 } from "./peers";
 import {
@@ -108,6 +112,7 @@ import {
   proposerPromise,
   proposerRecovering,
   proposerReject,
+  proposerStatus,
   proposerSubmit,
   proposerTick,
 } from "./proposer";
@@ -131,6 +136,16 @@ import {
   settingU64,
   settle,
 } from "./settings";
+import {
+  statusAsk,
+  statusBegin,
+  statusClear,
+  statusCount as statusesHeard,
+  statusHear,
+  statusInit,
+  statusSend,
+  statuses,
+} from "./status";
 
 let receiveSlots: usize = 0;
 let receiveSlotBytes: usize = 0;
@@ -161,6 +176,7 @@ export function init(now_us: f64): f64 {
   recordsInit();
   outboxInit();
   peersInit();
+  statusInit();
   const now = <u64>now_us;
   if (is(Role.proposer)) proposerInit(now);
   if (is(Role.acceptor)) acceptorInit(now);
@@ -199,6 +215,7 @@ export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
   outboxClear();
   recordsClear();
   eventsClear();
+  statusClear();
   if (is(Role.learner)) learnerClear(pause);
   if (is(Role.client)) clientClear();
   release(<u64>durable);
@@ -345,7 +362,24 @@ function dispatch(p: usize, now: u64): void {
     case Message.session:
       if (client) sessionsVerdicts(p);
       break;
+    case Message.query:
+      answerQuery(p, now);
+      break;
+    case Message.status:
+      if (client) statusHear(p);
+      break;
   }
+}
+
+/** Tells who asks how this node is: every role what it knows. */
+function answerQuery(p: usize, now: u64): void {
+  if (!statusBegin(p, now)) return;
+  if (is(Role.proposer)) proposerStatus(now);
+  if (is(Role.acceptor)) acceptorStatus(now);
+  if (is(Role.learner)) learnerStatus();
+  if (is(Role.client)) clientStatus(now);
+  peersStatus(now);
+  statusSend(p);
 }
 
 // Where the host finds things.
@@ -399,6 +433,18 @@ export function gaugeAt(): usize {
 }
 export function stagingAt(): usize {
   return staging;
+}
+
+export function statusAt(): usize {
+  return statuses;
+}
+export function statusCount(): i32 {
+  return statusesHeard;
+}
+
+/** Asks every node for its status, in the next step; the answers carry `number`, which is not 0. */
+export function query(number: u32): void {
+  statusAsk(number);
 }
 
 /** How many more values a virtual client may submit now. */

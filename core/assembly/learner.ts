@@ -55,6 +55,7 @@ import {
   SESSION_BYTES,
   SESSION_COUNT,
   Setting,
+  StatusField,
   VALUE_HEADER_BYTES,
   VERDICT_BYTES,
   VERDICT_CLIENT,
@@ -90,6 +91,7 @@ import {
   settingU32,
   settingU64,
 } from "./settings";
+import { statusDecided, statusField } from "./status";
 import { Window } from "./window";
 
 /** A learner renews so often at least, and ten times in the length of a lease. */
@@ -594,4 +596,13 @@ function everyoneTold(told: u32, now_us: u64): bool {
     if (!isInside(i) && isHeard(i, now_us) && (told & (1 << i)) == 0) return false;
   }
   return told != 0;
+}
+
+/** What a status says of the learner. */
+export function learnerStatus(): void {
+  statusDecided(max(decided, window.base));
+  if (!started) return;
+  statusField(StatusField.delivered, window.base);
+  statusField(StatusField.paused, paused ? 1 : 0);
+  statusField(StatusField.behind, behind ? 1 : 0);
 }

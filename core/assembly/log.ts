@@ -9,8 +9,10 @@
  *   ring:   tail ->| instance, bytes, batch | instance, bytes, batch | ... |<- head
  *   index:  low  ->| ballot, pointer, bytes | ballot, pointer, bytes | ... |<- high
  */
+import { StatusField } from "../layout";
 import { arenaTake } from "./arena";
 import { recordsLowest } from "./records";
+import { statusField } from "./status";
 
 const COPY_HEADER: usize = 16;
 
@@ -172,4 +174,22 @@ function reclaim(limit: u64): bool {
   tail += bytes;
   if (tail == ringBytes) tail = 0;
   return true;
+}
+
+/**
+ * Tells how much of the log is taken by instances from `limit` on, which may not be discarded yet. A
+ * log whose space was never needed again is full of what may be, and that says nothing.
+ */
+export function logStatus(limit: u64): void {
+  let first = max(limit, logLow);
+  while (first < logHigh && logGet(first) == null) first++;
+  let bytes: usize = 0;
+  if (first < logHigh) {
+    const from = logGet(first)!.batch - COPY_HEADER - ring;
+    bytes = head > from ? head - from : head + ringBytes - from;
+  }
+  statusField(StatusField.logBytes, bytes);
+  statusField(StatusField.logBytesMax, ringBytes);
+  statusField(StatusField.logInstances, logHigh - first);
+  statusField(StatusField.logInstancesMax, indexMask + 1);
 }

@@ -33,7 +33,16 @@ import { arenaTake } from "./arena";
 import { count, gauge, gauged, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
 import { appendRecord } from "./records";
-import { acceptorCount, acceptorId, acceptorIndex, memoryIncarnation, roles } from "./settings";
+import {
+  acceptorCount,
+  acceptorId,
+  acceptorIndex,
+  memoryIncarnation,
+  proposerCount,
+  proposerId,
+  roles,
+} from "./settings";
+import { statusPeer } from "./status";
 
 @unmanaged
 class Peer {
@@ -202,4 +211,14 @@ export function acceptorAddress(index: i32): u64 {
 export function proposerAddress(index: i32): u64 {
   const peer = proposer(index);
   return peer.known ? peer.address : groupAddress;
+}
+
+/** Tells of every configured acceptor and proposer when it was heard. */
+export function peersStatus(now_us: u64): void {
+  for (let i = 0; i < acceptorCount; i++) {
+    statusPeer(Role.acceptor, acceptorId(i), acceptor(i).heardAt_us, now_us, 0);
+  }
+  for (let i = 0; i < proposerCount; i++) {
+    statusPeer(Role.proposer, proposerId(i), proposer(i).heardAt_us, now_us, 0);
+  }
 }

@@ -73,6 +73,7 @@ import {
   RUN_BYTES,
   SESSIONS_MAX,
   Setting,
+  StatusField,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   WINDOW_INSTANCES,
@@ -80,7 +81,7 @@ import {
 import { arenaTake } from "./arena";
 import { ballotId, ballotOf, ballotRound } from "./ballot";
 import { Run } from "./batch";
-import { count, gauge, note } from "./meters";
+import { count, gauge, gauged, note } from "./meters";
 import { begin, finish, groupAddress, outboxRoom, sourceAddress } from "./outbox";
 import {
   electedBy,
@@ -99,6 +100,7 @@ import {
   pendingPush,
   pendingRoom,
   pendingTake,
+  QUEUE_BYTES,
   takenValues,
 } from "./pending";
 import { random, randomBelow } from "./random";
@@ -117,6 +119,7 @@ import {
   selfId,
   settingU32,
 } from "./settings";
+import { statusDecided, statusField, statusLeader } from "./status";
 import { Slot, Window } from "./window";
 
 const FOLLOWER: i32 = 0;
@@ -741,4 +744,21 @@ function forward(p: usize, now_us: u64): void {
   memory.copy(q + SUBMIT_BATCH_BYTES, p + SUBMIT_BATCH_BYTES, length - SUBMIT_BATCH_BYTES);
   finish(q, length, proposerAddress(proposerIndex(leader)));
   count(Counter.forwarded);
+}
+
+/** What a status says of the proposer. */
+export function proposerStatus(now_us: u64): void {
+  statusField(StatusField.proposerState, state);
+  if (state == LEADING) {
+    statusLeader(ballot, now_us, now_us);
+  } else if (leaderHeardAt_us != 0) {
+    statusLeader(leaderBallot, leaderHeardAt_us, now_us);
+  }
+  statusDecided(window.base);
+  if (state == FOLLOWER) return;
+  statusField(StatusField.next, next);
+  statusField(StatusField.windowUsed, next - window.base);
+  statusField(StatusField.windowSize, inFlightMax);
+  statusField(StatusField.queueBytes, gauged(Gauge.pendingBytes));
+  statusField(StatusField.queueBytesMax, QUEUE_BYTES);
 }
