@@ -113,11 +113,13 @@ export class Checker implements NodeWatch {
   #decidedClaim = 0;
   readonly #decidedEntries: Entry[] = [];
   readonly #answers: [client: number, sequence: number][] = [];
+  readonly #refusedKeys = new Set<number>();
   readonly #verdicts: (TableVerdict & { readonly instance: number })[] = [];
   /** Large values submitted, by the keys of all their chunks. */
   readonly #largeValues = new Map<number, string>();
-  /** Deliveries that were compared with what was submitted. */
+  /** Deliveries that were compared with what was submitted, and refusals with what was answered. */
   #compared = 0;
+  #refused = 0;
 
   /**
    * @param acceptors Ids of all acceptors.
@@ -197,7 +199,9 @@ export class Checker implements NodeWatch {
   }
 
   answered(node: SimNode, client: number, sequence: number): void {
-    this.answeredValues.add(valueKey(client, sequence));
+    const key = valueKey(client, sequence);
+    this.answeredValues.add(key);
+    if (this.#refusedKeys.has(key)) this.#mustBeDelivered(key);
     if (this.chosen.has(client, sequence)) return;
     throw new Violation(
       "answers",
@@ -268,6 +272,7 @@ export class Checker implements NodeWatch {
     }
     for (const told of this.#verdicts.splice(0)) this.#mustBeTold(node, told);
     this.#compareLargeValues();
+    this.#lookAtRefusals();
     for (const [client, sequence] of this.#answers.splice(0)) {
       if (this.chosen.has(client, sequence)) continue;
       throw new Violation(
@@ -300,6 +305,27 @@ export class Checker implements NodeWatch {
       }${hasRoom ? " with room" : ""}; it should be told ${
         JSON.stringify(due?.filter((it) => it.client === client))
       }`,
+    );
+  }
+
+  /** No client takes for delivered what learners refuse. */
+  #lookAtRefusals(): void {
+    const { refusals } = this.chosen;
+    for (; this.#refused < refusals.length; this.#refused++) {
+      const { client, sequence } = refusals[this.#refused];
+      const key = valueKey(client, sequence);
+      this.#refusedKeys.add(key);
+      if (this.answeredValues.has(key)) this.#mustBeDelivered(key);
+    }
+  }
+
+  #mustBeDelivered(key: number): void {
+    if (this.chosen.delivers(key)) return;
+    throw new Violation(
+      "answers",
+      `${Math.floor(key / 2 ** 32)}/${
+        key % 2 ** 32
+      } was answered, and learners refuse it`,
     );
   }
 

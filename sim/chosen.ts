@@ -57,6 +57,8 @@ export class Chosen {
   prefix = 1;
   /** What learners deliver, in order. */
   readonly deliveries: Value[] = [];
+  /** Values that learners refuse where they stand. */
+  readonly refusals: Value[] = [];
   readonly #instances = new Map<number, Proposal[]>();
   readonly #quorum: number;
   readonly #onChosen?: OnChosen;
@@ -175,6 +177,7 @@ export class Chosen {
         this.#delivered.add(valueKey(client, sequence));
       }
       this.deliveries.push(...outcome.delivered);
+      this.refusals.push(...outcome.refused);
       if (outcome.verdicts.length > 0) {
         this.#verdicts.set(this.prefix, outcome.verdicts);
       }

@@ -39,8 +39,10 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
     : random.pick([1 << 16, 1 << 18, 1 << 20]);
   // Of its own, so that what else a seed draws does not depend on it.
   const sizes = new Random(seed ^ 0x512e5);
-  const nodes = drawNodes(random, { topology, mood, mtu, heal_us })
+  const early = drawNodes(random, { topology, mood, mtu, heal_us })
     .map((node, i, all) => withLarge(sizes, withTable(node, i, all), mtu));
+  const table = drawTable(sizes, early, heal_us);
+  const nodes = [...early, ...table.rivals];
   return {
     seed,
     topology,
@@ -54,10 +56,14 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
     clientTimeout_us: random.pick([200_000, 1_000_000]),
     learnerPatience_us: random.pick([300_000, 1_000_000, 10_000_000]),
     newCluster,
-    ...drawTable(sizes, nodes),
+    sessions: table.sessions,
+    sessionSpan: table.sessionSpan,
     nodes,
     weather: drawWeather(random, mood),
-    events: drawEvents(random, mood, nodes, newCluster, heal_us),
+    events: [
+      ...drawEvents(random, mood, early, newCluster, heal_us),
+      ...table.events,
+    ].sort((a, b) => a.at_us - b.at_us),
     heal_us,
   };
 }
@@ -86,16 +92,74 @@ function withLarge(random: Random, node: PlanNode, mtu: number): PlanNode {
   return { ...node, client: { ...client, large } };
 }
 
-/** Sometimes there are fewer sessions than clients, and soon forgotten ones. */
+/** The learners' tables of a plan, and clients that contend for them. */
+interface Table {
+  readonly sessions?: number;
+  readonly sessionSpan?: number;
+  readonly rivals: readonly PlanNode[];
+  readonly events: readonly PlanEvent[];
+}
+
+/** Sometimes there are fewer sessions than clients, or hardly enough, and they are soon forgotten. */
 function drawTable(
   random: Random,
   nodes: readonly PlanNode[],
-): Pick<Plan, "sessions" | "sessionSpan"> {
+  heal_us: number,
+): Table {
   // Who begins in the middle forgets other clients than the others when there are too many.
-  if (nodes.some(({ from }) => from === 0) || !random.chance(0.4)) return {};
+  if (nodes.some(({ from }) => from === 0) || !random.chance(0.4)) {
+    return { rivals: [], events: [] };
+  }
+  const sessionSpan = random.pick([32, 128, 1024]);
+  if (random.chance(0.4)) {
+    const sessions = random.between(1, 8);
+    return { sessions, sessionSpan, rivals: [], events: [] };
+  }
+  const clients = nodes.flatMap(({ client }) => client?.clients ?? []);
+  const steady = drawRival(random, nodes, 38, 0, heal_us);
+  const tenth_us = Math.floor(heal_us / 10);
+  const at_us = tenth_us * random.between(1, 4);
+  const for_us = tenth_us * random.between(3, 5);
+  const late = at_us + Math.floor(for_us * 0.8);
+  const away = nodes.findIndex(({ client }) => client !== undefined);
   return {
-    sessions: random.between(1, 8),
-    sessionSpan: random.pick([32, 128, 1024]),
+    // The late ones find room only where somebody who is away had it.
+    sessions: clients.reduce((sum, n) => sum + n, 1),
+    sessionSpan: 32,
+    rivals: [steady, drawRival(random, nodes, 39, late, heal_us)],
+    events: [{
+      kind: "pause",
+      node: away,
+      at_us,
+      for_us,
+    }],
+  };
+}
+
+/** A client that submits little by little. */
+function drawRival(
+  random: Random,
+  nodes: readonly PlanNode[],
+  id: number,
+  start_us: number,
+  heal_us: number,
+): PlanNode {
+  const values = random.between(50, 300);
+  return {
+    roles: Role.client,
+    id,
+    start_us,
+    leader: nodes[0].leader,
+    queueFrames: 4096,
+    clockRate: 1,
+    client: {
+      clients: 1,
+      outstanding: 4,
+      values,
+      pace_us: Math.ceil(heal_us / values),
+      padBytes: 0,
+      proposer: 0,
+    },
   };
 }
 

@@ -847,17 +847,6 @@ const ANSWERS: readonly Mutation[] = [
     }],
   },
   {
-    name: "client believes an old verdict",
-    why:
-      "A client whose command was refused, and that made a new one, hears late that the session it had for a while was open.",
-    violates: ["answers", "liveness"],
-    edits: [{
-      file: "client_session.ts",
-      find: "instance < session.born",
-      replace: "false",
-    }],
-  },
-  {
     name: "client content with one vote",
     why:
       "A client takes its value for decided when the first acceptor votes for it.",

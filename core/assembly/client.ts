@@ -309,7 +309,7 @@ export function clientFlush(now_us: u64): void {
   const to = target(now_us);
   if (to == 0) return;
   sessionsFlush(to, now_us);
-  while (waiting.head != NONE && outboxRoom() > ROOM_KEPT) {
+  while (anyWaits() && outboxRoom() > ROOM_KEPT) {
     const p = begin(Message.submit, Role.client, Role.proposer, to, 0);
     if (p == 0) return;
     const batch = p + SUBMIT_BYTES;
@@ -322,6 +322,7 @@ export function clientFlush(now_us: u64): void {
     while (waiting.head != NONE) {
       const index = waiting.head;
       const flight = at(index);
+      if (!sessionIsOpen(flight.client)) break;
       const follows = run != 0 && flight.client == runClient && flight.sequence == runNext &&
         runCount < RUN_VALUES_MAX;
       const start = follows ? at_ : Run.pad(at_) + RUN_BYTES;
@@ -355,6 +356,19 @@ export function clientFlush(now_us: u64): void {
   }
 }
 
+/** Whether a value waits to be sent. Those of clients without a session, which learners would refuse, are laid aside. */
+function anyWaits(): bool {
+  while (waiting.head != NONE) {
+    const index = waiting.head;
+    const flight = at(index);
+    if (sessionIsOpen(flight.client)) return true;
+    remove(waiting, index);
+    flight.waiting = false;
+    append(flying, index);
+  }
+  return false;
+}
+
 export function clientTick(now_us: u64): u64 {
   const known = leaderKnown(now_us);
   if (now_us >= hiAt_us) {
@@ -369,6 +383,7 @@ export function clientTick(now_us: u64): u64 {
     const index = next;
     const flight = at(index);
     next = flight.next;
+    if (!sessionIsOpen(flight.client)) continue;
     // Oldest first: those behind it were sent later, but a repeated one among them waits longer.
     if (now_us - flight.sentAt_us < timeout_us) {
       due = min(due, flight.sentAt_us + timeout_us);
