@@ -30,14 +30,28 @@ export function eventText(
       return info(`learner ${small} says goodbye`);
     case Event.learnerGone:
       return warn(`learner ${small} is gone`);
+    case Event.recovering:
+      return warn("was told that it has forgotten: it recovers");
+    case Event.rejoining:
+      return info(`rejoins in ballot ${ballotText(large)}`);
+    case Event.rejoined:
+      return info("votes again");
+    case Event.refilled:
+      return info(`has fetched what it had forgotten, from ${large} on`);
+    case Event.unpromised:
+      return warn("finds no majority that promises");
+    case Event.isolated:
+      return warn("hears no majority any more, and steps down");
     case Event.leftBehind:
       return warn(`leaves learner ${small} behind at instance ${large}`);
-    case Event.muted:
-      return warn("was told that it has forgotten, and votes no more");
     case Event.unconfirmed:
       return warn("waits for others to confirm that it is new");
     case Event.confirmed:
       return info("all others confirmed that it is new");
+    case Event.sessionExpired:
+      return warn(`is told that the session of client ${large} expired`);
+    case Event.sessionFull:
+      return warn(`is told that there is no room for client ${large}`);
     default:
       return info(`event ${code} ${small} ${large}`);
   }

@@ -4,6 +4,7 @@ import {
   type EntryFields,
   type Header,
   type RangeFields,
+  type RejoinedFields,
   ROLES,
   type RunFields,
   TYPES,
@@ -30,6 +31,34 @@ export function run(
     client,
     first: BigInt(first),
     values: values.map((value) => text.encode(value)),
+  };
+}
+
+/** The command that opens or touches a client's session, or closes it. */
+export function command(
+  client: bigint,
+  verb: "open" | "close" = "open",
+  { born = 1n, reserves = false } = {},
+): RunFields {
+  const value = new Writer().u64(born).u32(verb === "open" ? 1 : 2)
+    .u32(reserves ? 1 : 0);
+  return { client, first: 0n, values: [Uint8Array.from(value.bytes)] };
+}
+
+/** A chunk of a large value: the piece of `whole` from `offset` on. */
+export function chunk(
+  client: bigint,
+  sequence: number | bigint,
+  whole: Uint8Array,
+  { first, offset, bytes }: { first: number; offset: number; bytes: number },
+): RunFields {
+  const value = new Writer().u32(whole.length).u32(offset).u64(BigInt(first))
+    .raw(whole.subarray(offset, offset + bytes));
+  return {
+    client,
+    first: BigInt(sequence),
+    values: [Uint8Array.from(value.bytes)],
+    chunks: [0],
   };
 }
 
@@ -63,9 +92,11 @@ class Writer {
 
 function encodeBatch(batch: readonly RunFields[]): number[] {
   const to = new Writer();
-  for (const { client, first, values } of batch) {
+  for (const { client, first, values, chunks = [] } of batch) {
     to.u64(client).u64(first | BigInt(values.length) << 48n);
-    for (const value of values) to.u16(value.length).raw(value);
+    values.forEach((value, i) =>
+      to.u16(value.length | (chunks.includes(i) ? 0x8000 : 0)).raw(value)
+    );
     to.pad8();
   }
   return to.bytes;
@@ -88,17 +119,41 @@ function ranges(to: Writer, list: readonly RangeFields[]): void {
   for (const { first, end } of list) to.u64(first).u64(end);
 }
 
-function encodeBody(body: Body): number[] {
+function rejoined(to: Writer, { ballot, id, memory }: RejoinedFields): void {
+  to.u64(ballot).u16(id).u16(0).u32(memory);
+}
+
+/** No acceptor rejoined. */
+export const NOBODY: RejoinedFields = { ballot: 0n, id: 0, memory: 0 };
+
+/** Fields that say nothing when they are 0, and may be left out. */
+type Quiet =
+  | "rejoining"
+  | "memory"
+  | "memories"
+  | "rejoined"
+  | "state"
+  | "promised"
+  | "silence_us";
+
+type Loose<B> = B extends unknown
+  ? Omit<B, Quiet> & Partial<Pick<B, Extract<keyof B, Quiet>>>
+  : never;
+
+/** A message's body, in which fields that say nothing may be left out. */
+export type LooseBody = Loose<Body>;
+
+function encodeBody(body: LooseBody): number[] {
   const to = new Writer();
   switch (body.type) {
     case "prepare":
-      to.u64(body.from);
+      to.u64(body.from).u16(body.rejoining ?? 0).u16(0).u32(body.memory ?? 0);
       break;
     case "promise":
       to.u64(body.start).u64(body.end).u64(body.decided)
         .u16(body.entries.length)
         .u16((body.last ? 1 : 0) | (body.pause ? 2 : 0))
-        .u32(body.incarnation);
+        .u32(body.incarnation).u64(body.memories ?? 0n);
       entries(to, body.entries);
       break;
     case "accept": {
@@ -116,6 +171,7 @@ function encodeBody(body: Body): number[] {
       break;
     case "heartbeat":
       to.u64(body.decided).u64(body.next);
+      rejoined(to, body.rejoined ?? NOBODY);
       break;
     case "submit": {
       const batch = encodeBatch(body.batch);
@@ -123,16 +179,20 @@ function encodeBody(body: Body): number[] {
       break;
     }
     case "answer":
-      to.u32(body.answered.length).u32(0);
+      to.u32(body.answered.length).u32(0).u64(body.decided);
       for (const { client, first, count } of body.answered) {
         to.u64(client).u64(first | BigInt(count) << 48n);
       }
       break;
     case "hi":
       to.u64(body.delivered);
+      rejoined(to, body.rejoined ?? NOBODY);
+      to.u16(["votes", "asks", "recovers"].indexOf(body.state ?? "votes"))
+        .raw([0, 0, 0, 0, 0, 0]);
       break;
     case "ok":
-      to.u64(body.decided).u64(body.trimmed).u64(body.next);
+      to.u64(body.decided).u64(body.trimmed).u64(body.next)
+        .u64(body.promised ?? 0n).u32(body.silence_us ?? 0).u32(0);
       break;
     case "bye":
       break;
@@ -143,6 +203,25 @@ function encodeBody(body: Body): number[] {
       break;
     case "forgot":
       to.u32(body.known).u32(body.refused);
+      break;
+    case "rejoin":
+      to.u32(body.memory ?? 0).u32(0).u64(body.from).u64(body.end);
+      break;
+    case "query":
+      to.u32(body.number).u32(0);
+      break;
+    case "status":
+      to.u32(body.number).u16(body.total).u16(body.first)
+        .u32(body.items.length).u32(0);
+      for (const { kind, role, code, ago_ms, value } of body.items) {
+        to.raw([kind, role]).u16(code).u32(ago_ms).u64(value);
+      }
+      break;
+    case "session":
+      to.u32(body.verdicts.length).u32(0);
+      for (const { client, instance, verdict, hasRoom } of body.verdicts) {
+        to.u64(client).u64(instance).u32(verdict).u32(hasRoom ? 1 : 0);
+      }
       break;
   }
   return to.bytes;
@@ -177,7 +256,10 @@ export type Sender =
   & Partial<Header>;
 
 /** A sound frame, from the link header on. */
-export function encode(sender: Sender, body: Body): Uint8Array<ArrayBuffer> {
+export function encode(
+  sender: Sender,
+  body: LooseBody,
+): Uint8Array<ArrayBuffer> {
   const header = { ...DEFAULTS, ...sender };
   const payload = encodeBody(body);
   const to = new Writer()

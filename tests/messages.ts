@@ -4,13 +4,14 @@ import type { CoreOptions } from "../core/core.ts";
 import {
   type Body,
   type EntryFields,
+  type ItemFields,
   type MessageName,
   type RangeFields,
   type RoleName,
   ROLES,
   type RunFields,
 } from "../sim/decode.ts";
-import { ballotOf, type Sender } from "./encode.ts";
+import { ballotOf, chunk, command, NOBODY, type Sender } from "./encode.ts";
 
 /** Highest instance, round and sequence number of which the wire format knows. */
 export const INSTANCE_LAST = (1n << 62n) - 1n;
@@ -27,12 +28,16 @@ export const SENDERS: Record<MessageName, readonly RoleName[]> = {
   heartbeat: ["proposer"],
   submit: ["client", "proposer"],
   answer: ["proposer"],
-  hi: ["learner", "client", "acceptor"],
+  hi: ["learner", "client", "acceptor", "proposer"],
   ok: ["acceptor", "proposer"],
   bye: ["learner", "client"],
-  repair: ["learner"],
+  repair: ["learner", "acceptor"],
   learned: ["acceptor"],
   forgot: ROLES,
+  rejoin: ["proposer"],
+  session: ["learner"],
+  query: ["client"],
+  status: ROLES,
 };
 
 /** A message, as `encode` takes it. */
@@ -45,6 +50,7 @@ export interface Message {
 const record = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
   fc.record<T>(fields, { noNullPrototype: true });
 
+const u32 = fc.nat({ max: 0xffff_ffff });
 const u64 = fc.bigInt(0n, (1n << 64n) - 1n);
 /** Mostly low, where nodes are, and up to the last one. */
 export const instance = fc.oneof(
@@ -86,7 +92,7 @@ function fitting<T>(
 }
 
 /** One client's values, 1 to 8 of them of up to 60 bytes, with sequence numbers up to the last but one. */
-const run: fc.Arbitrary<RunFields> = record({
+const plainRun: fc.Arbitrary<RunFields> = record({
   client: fc.bigInt(1n, (1n << 64n) - 1n),
   first: fc.oneof(
     fc.bigInt(1n, 100n),
@@ -101,6 +107,35 @@ const run: fc.Arbitrary<RunFields> = record({
     { minLength: 1, maxLength: 8 },
   ),
 });
+
+const client = fc.bigInt(1n, (1n << 64n) - 1n);
+
+const commandRun: fc.Arbitrary<RunFields> = fc.tuple(
+  client,
+  fc.constantFrom("open" as const, "close" as const),
+  fc.bigInt(1n, (1n << 64n) - 1n),
+  fc.boolean(),
+).map(([of, verb, born, reserves]) =>
+  command(of, verb, { born, reserves: reserves && verb === "open" })
+);
+
+/** A chunk of up to 60 bytes of a value of up to 1 MiB. */
+const chunkRun: fc.Arbitrary<RunFields> = fc.tuple(
+  client,
+  fc.integer({ min: 1, max: 60 }),
+  fc.nat({ max: (1 << 20) - 60 }),
+  fc.nat({ max: 60 }),
+  fc.integer({ min: 1, max: 1000 }),
+).map(([of, bytes, offset, rest, first]) => {
+  const total = Math.min(1 << 20, offset + bytes + rest);
+  return chunk(of, first, new Uint8Array(total), { first, offset, bytes });
+});
+
+const run: fc.Arbitrary<RunFields> = fc.oneof(
+  { weight: 6, arbitrary: plainRun },
+  { weight: 1, arbitrary: commandRun },
+  { weight: 1, arbitrary: chunkRun },
+);
 
 /** A batch of at most `limit` bytes. */
 export function batch(limit: number): fc.Arbitrary<RunFields[]> {
@@ -158,17 +193,65 @@ function entries(
   );
 }
 
+/** A part of an answer with at most `most` items. */
+function statusBody(
+  most: number,
+): fc.Arbitrary<Extract<Body, { type: "status" }>> {
+  const known = record<ItemFields>({
+    kind: fc.constantFrom(1, 2),
+    role: fc.constant(0),
+    code: fc.nat({ max: 0xffff }),
+    ago_ms: fc.nat({ max: 0xffff_ffff }),
+    value: u64,
+  });
+  const peer = record<ItemFields>({
+    kind: fc.constant(3),
+    role: fc.constantFrom(1, 2, 4, 8),
+    code: fc.integer({ min: 1, max: 0xffff }),
+    ago_ms: fc.nat({ max: 0xffff_ffff }),
+    value: u64,
+  });
+  const items = fc.array(fc.oneof(known, peer), {
+    minLength: 1,
+    maxLength: most,
+  });
+  const around = fc.record({
+    number: fc.nat({ max: 0xffff_ffff }),
+    before: fc.nat({ max: 100 }),
+    behind: fc.nat({ max: 50 }),
+  });
+  return fc.tuple(items, around).map(([items, { number, before, behind }]) => ({
+    type: "status",
+    number,
+    total: before + items.length + behind,
+    first: before,
+    items,
+  }));
+}
+
 /** Bodies of every type for frames with `mtu` bytes behind the link header. */
 function bodies(
-  mtu: number,
-  proposers: readonly number[],
+  { mtu, proposers, acceptors }: CoreOptions,
 ): { [T in MessageName]: fc.Arbitrary<Extract<Body, { type: T }>> } {
-  const longest = (mtu - 88) & ~7;
+  const longest = (mtu - 96) & ~7;
   const rangesMost = Math.floor((mtu - 40) / 16);
   const accepted = ballot(proposers);
+  const rejoined = fc.oneof(
+    fc.constant(NOBODY),
+    record({
+      ballot: accepted,
+      id: fc.constantFrom(...acceptors),
+      memory: u32,
+    }),
+  );
   const type = <T extends MessageName>(name: T) => fc.constant(name);
   return {
-    prepare: record({ type: type("prepare"), from: u64 }),
+    prepare: record({
+      type: type("prepare"),
+      from: u64,
+      rejoining: fc.constantFrom(0, ...acceptors),
+      memory: u32,
+    }),
     promise: record({
       type: type("promise"),
       start: instanceOrNone,
@@ -176,8 +259,9 @@ function bodies(
       decided: instance,
       last: fc.boolean(),
       pause: fc.boolean(),
-      incarnation: fc.nat({ max: 0xffff_ffff }),
-      entries: entries(mtu - 64, longest, accepted, false),
+      incarnation: u32,
+      memories: u64,
+      entries: entries(mtu - 72, longest, accepted, false),
     }),
     accept: fc.tuple(instance, fc.bigInt(0n, 2047n), batch(longest)).map(
       ([decided, ahead, batch]) => ({
@@ -193,6 +277,7 @@ function bodies(
       type: type("heartbeat"),
       decided: instance,
       next: u64,
+      rejoined,
     }),
     submit: record({
       type: type("submit"),
@@ -200,21 +285,29 @@ function bodies(
     }),
     answer: record({
       type: type("answer"),
+      decided: instance,
       answered: fc.array(
         record({
           client: fc.bigInt(1n, (1n << 64n) - 1n),
           first: fc.bigInt(1n, SEQUENCE_LAST - 0x10000n),
           count: fc.integer({ min: 1, max: 0xffff }),
         }),
-        { minLength: 1, maxLength: rangesMost },
+        { minLength: 1, maxLength: Math.floor((mtu - 48) / 16) },
       ),
     }),
-    hi: record({ type: type("hi"), delivered: instanceOrNone }),
+    hi: record({
+      type: type("hi"),
+      delivered: instanceOrNone,
+      rejoined,
+      state: fc.constantFrom("votes", "asks", "recovers"),
+    }),
     ok: record({
       type: type("ok"),
       decided: instance,
       trimmed: instanceOrNone,
       next: u64,
+      promised: u64,
+      silence_us: u32,
     }),
     bye: record({ type: type("bye") }),
     repair: record({ type: type("repair"), ranges: ranges(rangesMost) }),
@@ -230,6 +323,31 @@ function bodies(
       known: fc.integer({ min: 0, max: 0xffff_ffff }),
       refused: fc.integer({ min: 0, max: 0xffff_ffff }),
     }),
+    rejoin: fc.tuple(u32, instance, fc.bigInt(0n, 2048n)).map(
+      ([memory, from, length]) => ({
+        type: "rejoin",
+        memory,
+        from,
+        end: from + length,
+      }),
+    ),
+    session: record({
+      type: type("session"),
+      verdicts: fc.array(
+        record({
+          client,
+          instance,
+          verdict: fc.integer({ min: 1, max: 3 }),
+          hasRoom: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: Math.floor((mtu - 40) / 24) },
+      ),
+    }),
+    query: record({
+      type: type("query"),
+      number: fc.nat({ max: 0xffff_ffff }),
+    }),
+    status: statusBody(Math.floor((mtu - 48) / 16)),
   };
 }
 
@@ -273,7 +391,7 @@ function sender(
     cluster: fc.constant(receiver.cluster),
     ballot: ballot(proposers),
   });
-  const own = ["prepare", "accept", "heartbeat"].includes(name);
+  const own = ["prepare", "accept", "heartbeat", "rejoin"].includes(name);
   return fc.tuple(from, rest).map(([whom, header]) => ({
     ...header,
     ...whom,
@@ -290,6 +408,6 @@ export function message(
 ): fc.Arbitrary<Message> {
   return record({
     sender: sender(name, receiver),
-    body: bodies(receiver.mtu, receiver.proposers)[name] as fc.Arbitrary<Body>,
+    body: bodies(receiver)[name] as fc.Arbitrary<Body>,
   });
 }

@@ -40,12 +40,26 @@ function noteText({ code, small, large }: CoreEvent): string {
       return `learner ${small} is left behind, next to deliver: ${large}`;
     case Event.leaderHeard:
       return `leader heard: proposer ${small} in ${ballotText(large)}`;
-    case Event.muted:
-      return "restarted without its memory, votes no more";
+    case Event.recovering:
+      return "restarted without its memory: it recovers";
+    case Event.rejoining:
+      return `rejoins in ${ballotText(large)}`;
+    case Event.rejoined:
+      return "votes again";
+    case Event.refilled:
+      return `fetched what it had forgotten, from ${large} on`;
+    case Event.unpromised:
+      return "no majority promises";
+    case Event.isolated:
+      return "hears no majority of acceptors, steps down";
     case Event.unconfirmed:
       return "not confirmed as new yet, does not vote";
     case Event.confirmed:
       return "confirmed as new, may vote";
+    case Event.sessionExpired:
+      return `session of client ${large} expired`;
+    case Event.sessionFull:
+      return `no room for client ${large}`;
   }
 }
 

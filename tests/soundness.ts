@@ -74,22 +74,25 @@ export function faultOf(
 class Body {
   readonly #view: DataView;
   readonly #proposers: readonly number[];
+  readonly #acceptors: readonly number[];
   readonly #batchBytesMost: number;
 
-  constructor(view: DataView, { mtu, proposers }: CoreOptions) {
+  constructor(view: DataView, { mtu, proposers, acceptors }: CoreOptions) {
     this.#view = view;
     this.#proposers = proposers;
-    this.#batchBytesMost = (mtu - 88) - (mtu - 88) % 8;
+    this.#acceptors = acceptors;
+    this.#batchBytesMost = (mtu - 96) - (mtu - 96) % 8;
   }
 
   sound(name: Exclude<typeof TYPES[number], "">, sender: number): boolean {
     const length = this.#view.byteLength;
     switch (name) {
       case "prepare":
-        return length === 40 && this.#ballot(24, sender);
+        return length === 48 && this.#ballot(24, sender) &&
+          (this.#u16(40) === 0 || this.#acceptors.includes(this.#u16(40)));
       case "promise":
-        return length >= 64 && this.#ballot(24) && this.#instance(48) &&
-          this.#entries(64, this.#u16(56), false);
+        return length >= 72 && this.#ballot(24) && this.#instance(48) &&
+          this.#entries(72, this.#u16(56), false);
       case "accept":
         return length >= 56 && this.#ballot(24, sender) &&
           this.#instance(32) && this.#instance(40) &&
@@ -105,16 +108,18 @@ class Body {
       case "reject":
         return length === 48 && this.#ballot(24) && this.#instance(40);
       case "heartbeat":
-        return length === 48 && this.#ballot(24, sender) && this.#instance(32);
+        return length === 64 && this.#ballot(24, sender) &&
+          this.#instance(32) && this.#rejoined(48);
       case "submit":
         return length > 40 && this.#u32(32) === length - 40 &&
           this.#values(40, length) === this.#u32(36);
       case "answer":
         return this.#answers();
       case "hi":
-        return length === 40 && this.#u64(32) <= INSTANCE_LAST;
+        return length === 64 && this.#u64(32) <= INSTANCE_LAST &&
+          this.#rejoined(40) && this.#u16(56) <= 2;
       case "ok":
-        return length === 56 && this.#instance(32) &&
+        return length === 72 && this.#instance(32) &&
           this.#u64(40) <= INSTANCE_LAST;
       case "bye":
         return length === 32;
@@ -122,7 +127,16 @@ class Body {
         return length >= 56 && this.#u64(32) <= INSTANCE_LAST &&
           this.#instance(40) && this.#entries(56, this.#u32(48), true);
       case "forgot":
+      case "query":
         return length === 40;
+      case "rejoin":
+        return length === 56 && this.#ballot(24, sender) &&
+          this.#instance(40) && this.#u64(48) >= this.#u64(40) &&
+          this.#u64(48) - this.#u64(40) <= 2048n;
+      case "status":
+        return this.#items();
+      case "session":
+        return this.#verdicts();
     }
   }
 
@@ -144,6 +158,12 @@ class Body {
       this.#proposers.includes(owner) && (id === undefined || owner === id);
   }
 
+  /** An acceptor that rejoined, or nobody. */
+  #rejoined(at: number): boolean {
+    return this.#u64(at) === 0n ||
+      this.#ballot(at) && this.#acceptors.includes(this.#u16(at + 8));
+  }
+
   /** How many values the batch from `at` up to `end` holds; undefined if it is no batch. */
   #values(at: number, end: number): number | undefined {
     if ((end - at) % 8 !== 0) return undefined;
@@ -152,17 +172,53 @@ class Body {
       if (end - at < 16 || this.#u64(at) === 0n) return undefined;
       const first = this.#u64(at + 8) & 0xffff_ffff_ffffn;
       const count = Number(this.#u64(at + 8) >> 48n);
-      if (!isRun(first, count)) return undefined;
       const start = at;
       at += 16;
+      if (first === 0n ? count !== 1 : !isRun(first, count)) return undefined;
       for (let n = 0; n < count; n++) {
         if (at + 2 > end) return undefined;
-        at += 2 + this.#u16(at);
+        const isChunk = (this.#u16(at) & 0x8000) !== 0;
+        const bytes = this.#u16(at) & 0x7fff;
+        at += 2;
+        if (bytes > end - at) return undefined;
+        if (isChunk && !this.#chunk(at, bytes)) return undefined;
+        if (first === 0n && (isChunk || bytes !== 16 || !this.#command(at))) {
+          return undefined;
+        }
+        at += bytes;
       }
       at += (8 - (at - start) % 8) % 8;
       values += count;
     }
     return at === end ? values : undefined;
+  }
+
+  /** Values are not aligned. */
+  #command(at: number): boolean {
+    const kind = this.#u32(at + 8);
+    const flags = this.#u32(at + 12);
+    return this.#u64(at) !== 0n &&
+      (kind === 1 && flags <= 1 || kind === 2 && flags === 0);
+  }
+
+  #chunk(at: number, bytes: number): boolean {
+    if (bytes < 17) return false;
+    const total = this.#u32(at);
+    return total <= 1 << 20 && this.#u32(at + 4) + bytes - 16 <= total &&
+      this.#u64(at + 8) !== 0n;
+  }
+
+  #verdicts(): boolean {
+    const { byteLength } = this.#view;
+    if (byteLength < 40) return false;
+    const count = this.#u32(32);
+    if (count === 0 || byteLength !== 40 + count * 24) return false;
+    for (let at = 40; at < byteLength; at += 24) {
+      const verdict = this.#u32(at + 16);
+      if (verdict < 1 || verdict > 3 || this.#u32(at + 20) > 1) return false;
+      if (this.#u64(at) === 0n || !this.#instance(at + 8)) return false;
+    }
+    return true;
   }
 
   #ranges(): boolean {
@@ -181,14 +237,34 @@ class Body {
 
   #answers(): boolean {
     const { byteLength } = this.#view;
-    if (byteLength < 40) return false;
+    if (byteLength < 48 || !this.#instance(40)) return false;
     const count = this.#u32(32);
-    if (count === 0 || byteLength !== 40 + count * 16) return false;
-    for (let at = 40; at < byteLength; at += 16) {
+    if (count === 0 || byteLength !== 48 + count * 16) return false;
+    for (let at = 48; at < byteLength; at += 16) {
       const word = this.#u64(at + 8);
       const first = word & 0xffff_ffff_ffffn;
       const count = Number(word >> 48n);
       if (this.#u64(at) === 0n || !isRun(first, count)) return false;
+    }
+    return true;
+  }
+
+  #items(): boolean {
+    const { byteLength } = this.#view;
+    if (byteLength < 48) return false;
+    const count = this.#u32(40);
+    if (count === 0 || byteLength !== 48 + count * 16) return false;
+    if (this.#u16(36) > 256) return false;
+    if (this.#u16(38) + count > this.#u16(36)) return false;
+    for (let at = 48; at < byteLength; at += 16) {
+      const [kind, role] = [
+        this.#view.getUint8(at),
+        this.#view.getUint8(at + 1),
+      ];
+      if (![1, 2, 3].includes(kind)) return false;
+      if (kind !== 3 && role !== 0) return false;
+      if (kind === 3 && ![1, 2, 4, 8].includes(role)) return false;
+      if (kind === 3 && this.#u16(at + 2) === 0) return false;
     }
     return true;
   }

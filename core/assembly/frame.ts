@@ -1,5 +1,6 @@
 /** Every check that a received frame must pass before anything looks at it. */
 import {
+  AcceptorState,
   ACCEPT_BATCH_BYTES,
   ACCEPT_BYTES,
   ACCEPT_DECIDED,
@@ -7,7 +8,9 @@ import {
   ACCEPT_VALUES,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  ANSWER_DECIDED,
   BYE_BYTES,
+  COMMAND_RESERVE,
   Counter,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
@@ -30,8 +33,16 @@ import {
   HEADER_VERSION,
   HEARTBEAT_BYTES,
   HEARTBEAT_DECIDED,
+  HEARTBEAT_REJOINED,
   HI_BYTES,
   HI_DELIVERED,
+  HI_REJOINED,
+  HI_STATE,
+  Item,
+  ITEM_BYTES,
+  ITEM_CODE,
+  ITEM_KIND,
+  ITEM_ROLE,
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
@@ -42,19 +53,39 @@ import {
   OK_DECIDED,
   OK_TRIMMED,
   PREPARE_BYTES,
+  PREPARE_REJOINING,
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_ENTRIES,
+  QUERY_BYTES,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
   REJECT_BYTES,
   REJECT_DECIDED,
+  REJOIN_BYTES,
+  REJOIN_END,
+  REJOIN_FROM,
+  REJOINED_BALLOT,
+  REJOINED_ID,
   Role,
   RUN_BYTES,
+  SESSION_BYTES,
+  SESSION_COUNT,
+  STATUS_BYTES,
+  STATUS_FIRST,
+  STATUS_ITEMS,
+  STATUS_ITEMS_MAX,
+  STATUS_TOTAL,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   SUBMIT_VALUES,
+  Verdict,
+  VERDICT_BYTES,
+  VERDICT_CLIENT,
+  VERDICT_FLAGS,
+  VERDICT_INSTANCE,
+  VERDICT_VERDICT,
   WINDOW_INSTANCES,
   WIRE_VERSION,
 } from "../layout";
@@ -116,6 +147,7 @@ function sendersOf(type: i32): u32 {
     case Message.accept:
     case Message.heartbeat:
     case Message.answer:
+    case Message.rejoin:
       return Role.proposer;
     case Message.promise:
     case Message.accepted:
@@ -125,13 +157,17 @@ function sendersOf(type: i32): u32 {
     case Message.submit:
       return Role.client | Role.proposer;
     case Message.hi:
-      return Role.learner | Role.client | Role.acceptor;
+      return Role.learner | Role.client | Role.acceptor | Role.proposer;
     case Message.ok:
       return Role.acceptor | Role.proposer;
     case Message.bye:
       return Role.learner | Role.client;
     case Message.repair:
+      return Role.learner | Role.acceptor;
+    case Message.session:
       return Role.learner;
+    case Message.query:
+      return Role.client;
     default:
       return Role.proposer | Role.acceptor | Role.learner | Role.client;
   }
@@ -140,7 +176,8 @@ function sendersOf(type: i32): u32 {
 function bodySound(p: usize, type: i32, length: u32): bool {
   switch (type) {
     case Message.prepare:
-      return length == PREPARE_BYTES && ownBallot(p);
+      return length == PREPARE_BYTES && ownBallot(p) &&
+        (load<u16>(p, PREPARE_REJOINING) == 0 || acceptorIndex(load<u16>(p, PREPARE_REJOINING)) >= 0);
     case Message.promise:
       return length >= PROMISE_BYTES && ballotSound(load<u64>(p, HEADER_BALLOT)) &&
         decidedSound(load<u64>(p, PROMISE_DECIDED)) &&
@@ -165,7 +202,7 @@ function bodySound(p: usize, type: i32, length: u32): bool {
         decidedSound(load<u64>(p, REJECT_DECIDED));
     case Message.heartbeat:
       return length == HEARTBEAT_BYTES && ownBallot(p) &&
-        decidedSound(load<u64>(p, HEARTBEAT_DECIDED));
+        decidedSound(load<u64>(p, HEARTBEAT_DECIDED)) && rejoinedSound(p + HEARTBEAT_REJOINED);
     case Message.submit:
       return length > SUBMIT_BYTES &&
         batchSound(
@@ -177,10 +214,14 @@ function bodySound(p: usize, type: i32, length: u32): bool {
     case Message.answer:
       return answerSound(p, length);
     case Message.hi:
-      return length == HI_BYTES && load<u64>(p, HI_DELIVERED) < INSTANCE_MAX;
+      return length == HI_BYTES && load<u64>(p, HI_DELIVERED) < INSTANCE_MAX &&
+        <i32>load<u16>(p, HI_STATE) <= AcceptorState.recovers && rejoinedSound(p + HI_REJOINED);
     case Message.ok:
       return length == OK_BYTES && decidedSound(load<u64>(p, OK_DECIDED)) &&
         load<u64>(p, OK_TRIMMED) < INSTANCE_MAX;
+    case Message.rejoin:
+      return length == REJOIN_BYTES && ownBallot(p) && decidedSound(load<u64>(p, REJOIN_FROM)) &&
+        load<u64>(p, REJOIN_END) - load<u64>(p, REJOIN_FROM) <= WINDOW_INSTANCES;
     case Message.bye:
       return length == BYE_BYTES;
     case Message.repair:
@@ -189,6 +230,12 @@ function bodySound(p: usize, type: i32, length: u32): bool {
       return length >= LEARNED_BYTES && decidedSound(load<u64>(p, LEARNED_DECIDED)) &&
         load<u64>(p, LEARNED_TRIMMED) < INSTANCE_MAX &&
         entriesSound(p, LEARNED_BYTES, load<u32>(p, LEARNED_ENTRIES), length, true);
+    case Message.session:
+      return verdictsSound(p, length);
+    case Message.query:
+      return length == QUERY_BYTES;
+    case Message.status:
+      return itemsSound(p, length);
     default:
       return length == FORGOT_BYTES;
   }
@@ -203,6 +250,12 @@ function ownBallot(p: usize): bool {
 function ballotSound(ballot: u64): bool {
   const round = ballotRound(ballot);
   return round > 0 && round < ROUND_MAX && proposerIndex(ballotId(ballot)) >= 0;
+}
+
+/** An acceptor that rejoined, or none. */
+function rejoinedSound(at: usize): bool {
+  const ballot = load<u64>(at, REJOINED_BALLOT);
+  return ballot == 0 || (ballotSound(ballot) && acceptorIndex(load<u16>(at, REJOINED_ID)) >= 0);
 }
 
 function instanceSound(instance: u64): bool {
@@ -268,10 +321,46 @@ function answerSound(p: usize, length: u32): bool {
   if (length < ANSWER_BYTES) return false;
   const entries = load<u32>(p, ANSWER_COUNT);
   if (entries == 0 || entries > 0xffff || length != ANSWER_BYTES + entries * RUN_BYTES) return false;
+  if (!decidedSound(load<u64>(p, ANSWER_DECIDED))) return false;
   for (let n: u32 = 0; n < entries; n++) {
     const run = p + ANSWER_BYTES + <usize>n * RUN_BYTES;
     if (Run.count(run) == 0 || Run.client(run) == 0 || Run.first(run) == 0) return false;
     if (!Run.countable(Run.first(run), Run.count(run))) return false;
+  }
+  return true;
+}
+
+function verdictsSound(p: usize, length: u32): bool {
+  if (length < SESSION_BYTES) return false;
+  const verdicts = load<u32>(p, SESSION_COUNT);
+  if (verdicts == 0 || verdicts > 0xffff) return false;
+  if (length != SESSION_BYTES + verdicts * VERDICT_BYTES) return false;
+  for (let n: u32 = 0; n < verdicts; n++) {
+    const at = p + SESSION_BYTES + <usize>n * VERDICT_BYTES;
+    const verdict = <i32>load<u32>(at, VERDICT_VERDICT);
+    if (verdict < Verdict.open || verdict > Verdict.full) return false;
+    if (load<u32>(at, VERDICT_FLAGS) > COMMAND_RESERVE) return false;
+    if (load<u64>(at, VERDICT_CLIENT) == 0 || !instanceSound(load<u64>(at, VERDICT_INSTANCE))) return false;
+  }
+  return true;
+}
+
+/** The items of a status are known kinds, lie within the answer that they are part of, and only peers have a role. */
+function itemsSound(p: usize, length: u32): bool {
+  if (length < STATUS_BYTES) return false;
+  const items = load<u32>(p, STATUS_ITEMS);
+  if (items == 0 || items > STATUS_ITEMS_MAX || length != STATUS_BYTES + items * ITEM_BYTES) return false;
+  const total = <u32>load<u16>(p, STATUS_TOTAL);
+  if (total > STATUS_ITEMS_MAX || <u32>load<u16>(p, STATUS_FIRST) + items > total) return false;
+  for (let n: u32 = 0; n < items; n++) {
+    const item = p + STATUS_BYTES + <usize>n * ITEM_BYTES;
+    const kind = <i32>load<u8>(item, ITEM_KIND);
+    const role = <u32>load<u8>(item, ITEM_ROLE);
+    if (kind == Item.peer) {
+      if (popcnt(role) != 1 || role > <u32>Role.client || load<u16>(item, ITEM_CODE) == 0) return false;
+    } else if ((kind != Item.field && kind != Item.counter) || role != 0) {
+      return false;
+    }
   }
   return true;
 }

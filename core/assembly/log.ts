@@ -9,8 +9,10 @@
  *   ring:   tail ->| instance, bytes, batch | instance, bytes, batch | ... |<- head
  *   index:  low  ->| ballot, pointer, bytes | ballot, pointer, bytes | ... |<- high
  */
+import { StatusField } from "../layout";
 import { arenaTake } from "./arena";
 import { recordsLowest } from "./records";
+import { statusField } from "./status";
 
 const COPY_HEADER: usize = 16;
 
@@ -71,7 +73,7 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
   if (instance - logLow > indexMask) {
     const low = instance - indexMask;
     if (low > limit) return false;
-    logTrim(low);
+    logBegin(low);
   }
   const kept = slotOf(instance);
   if (
@@ -101,8 +103,13 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
   return true;
 }
 
-/** Forgets all instances below `low`. */
-function logTrim(low: u64): void {
+/** How much of the log's memory is in use: 0 to 1. */
+export function logFill(): f64 {
+  return <f64>logFilled / <f64>ringBytes;
+}
+
+/** Forgets all instances below `low`: its log begins there. */
+export function logBegin(low: u64): void {
   if (low > logLow) logLow = low;
   if (logHigh < logLow) logHigh = logLow;
 }
@@ -160,11 +167,29 @@ function reclaim(limit: u64): bool {
     const live = slot.instance == instance && slot.batch == at + COPY_HEADER;
     if (live) {
       if (instance >= limit) return false;
-      logTrim(instance + 1);
+      logBegin(instance + 1);
     }
   }
   logFilled -= bytes;
   tail += bytes;
   if (tail == ringBytes) tail = 0;
   return true;
+}
+
+/**
+ * Tells how much of the log is taken by instances from `limit` on, which may not be discarded yet. A
+ * log whose space was never needed again is full of what may be, and that says nothing.
+ */
+export function logStatus(limit: u64): void {
+  let first = max(limit, logLow);
+  while (first < logHigh && logGet(first) == null) first++;
+  let bytes: usize = 0;
+  if (first < logHigh) {
+    const from = logGet(first)!.batch - COPY_HEADER - ring;
+    bytes = head > from ? head - from : head + ringBytes - from;
+  }
+  statusField(StatusField.logBytes, bytes);
+  statusField(StatusField.logBytesMax, ringBytes);
+  statusField(StatusField.logInstances, logHigh - first);
+  statusField(StatusField.logInstancesMax, indexMask + 1);
 }

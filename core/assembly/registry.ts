@@ -8,10 +8,11 @@
  * Both are judged by the acceptor's own clock. What that shows after a pause of the process, or a
  * jump, the learners had no chance to answer; so longer steps of it do not count (`catchUp`).
  */
-import { Event, REGISTRATIONS_MAX, Setting } from "../layout";
+import { Event, REGISTRATIONS_MAX, Role, Setting } from "../layout";
 import { arenaTake } from "./arena";
 import { note } from "./meters";
 import { settingU32 } from "./settings";
+import { statusPeer } from "./status";
 
 /** Leases are looked at so often at least, and four times in the length of one. */
 const EXPIRE_PERIOD_US: u64 = 100_000;
@@ -153,5 +154,14 @@ function catchUp(now_us: u64): void {
     const entry = at(i);
     entry.heardAt_us += missed_us;
     if (entry.stuckAt_us != 0) entry.stuckAt_us += missed_us;
+  }
+}
+
+/** Tells of every registered learner when it was heard, and how far it is. */
+export function registryStatus(now_us: u64): void {
+  for (let i = 0; i < used; i++) {
+    const entry = at(i);
+    if (entry.incarnation == 0) continue;
+    statusPeer(Role.learner, entry.id, entry.heardAt_us, now_us, entry.delivered);
   }
 }
