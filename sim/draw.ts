@@ -29,6 +29,8 @@ type Mood = typeof MOODS[number];
 export function drawPlan(seed: number, wanted?: Topology): Plan {
   // Apart from the run's own random numbers, so that a plan can change and leave them alone.
   const random = new Random(seed ^ 0x5eed);
+  // And this apart from the plan's, so that seeds mean what they meant before it was drawn.
+  const patience = new Random(seed ^ 0x9a71e);
   const topology = wanted ?? random.pick(TOPOLOGIES);
   const mood = random.pick(MOODS);
   const heal_us = random.between(500_000, 6_000_000);
@@ -54,7 +56,7 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
       : Math.min(inFlightFit(logBytes, mtu), random.pick([1, 4, 64, 256])),
     proposerTimeout_us: random.pick([100_000, 1_000_000]),
     clientTimeout_us: random.pick([200_000, 1_000_000]),
-    learnerPatience_us: random.pick([300_000, 1_000_000, 10_000_000]),
+    learnerPatience_us: patience.pick([300_000, 1_000_000, 10_000_000]),
     newCluster,
     sessions: table.sessions,
     sessionSpan: table.sessionSpan,

@@ -951,6 +951,17 @@ const PROGRESS: readonly Mutation[] = [
     }],
   },
   {
+    name: "no patience with learners",
+    why:
+      "An acceptor leaves a learner behind as soon as its log is full, though it goes on.",
+    violates: ["trim"],
+    edits: [{
+      file: "registry.ts",
+      find: "now_us - entry.stuckAt_us < patience_us",
+      replace: "false",
+    }],
+  },
+  {
     name: "learner behind keeps its hold on the log",
     why:
       "A learner that needs what all have trimmed registers as before, so acceptors keep for it what they have until their logs are full.",

@@ -37,10 +37,10 @@ Deno.test({
     const early = await stage.runLearner("--id 4 --if eth0", onD);
     const submitted = stage.path("submitted");
     const client = stage.start(
-      `client --if eth0 --outstanding 64 --seconds 3 --json --submitted ${submitted}`,
+      `client --if eth0 --outstanding 8 --seconds 2 --json --submitted ${submitted}`,
       onD,
     );
-    await client.prints(2);
+    await client.prints(1);
     const late = await stage.runLearner("--id 5 --if eth0", onD);
     await client.ends(0);
     const values = await stage.agree([submitted], [early, late]);
