@@ -6,7 +6,14 @@ import {
   type Wanted,
 } from "./experiment.ts";
 import { type MemorySample, residentMemory_kb } from "./memory.ts";
-import { type Learner, openSite, type Site, sleep, until } from "./site.ts";
+import {
+  type Learner,
+  openSite,
+  problems,
+  type Site,
+  sleep,
+  until,
+} from "./site.ts";
 import { now_ms } from "./watch.ts";
 
 /** Of the load before the learner starts: its rate then is the live rate. */
@@ -62,10 +69,9 @@ async function runCatchup(wanted: Wanted): Promise<Outcome> {
     (now_ms() - liveFrom_ms) * 1000;
   site.note(`live: ${grouped(liveRate)} values/s; a learner starts`);
   const pursuit = await pursue(site, liveRate, () => live.process.hasEnded);
-  const { code } = await live.process.ended;
+  const broken = await problems(live);
   const { report, wrong } = await site.check();
-  if (code !== 0) wrong.push(`the live client ended with exit code ${code}`);
-  return summarise(pursuit, liveRate, wrong, report.proposed);
+  return summarise(pursuit, liveRate, [...broken, ...wrong], report.proposed);
 }
 
 async function pursue(

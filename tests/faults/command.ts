@@ -33,6 +33,7 @@ const NUMBERS: Readonly<Record<NumberOption, string>> = {
   seconds: "length of the load",
   repeats: "how often everything is repeated",
   kills: "how often the leader is killed",
+  period_ms: "from one kill or cut to the next",
   after: "instances that are decided first",
   values: "values that are decided before the learner starts",
   outstanding: "values in flight of a client",

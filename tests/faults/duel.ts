@@ -1,6 +1,6 @@
 /** Two proposers that are both told to lead, and a client that was told so for each: who gets on? */
 import type { Experiment, Outcome, Wanted } from "./experiment.ts";
-import { openSite } from "./site.ts";
+import { openSite, problems } from "./site.ts";
 
 /** The first seconds do not count. */
 const SETTLE_S = 2;
@@ -27,11 +27,7 @@ async function runDuel(wanted: Wanted): Promise<Outcome> {
       ...["--outstanding", `${outstanding}`, "--seconds", `${seconds}`],
     ])
   );
-  const ends = await Promise.all(clients.map(({ process }) => process.ended));
-  const broken: string[] = [];
-  ends.forEach(({ code }, i) => {
-    if (code !== 0) broken.push(`client ${i + 1} ended with exit code ${code}`);
-  });
+  const broken = (await Promise.all(clients.map(problems))).flat();
   const values = clients.map(({ lines }) =>
     lines.filter(({ second }) => second !== undefined && second <= seconds)
       .map((line) => line.values)

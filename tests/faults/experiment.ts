@@ -9,6 +9,8 @@ export interface Wanted {
   readonly seconds: number;
   readonly repeats: number;
   readonly kills: number;
+  /** From one kill or cut to the next. */
+  readonly period_ms: number;
   /** Instances that are decided before anything is measured; every value its own. */
   readonly after: number;
   /** Values that are decided before a learner is started. */
@@ -50,6 +52,7 @@ export type NumberOption =
   | "seconds"
   | "repeats"
   | "kills"
+  | "period_ms"
   | "after"
   | "values"
   | "outstanding"

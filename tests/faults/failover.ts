@@ -6,14 +6,12 @@ import {
   type Outcome,
   type Wanted,
 } from "./experiment.ts";
-import { openSite, type Site, sleep, until } from "./site.ts";
+import { openSite, problems, type Site, sleep, until } from "./site.ts";
 import { length_ms, now_ms } from "./watch.ts";
 
 const WARM_UP_MS = 2_000;
-/** The killed process is started again so long after. */
-const RESTART_MS = 1_000;
-/** From one kill to the next. */
-const CYCLE_MS = 4_000;
+/** The killed process is started again after this part of the time to the next kill. */
+const RESTART_PART = 1 / 4;
 /** How long after the last cycle the clients go on. */
 const TAIL_S = 2;
 const MEDIAN_MS_MAX = 300;
@@ -37,6 +35,7 @@ export const failover: Experiment = {
   defaults: {
     topology: "replicas",
     kills: 20,
+    period_ms: 4_000,
     after: 0,
     outstanding: 8,
   },
@@ -44,12 +43,12 @@ export const failover: Experiment = {
 };
 
 async function runFailover(wanted: Wanted): Promise<Outcome> {
-  const { kills: count, after, outstanding } = wanted;
+  const { kills: count, after, outstanding, period_ms } = wanted;
   await using site = await openSite({ ...wanted, clients: 2 }, 2);
   await site.start(2);
   await site.led();
   if (after > 0) await decide(site, after);
-  const seconds = (WARM_UP_MS + count * CYCLE_MS) / 1000 + TAIL_S;
+  const seconds = (WARM_UP_MS + count * period_ms) / 1000 + TAIL_S;
   const client = site.client([
     ...["--outstanding", `${outstanding}`, "--seconds", `${seconds}`],
   ], { host: "c1" });
@@ -58,13 +57,12 @@ async function runFailover(wanted: Wanted): Promise<Outcome> {
   const broken: string[] = [];
   const kills: Kill[] = [];
   while (kills.length < count && !client.process.hasEnded) {
-    kills.push(await killLeader(site, broken));
+    kills.push(await killLeader(site, period_ms, broken));
   }
   if (kills.length < count) {
     broken.push(`${kills.length} of ${count} kills in ${seconds} s`);
   }
-  const { code } = await client.process.ended;
-  if (code !== 0) broken.push(`the client ended with exit code ${code}`);
+  broken.push(...await problems(client));
   const { report, wrong } = await site.check();
   return summarise(kills, [...broken, ...wrong], {
     proposed: report.proposed,
@@ -81,27 +79,31 @@ async function decide(site: Site, instances: number): Promise<void> {
     ...["--count", `${instances}`, "--clients", `${clients}`],
     ...["--outstanding", "1", "--value-size", "1"],
   ], { host: "c2" });
-  const { code } = await first.process.ended;
-  if (code !== 0) throw new Error(`the first client ended with ${code}`);
+  const [problem] = await problems(first);
+  if (problem !== undefined) throw new Error(problem);
 }
 
-async function killLeader(site: Site, broken: string[]): Promise<Kill> {
+async function killLeader(
+  site: Site,
+  period_ms: number,
+  broken: string[],
+): Promise<Kill> {
   const beganAt_ms = now_ms();
   const leader = await site.led();
   const before_ms = longest(site, beganAt_ms - 1000, beganAt_ms).pause_ms;
   const killedAt_ms = site.kill(leader);
   await site.process(leader).ended;
-  await sleep(killedAt_ms + RESTART_MS - now_ms());
+  await sleep(killedAt_ms + period_ms * RESTART_PART - now_ms());
   await site.restart(leader);
-  await sleep(killedAt_ms + CYCLE_MS - now_ms());
+  await sleep(killedAt_ms + period_ms - now_ms());
   const { pause_ms, endedAt_ms } = longest(site, killedAt_ms, now_ms());
   const successor = site.leader ?? "nobody";
   site.note(
     `nothing was delivered for ${pause_ms.toFixed(1)} ms; ${successor} leads`,
   );
-  if (pause_ms >= CYCLE_MS - 1) {
+  if (pause_ms >= period_ms - 1) {
     broken.push(
-      `nothing was decided in the ${CYCLE_MS} ms after ${leader} was killed`,
+      `nothing was decided in the ${period_ms} ms after ${leader} was killed`,
     );
   }
   return {

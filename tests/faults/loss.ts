@@ -6,7 +6,7 @@ import {
   type Outcome,
   type Wanted,
 } from "./experiment.ts";
-import { openSite } from "./site.ts";
+import { openSite, problems } from "./site.ts";
 
 /** Percentage lost, and the least that should be left of the throughput without loss. */
 const RATES: readonly (readonly [percent: number, ratio: number])[] = [
@@ -80,17 +80,13 @@ async function measure(
     // The first second is for finding one another.
     ...["--seconds", `${wanted.seconds + 1}`],
   ]);
-  const { code } = await client.process.ended;
+  const broken = await problems(client);
   const counts = client.lines
     .filter(({ second }) => second !== undefined && second > 1)
     .slice(0, wanted.seconds);
   const values_per_s = counts.reduce((sum, it) => sum + it.values, 0) /
     wanted.seconds;
   const { wrong } = await site.check();
-  if (code !== 0) {
-    const left = client.lines.at(-1)?.unanswered;
-    wrong.push(`the client ended with exit code ${code}, ${left} unanswered`);
-  }
   site.note(`${percent}% loss: ${grouped(values_per_s)} values/s`);
-  return { values_per_s, wrong };
+  return { values_per_s, wrong: [...broken, ...wrong] };
 }

@@ -2,7 +2,14 @@
 import { Random } from "../../sim/random.ts";
 import type { Experiment, Outcome, Wanted } from "./experiment.ts";
 import { type MemorySample, slope_kb_per_min } from "./memory.ts";
-import { type MemoryOf, openSite, type Site, sleep, until } from "./site.ts";
+import {
+  type MemoryOf,
+  openSite,
+  problems,
+  type Site,
+  sleep,
+  until,
+} from "./site.ts";
 import { length_ms, now_ms } from "./watch.ts";
 
 const FAULTS = [
@@ -75,10 +82,7 @@ async function runMixed(wanted: Wanted): Promise<Outcome> {
       );
     }
   }
-  const ends = await Promise.all(clients.map(({ process }) => process.ended));
-  ends.forEach(({ code }, i) => {
-    if (code !== 0) broken.push(`client ${i + 1} ended with exit code ${code}`);
-  });
+  broken.push(...(await Promise.all(clients.map(problems))).flat());
   const { report, wrong } = await site.check();
   return summarise(site.memory, [...broken, ...wrong], {
     seed,

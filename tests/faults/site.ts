@@ -215,6 +215,8 @@ export class Site implements AsyncDisposable {
     const number = ++this.#clients;
     const name = `client ${number}`;
     const submitted = this.path(`submitted-${number}.txt`);
+    // It is there also if the client cannot start.
+    Deno.writeTextFileSync(submitted, "");
     this.#submitted.push(submitted);
     const host = more.host ?? `c${number}`;
     const command = ["client", "--json", "--submitted", submitted, ...options];
@@ -394,6 +396,24 @@ export async function openSite(
     ],
   });
   return new Site(options, net);
+}
+
+/**
+ * Waits for a client's end.
+ *
+ * @returns What is wrong with it; nothing if all that it submitted was decided.
+ */
+export async function problems(
+  { process, lines }: Client,
+): Promise<string[]> {
+  const { code } = await process.ended;
+  if (code === 0) return [];
+  const left = lines.at(-1)?.unanswered;
+  return [
+    `${process.name} ended with exit code ${code}, ` +
+    `${left === undefined ? "and no report" : `${left} values unanswered`}: ` +
+    `${process.errors.lines.at(-1) ?? "it said nothing"}`,
+  ];
 }
 
 /** Waits until something is so. @throws {Error} if it never is. */

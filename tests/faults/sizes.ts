@@ -7,7 +7,7 @@ import {
   type Outcome,
   type Wanted,
 } from "./experiment.ts";
-import { type Client, openSite, type Site } from "./site.ts";
+import { type Client, openSite, problems, type Site } from "./site.ts";
 import { now_ms } from "./watch.ts";
 
 const CLIENTS = 8;
@@ -43,14 +43,13 @@ async function runSizes(wanted: Wanted): Promise<Outcome> {
   const hashes = new Map<string, number>();
   const startedAt_ms = now_ms();
   const broken = (await Promise.all(
-    Array.from({ length: CLIENTS }, async (_, i) => {
+    Array.from({ length: CLIENTS }, async () => {
       const client = site.client([
         ...["--stdin", "--outstanding", `${outstanding}`],
       ], { stdin: "piped" });
       const values = Array.from({ length: repeats }, () => round(random));
       await feed(client, values.flat(), hashes);
-      const { code } = await client.process.ended;
-      return code === 0 ? [] : [`client ${i + 1} ended with exit code ${code}`];
+      return await problems(client);
     }),
   )).flat();
   const took_s = (now_ms() - startedAt_ms) / 1000;

@@ -68,15 +68,17 @@ export class Watch {
     return this.#state[2];
   }
 
-  /** The longest pause that ended at or after `from_ms` and began before `to_ms`; one that still lasts counts. */
+  /** The longest pause between these times; what of a pause lies outside does not count, one that still lasts does. */
   longest(from_ms: number, to_ms: number): Pause {
     const last_ms = this.#state[1];
-    const now = Math.max(now_ms(), last_ms);
-    const lasting: Pause = { from_ms: last_ms > 0 ? last_ms : now, to_ms: now };
+    const lasting: Pause = { from_ms: last_ms, to_ms: Infinity };
     let longest: Pause = { from_ms, to_ms: from_ms };
     for (const pause of [...this.pauses, lasting]) {
-      if (pause.to_ms < from_ms || pause.from_ms >= to_ms) continue;
-      if (length_ms(pause) > length_ms(longest)) longest = pause;
+      const part = {
+        from_ms: Math.max(pause.from_ms, from_ms),
+        to_ms: Math.min(pause.to_ms, to_ms),
+      };
+      if (length_ms(part) > length_ms(longest)) longest = part;
     }
     return longest;
   }
