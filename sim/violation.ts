@@ -14,6 +14,7 @@ export type Property =
   | "answers"
   | "memory"
   | "amnesia"
+  | "quorum"
   | "frames"
   | "invariant"
   | "liveness"
