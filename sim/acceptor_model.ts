@@ -31,8 +31,8 @@ export class AcceptorModel {
   readonly memory: number;
   /** The lowest instance that it keeps, as it told last. */
   trimmed = 1;
-  /** It lost its memory, and has told since that it fetched what it had forgotten. */
-  refilled = false;
+  /** After so many of its returns it told that it had fetched what it had forgotten. */
+  refilled = 0;
   readonly #name: string;
   readonly #promises = new Map<number, Promise>();
   /** Ballots of the votes revealed, by instance. */

@@ -258,9 +258,7 @@ export class Checker implements NodeWatch {
   holds(acceptor: number, instance: number): boolean {
     const model = this.#models.get(acceptor)?.at(-1);
     if (model === undefined || instance < model.trimmed) return false;
-    if (instance < this.#recovery.returnedUpTo(acceptor, model.memory)) {
-      return true;
-    }
+    if (instance < this.#recovery.returns(acceptor).fetchedTo) return true;
     const chosen = this.chosen.batch(instance);
     return chosen !== undefined && model.votesFor(instance).some((ballot) => {
       const voted = this.chosen.proposed(instance, ballot);
@@ -374,14 +372,12 @@ export class Checker implements NodeWatch {
     const model = this.#model(node, view);
     const id = view.getUint16(HEADER_SENDER_ID, true);
     model.trimmed = trimmed;
-    if (trimmed < this.#recovery.returnedUpTo(id, model.memory)) {
-      model.refilled = true;
-    }
+    const { count, fetchedTo } = this.#recovery.returns(id);
+    if (trimmed < fetchedTo) model.refilled = count;
     // Who lost its memory gives nothing up when it does not have yet what it must fetch.
-    const fetches = !model.refilled &&
-      trimmed <= this.#recovery.returnedUpTo(id, model.memory);
-    if (fetches) this.#registry(node).beginAnew();
-    else this.#registry(node).trim(trimmed, now_us);
+    if (count > model.refilled && trimmed <= fetchedTo) {
+      this.#registry(node).beginAnew();
+    } else this.#registry(node).trim(trimmed, now_us);
   }
 
   #registry(node: SimNode): RegistryModel {

@@ -55,6 +55,8 @@ interface Return {
   /** What phase 1 brought up; empty where that stayed inside one process. */
   from: number;
   end: number;
+  /** It may have to fetch instances below. */
+  readonly fetchedTo: number;
 }
 
 /** What spoke under an acceptor's name. */
@@ -115,11 +117,13 @@ export class RecoveryModel {
     return true;
   }
 
-  /** Whether the memory that speaks under this name rejoined, and up to where it may have had to fetch. */
-  returnedUpTo(id: number, memory: number): number {
-    const name = this.#names.get(id)!;
-    if (name.memory !== memory || !name.returned) return 0;
-    return Math.max(...name.returns.get(memory)!.map(({ end }) => end));
+  /** How often leaders let the memory that speaks under this name rejoin, and below where it may have had to fetch. */
+  returns(id: number): { count: number; fetchedTo: number } {
+    const { memory, returned, returns } = this.#names.get(id)!;
+    if (!returned) return { count: 0, fetchedTo: 0 };
+    const all = returns.get(memory)!;
+    const fetchedTo = Math.max(...all.map((it) => it.fetchedTo));
+    return { count: all.length, fetchedTo };
   }
 
   /** A 2B was sent; its memory speaks. */
@@ -211,7 +215,9 @@ export class RecoveryModel {
     phase.leads = true;
     // Whom it lets rejoin in its own process it tells there.
     if (phase.rejoining !== 0 && phase.rejoining === own) {
-      this.#allow(phase, { ballot, from: 0, end: 0 });
+      const told = [...phase.promised.values()].map(({ next }) => next);
+      const fetchedTo = Math.max(this.#prefix(), ...told);
+      this.#allow(phase, { ballot, from: 0, end: 0, fetchedTo });
     }
     return phase;
   }
@@ -221,7 +227,7 @@ export class RecoveryModel {
     who: string,
     id: number,
     memory: number,
-    { ballot, from, end }: Return,
+    { ballot, from, end }: Omit<Return, "fetchedTo">,
     proposer: number,
     own: number,
   ): void {
@@ -237,7 +243,7 @@ export class RecoveryModel {
         }`,
       );
     }
-    this.#allow(phase, { ballot, from, end });
+    this.#allow(phase, { ballot, from, end, fetchedTo: end });
   }
 
   #allow({ rejoining, memory }: Phase1, allowed: Return): void {
