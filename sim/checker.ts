@@ -20,6 +20,8 @@ import {
   HEADER_BALLOT,
   HEADER_BYTES,
   HEADER_INCARNATION,
+  HEADER_RECEIVER_ID,
+  HEADER_RECEIVER_ROLES,
   HEADER_SENDER_ID,
   HEADER_SENDER_ROLE,
   HEADER_TYPE,
@@ -33,18 +35,25 @@ import {
   Message,
   OK_DECIDED,
   OK_TRIMMED,
+  PREPARE_MEMORY,
+  PREPARE_REJOINING,
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_END,
   PROMISE_ENTRIES,
   PROMISE_FLAGS,
+  PROMISE_INCARNATION,
   PROMISE_LAST,
+  PROMISE_MEMORIES,
   PROMISE_START,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
   Record as RecordKind,
   REJECT_DECIDED,
+  REJOIN_END,
+  REJOIN_FROM,
+  REJOIN_MEMORY,
   Role,
   RUN_BYTES,
   RUN_SEQUENCE,
@@ -72,6 +81,7 @@ import {
 import type { TableLimits, TableVerdict } from "./delivery_model.ts";
 import { JournalModel } from "./journal_model.ts";
 import type { NodeWatch, SimNode } from "./node.ts";
+import { RecoveryModel } from "./recovery_model.ts";
 import { RegistryModel } from "./registry_model.ts";
 import { Violation } from "./violation.ts";
 
@@ -101,7 +111,9 @@ export class Checker implements NodeWatch {
   readonly submittedValues = new Map<number, string>();
   readonly answeredValues = new Set<number>();
   readonly #acceptors: readonly number[];
-  readonly #models = new Map<number, AcceptorModel>();
+  readonly #recovery: RecoveryModel;
+  /** By acceptor's id: one for each memory that spoke under its name, the latest last. */
+  readonly #models = new Map<number, AcceptorModel[]>();
   readonly #journals = new Map<SimNode, JournalModel>();
   readonly #learners = new Map<SimNode, Learner>();
   readonly #registries = new Map<SimNode, RegistryModel>();
@@ -139,6 +151,7 @@ export class Checker implements NodeWatch {
       },
       limits,
     );
+    this.#recovery = new RecoveryModel(acceptors, () => this.chosen.prefix);
   }
 
   /** `node` sent a frame, or was killed when it was about to. */
@@ -150,7 +163,7 @@ export class Checker implements NodeWatch {
     if (view.getUint8(HEADER_SENDER_ROLE) === Role.acceptor) {
       this.#sentByAcceptor(node, view, now_us);
     } else {
-      this.#sentByOther(view);
+      this.#sentByOther(node, view);
     }
   }
 
@@ -287,6 +300,18 @@ export class Checker implements NodeWatch {
     return this.#learners.get(node)?.position ?? 0;
   }
 
+  /** Whether an acceptor has, as far as can be seen, what is chosen for an instance. */
+  holds(acceptor: number, instance: number): boolean {
+    const model = this.#models.get(acceptor)?.at(-1);
+    if (model === undefined || instance < model.trimmed) return false;
+    if (instance < this.#recovery.returns(acceptor).fetchedTo) return true;
+    const chosen = this.chosen.batch(instance);
+    return chosen !== undefined && model.votesFor(instance).some((ballot) => {
+      const voted = this.chosen.proposed(instance, ballot);
+      return voted !== undefined && sameBytes(voted, chosen);
+    });
+  }
+
   /** What a learner tells of a command follows from the log. */
   #mustBeTold(
     node: SimNode,
@@ -382,25 +407,53 @@ export class Checker implements NodeWatch {
         return this.#claim(u64(view, HI_DELIVERED));
       case Message.ok:
         this.#claim(u64(view, OK_DECIDED));
-        return this.#trimmed(node, u64(view, OK_TRIMMED), now_us);
+        // Acceptors that ask one another need no memory to answer.
+        if (view.getUint8(HEADER_RECEIVER_ROLES) === Role.acceptor) return;
+        this.#model(node, view);
+        return this.#trimmed(node, view, u64(view, OK_TRIMMED), now_us);
       case Message.learned:
         this.#model(node, view);
         this.#claim(u64(view, LEARNED_DECIDED));
-        this.#trimmed(node, u64(view, LEARNED_TRIMMED), now_us);
+        this.#trimmed(node, view, u64(view, LEARNED_TRIMMED), now_us);
         this.#entries(node, view, LEARNED_BYTES, LEARNED_ENTRIES, journal);
     }
   }
 
-  #sentByOther(view: DataView): void {
+  #sentByOther(node: SimNode, view: DataView): void {
+    const ballot = u64(view, HEADER_BALLOT);
+    const incarnation = view.getUint32(HEADER_INCARNATION, true);
+    const { roles, id } = node.options;
+    const own = (roles & Role.acceptor) !== 0 ? id : 0;
     switch (view.getUint8(HEADER_TYPE)) {
+      case Message.prepare:
+        return this.#recovery.prepare(
+          ballot,
+          incarnation,
+          view.getUint16(PREPARE_REJOINING, true),
+          view.getUint32(PREPARE_MEMORY, true),
+        );
+      case Message.rejoin: {
+        const from = u64(view, REJOIN_FROM);
+        this.#claim(from);
+        return this.#recovery.rejoin(
+          node.name,
+          view.getUint16(HEADER_RECEIVER_ID, true),
+          view.getUint32(REJOIN_MEMORY, true),
+          { ballot, from, end: u64(view, REJOIN_END) },
+          incarnation,
+          own,
+        );
+      }
       case Message.accept: {
+        this.#recovery.leads(node.name, ballot, incarnation, own);
         this.#claim(u64(view, ACCEPT_DECIDED));
         const bytes = view.getUint32(ACCEPT_BATCH_BYTES, true);
         const batch = bytesOf(view, ACCEPT_BYTES, bytes);
         const instance = u64(view, ACCEPT_INSTANCE);
-        return this.chosen.propose(instance, u64(view, HEADER_BALLOT), batch);
+        return this.chosen.propose(instance, ballot, batch);
       }
       case Message.heartbeat:
+        this.#recovery.leads(node.name, ballot, incarnation, own);
         return this.#claim(u64(view, HEARTBEAT_DECIDED));
       case Message.ok:
         return this.#claim(u64(view, OK_DECIDED));
@@ -425,9 +478,22 @@ export class Checker implements NodeWatch {
   }
 
   /** What is trimmed is decided, and no learner that the acceptor knows of still needs it. */
-  #trimmed(node: SimNode, trimmed: number, now_us: number): void {
+  #trimmed(
+    node: SimNode,
+    view: DataView,
+    trimmed: number,
+    now_us: number,
+  ): void {
     this.#claim(trimmed);
-    this.#registry(node).trim(trimmed, now_us);
+    const model = this.#model(node, view);
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    model.trimmed = trimmed;
+    const { count, fetchedTo } = this.#recovery.returns(id);
+    if (trimmed < fetchedTo) model.refilled = count;
+    // Who lost its memory gives nothing up when it does not have yet what it must fetch.
+    if (count > model.refilled && trimmed <= fetchedTo) {
+      this.#registry(node).beginAnew();
+    } else this.#registry(node).trim(trimmed, now_us);
   }
 
   #registry(node: SimNode): RegistryModel {
@@ -446,19 +512,16 @@ export class Checker implements NodeWatch {
     this.#decidedClaim = Math.max(this.#decidedClaim, decided);
   }
 
-  /** The model of the acceptor that sent this; its memory must be the only one that ever spoke under its name. */
+  /** The model of the acceptor that sent this; its memory must be one that may speak under its name. */
   #model(node: SimNode, view: DataView): AcceptorModel {
     const id = view.getUint16(HEADER_SENDER_ID, true);
     const memory = view.getUint32(HEADER_INCARNATION, true);
-    let model = this.#models.get(id);
-    if (model === undefined) {
-      this.#models.set(id, model = new AcceptorModel(node.name, memory));
+    let models = this.#models.get(id);
+    if (models === undefined) this.#models.set(id, models = []);
+    if (this.#recovery.speak(node.name, id, memory)) {
+      models.push(new AcceptorModel(node.name, memory));
     }
-    if (model.memory === memory) return model;
-    throw new Violation(
-      "amnesia",
-      `${node.name} voted or promised, and an earlier one did that has forgotten it`,
-    );
+    return models.at(-1)!;
   }
 
   #promise(
@@ -475,12 +538,18 @@ export class Checker implements NodeWatch {
       journal,
     );
     const last = (view.getUint16(PROMISE_FLAGS, true) & PROMISE_LAST) !== 0;
-    this.#model(node, view).promise({
+    const page = {
       ballot,
       start: u64(view, PROMISE_START),
       end: last ? Infinity : u64(view, PROMISE_END),
+      decided: u64(view, PROMISE_DECIDED),
       accepted: new Map(entries.map((it) => [it.instance, it.ballot])),
-    });
+      proposer: view.getUint32(PROMISE_INCARNATION, true),
+      memories: view.getBigUint64(PROMISE_MEMORIES, true),
+    };
+    this.#model(node, view).promise(page);
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    this.#recovery.promise(node.name, id, page);
   }
 
   #accepted(
@@ -490,9 +559,8 @@ export class Checker implements NodeWatch {
     journal: JournalModel | undefined,
   ): void {
     const model = this.#model(node, view);
-    const index = this.#acceptors.indexOf(
-      view.getUint16(HEADER_SENDER_ID, true),
-    );
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    const index = this.#acceptors.indexOf(id);
     const ranges = view.getUint32(RANGES_COUNT, true);
     for (let r = 0; r < ranges; r++) {
       const at = RANGES_BYTES + r * RANGE_BYTES;
@@ -500,6 +568,7 @@ export class Checker implements NodeWatch {
       for (let instance = u64(view, at); instance < end; instance++) {
         this.chosen.vote(instance, ballot, index);
         model.vote(instance, ballot);
+        this.#recovery.vote(node.name, id, instance, ballot);
         journal?.revealAccepted(instance, ballot);
       }
     }
@@ -525,13 +594,37 @@ export class Checker implements NodeWatch {
         batch: bytesOf(view, at + ENTRY_BYTES, bytes),
       };
       at += ENTRY_BYTES + bytes;
-      if (entry.ballot === 0) continue;
+      if (entry.ballot === 0) {
+        this.#mustBeNothing(node, view, entry.instance);
+        continue;
+      }
       entries.push(entry);
       this.#mustBeProposed(node, entry);
       journal?.revealAccepted(entry.instance, entry.ballot);
       if (entry.decided) this.#decidedEntries.push(entry);
     }
     return entries;
+  }
+
+  /**
+   * Of an instance that is decided, an acceptor tells that it accepted nothing only if it is so. What it
+   * accepted and forgot, it must not have helped to choose.
+   */
+  #mustBeNothing(node: SimNode, view: DataView, instance: number): void {
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    const present = this.#model(node, view);
+    for (const model of this.#models.get(id)!) {
+      const lie = model.votesFor(instance).find((ballot) =>
+        model === present || this.chosen.isChosen(instance, ballot)
+      );
+      if (lie === undefined) continue;
+      throw new Violation(
+        "amnesia",
+        `${node.name} told that it accepted nothing for instance ${instance}, and it voted for it in ballot ${
+          ballotText(lie)
+        }`,
+      );
+    }
   }
 
   #mustBeProposed(node: SimNode, { instance, ballot, batch }: Entry): void {

@@ -101,6 +101,11 @@ export class Chosen {
     return this.#find(instance, ballot)?.batch;
   }
 
+  /** Whether a majority accepted in this ballot. */
+  isChosen(instance: number, ballot: number): boolean {
+    return this.#find(instance, ballot)?.chosen ?? false;
+  }
+
   /** A 2A was sent. */
   propose(instance: number, ballot: number, batch: Uint8Array): void {
     let proposals = this.#instances.get(instance);

@@ -103,6 +103,11 @@ export class RegistryModel {
     );
   }
 
+  /** The acceptor lost its memory: what learners need of what it had, it cannot give up. */
+  beginAnew(): void {
+    for (const learner of this.#learners.values()) learner.served = undefined;
+  }
+
   /** The acceptor tells that it has nothing below `trimmed`. */
   trim(trimmed: number, now_us: number): void {
     if (this.blind) return;

@@ -15,6 +15,7 @@ export type Property =
   | "sessions"
   | "memory"
   | "amnesia"
+  | "quorum"
   | "frames"
   | "invariant"
   | "liveness"

@@ -119,7 +119,7 @@ import {
   outboxRoom,
   sourceAddress,
 } from "./outbox";
-import { hearRejoined, learnRejoined, memories, setRejoined, tellRejoined } from "./peers";
+import { acceptorMemory, hearRejoined, learnRejoined, memories, sendForgot, setRejoined, tellRejoined } from "./peers";
 import { appendRecord, recoveryAt } from "./records";
 import {
   expirePeriod_us,
@@ -353,6 +353,11 @@ export function acceptorHi(p: usize, now_us: u64): void {
       now_us,
     );
   }
+  if (acceptor && readmitted) {
+    // It may have lost what it knew of this one. Who is taken for forgetful, and is not, rejoins: that is always safe.
+    const asking = load<u32>(p, HEADER_INCARNATION);
+    return sendForgot(load<u16>(p, HEADER_SENDER_ID), 0, asking, sourceAddress(p));
+  }
   // To be counted on, an acceptor must vote; but those that ask one another do not vote yet.
   if (acceptor || mayVote(now_us)) sendOk(p, now_us);
 }
@@ -455,7 +460,9 @@ export function acceptorTick(now_us: u64): u64 {
  * promised. It must not vote as if it had not.
  */
 export function acceptorForgot(p: usize): void {
-  if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || recovering || readmitted) return;
+  if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || recovering) return;
+  // Not everybody has heard of its return yet. But an old frame can have let an older memory rejoin after it.
+  if (readmitted && acceptorMemory(acceptorIndex(selfId)) == memoryIncarnation) return;
   recovering = true;
   note(Event.recovering, load<u16>(p, HEADER_SENDER_ID), 0);
 }

@@ -175,7 +175,8 @@ function entryHashOf(index: i32, ballot: u64, memory: u32): u64 {
   return hash ^ (hash >> 33);
 }
 
-function sendForgot(id: u32, known: u32, refused: u32, address: u64): void {
+/** Tells an acceptor that a frame of its came from another memory than the one that counts. */
+export function sendForgot(id: u32, known: u32, refused: u32, address: u64): void {
   const role = roles & (0 - roles);
   const p = begin(Message.forgot, role, Role.acceptor, id, 0);
   if (p == 0) return;
