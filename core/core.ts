@@ -2,7 +2,9 @@
 import wasm from "../build/core.wasm" with { type: "bytes" };
 import type { FrameArea } from "../ffi/nic.ts";
 import {
+  ASSEMBLIES_MAX,
   BATCH_OVERHEAD_BYTES,
+  CHUNK_BYTES,
   COMPLETION_BYTES,
   COMPLETION_CLIENT,
   COMPLETION_LATENCY,
@@ -45,6 +47,8 @@ import {
   Role,
   RUN_BYTES,
   SEND_FRAMES,
+  SESSION_SPAN,
+  SESSIONS_MAX,
   Setting,
   STATUS_BYTES,
   STATUS_FIRST,
@@ -108,6 +112,12 @@ export interface CoreOptions {
    * one, as it is without storage).
    */
   readonly memory?: number;
+  /** Sessions that learners keep at a time (default: 4,096); the same on every node, as the two that follow. */
+  readonly sessions?: number;
+  /** Instances after its last use for which a session that was not closed is safe (default: 2^18). */
+  readonly sessionSpan?: number;
+  /** Large values that learners put together at a time (default: 32). */
+  readonly assemblies?: number;
 }
 
 /** What an acceptor must find again after a crash. */
@@ -206,6 +216,14 @@ type Exports = {
   query(number: number): void;
   clientRoom(client: number): number;
   clientSubmit(client: number, bytes: number, now_us: number): number;
+  clientSubmitChunk(
+    client: number,
+    bytes: number,
+    total: number,
+    offset: number,
+    now_us: number,
+  ): number;
+  clientHasRoom(client: number): number;
 };
 
 let compiled: WebAssembly.Module | undefined;
@@ -225,6 +243,11 @@ export interface CoreBuild {
 /** Most bytes of one value that fits a frame with so many bytes behind the link header. */
 export function valueBytesFit(mtu: number): number {
   return batchBytesFit(mtu) - RUN_BYTES - VALUE_HEADER_BYTES;
+}
+
+/** Most bytes of a large value that one such frame carries. */
+export function chunkBytesFit(mtu: number): number {
+  return valueBytesFit(mtu) - CHUNK_BYTES;
 }
 
 function batchBytesFit(mtu: number): number {
@@ -495,6 +518,7 @@ export class Core {
   }
 
   /** How many more values a virtual client may submit now. */
+  /** How many more values a virtual client may submit now; none before it has a session. */
   clientRoom(client: number): number {
     return this.#exports.clientRoom(client);
   }
@@ -507,6 +531,38 @@ export class Core {
   submit(client: number, value: Uint8Array, now_us: number): number {
     this.area.memory.set(value, this.#exports.stagingAt());
     return this.#exports.clientSubmit(client, value.length, now_us);
+  }
+
+  /**
+   * Submits the next piece of a large value; there must be room, and `hasLargeRoom`. Pieces come in
+   * order, and those of one large value after those of another.
+   *
+   * @param piece At most `chunkBytesFit` bytes.
+   * @param total Bytes of the whole value.
+   * @param offset Where in it the piece lies.
+   * @returns The chunk's sequence number.
+   */
+  submitChunk(
+    client: number,
+    piece: Uint8Array,
+    total: number,
+    offset: number,
+    now_us: number,
+  ): number {
+    const exports = this.#exports;
+    this.area.memory.set(piece, exports.stagingAt() + CHUNK_BYTES);
+    return exports.clientSubmitChunk(
+      client,
+      piece.length,
+      total,
+      offset,
+      now_us,
+    );
+  }
+
+  /** Whether learners have room for a virtual client's large values; if not, they are asked for it. */
+  hasLargeRoom(client: number): boolean {
+    return this.#exports.clientHasRoom(client) !== 0;
   }
 
   /** The module's mutable globals, which with the memory are its whole state. */
@@ -574,6 +630,9 @@ export class Core {
     set(Setting.valueBytes, options.valueBytes);
     set(Setting.newCluster, options.newCluster ? 1 : 0);
     set(Setting.memory, options.memory ?? options.incarnation);
+    set(Setting.sessions, options.sessions ?? SESSIONS_MAX);
+    set(Setting.sessionSpan, options.sessionSpan ?? SESSION_SPAN);
+    set(Setting.assemblies, options.assemblies ?? ASSEMBLIES_MAX);
     for (const id of options.acceptors) {
       this.#exports.member(Role.acceptor, id);
     }

@@ -55,10 +55,12 @@ export enum Message {
   query = 16,
   /** Anybody to a client, in answer to query. */
   status = 17,
+  /** Learner to clients: what became of commands that open or touch sessions. */
+  session = 18,
 }
 
 /** One more than the highest message type. */
-export const MESSAGE_END: u32 = 18;
+export const MESSAGE_END: u32 = 19;
 
 /** Bytes of the link header before every kpaxos header: destination, source, EtherType. */
 export const LINK_BYTES: u32 = 14;
@@ -127,7 +129,9 @@ export const SUBMIT_VALUES: u32 = 36;
 export const SUBMIT_BYTES: u32 = 40;
 
 export const ANSWER_COUNT: u32 = 32;
-export const ANSWER_BYTES: u32 = 40;
+/** All that is answered was decided in instances below. */
+export const ANSWER_DECIDED: u32 = 40;
+export const ANSWER_BYTES: u32 = 48;
 
 export const HI_DELIVERED: u32 = 32;
 /** Of an acceptor: as in a heartbeat, one acceptor that rejoined. */
@@ -181,6 +185,26 @@ export const ITEM_VALUE: u32 = 8;
 export const ITEM_BYTES: u32 = 16;
 /** How long ago a peer was heard that never was. */
 export const AGO_NEVER: u32 = 0xffffffff;
+export const SESSION_COUNT: u32 = 32;
+export const SESSION_BYTES: u32 = 40;
+
+/** What became of one command; a session message carries several. */
+export const VERDICT_CLIENT: u32 = 0;
+export const VERDICT_INSTANCE: u32 = 8;
+export const VERDICT_VERDICT: u32 = 16;
+/** COMMAND_RESERVE: the client has room to put a large value together. */
+export const VERDICT_FLAGS: u32 = 20;
+export const VERDICT_BYTES: u32 = 24;
+
+/** What becomes of a command that opens or touches a session. */
+export enum Verdict {
+  /** The client has a session, and what the command reserves. */
+  open = 1,
+  /** It had one once, which was forgotten. */
+  expired,
+  /** No session that may be forgotten makes room. */
+  full,
+}
 
 export const LEARNED_TRIMMED: u32 = 32;
 export const LEARNED_DECIDED: u32 = 40;
@@ -210,6 +234,34 @@ export const RUN_SEQUENCE: u32 = 8;
 export const RUN_BYTES: u32 = 16;
 /** Bytes before each value: its length. */
 export const VALUE_HEADER_BYTES: u32 = 2;
+/** Bit of the length: this value is a chunk of a large one. */
+export const VALUE_CHUNK: u32 = 0x8000;
+
+/** A chunk: bytes of the large value (u32), where in it this piece lies (u32), sequence number of its first chunk (u64). */
+export const CHUNK_TOTAL: u32 = 0;
+export const CHUNK_OFFSET: u32 = 4;
+export const CHUNK_FIRST: u32 = 8;
+export const CHUNK_BYTES: u32 = 16;
+/** Most bytes of a large value. */
+export const LARGE_BYTES_MAX: u32 = 1 << 20;
+/** Large values that learners put together at a time. */
+export const ASSEMBLIES_MAX: u32 = 32;
+
+/** A command about a client's session: the only value of a run whose sequence number is 0. */
+export const COMMAND_BORN: u32 = 0;
+export const COMMAND_KIND: u32 = 8;
+export const COMMAND_FLAGS: u32 = 12;
+export const COMMAND_BYTES: u32 = 16;
+/** Reserve room to put a large value together. */
+export const COMMAND_RESERVE: u32 = 1;
+
+/** What a command does. */
+export enum Command {
+  /** Opens the session, or touches it if it is open. */
+  open = 1,
+  /** The client leaves: its session may be forgotten. */
+  close,
+}
 
 /**
  * No leader proposes an instance this far or further beyond the first undecided one it
@@ -236,8 +288,10 @@ export const HELD_FRAMES: u32 = 1024;
 export const RECORDS_MAX: u32 = 2048;
 /** Sequence numbers that one client may have between its oldest unanswered value and its newest. */
 export const SESSION_SEQUENCES: u32 = 16384;
-/** Clients whose sequence numbers are remembered; the least recently used by log order goes first. */
+/** Clients that have a session at a time. */
 export const SESSIONS_MAX: u32 = 4096;
+/** Instances without a use after which a session that was not closed may be forgotten. */
+export const SESSION_SPAN: u32 = 1 << 18;
 /** Most delivered values in one step, and their bytes after which a step delivers no further instance. */
 export const DELIVERIES_MAX: u32 = 8192;
 export const DELIVERY_STEP_BYTES: u32 = 1 << 20;
@@ -355,6 +409,11 @@ export enum Setting {
   electionTimeout_us,
   /** How often a leader says that it leads. */
   heartbeat_us,
+  /** Sessions that learners keep at a time, and instances for which each is safe; the same on every node. */
+  sessions,
+  sessionSpan,
+  /** Large values that learners put together at a time; the same on every node. */
+  assemblies,
   end,
 }
 
@@ -397,6 +456,8 @@ export enum Counter {
   decidedInstances,
   deliveredValues,
   duplicateValues,
+  /** Decided values of clients without a session, or chunks without room reserved, which no learner delivers. */
+  refusedValues,
   repairs,
   /** Promised instances beyond what the window holds, which no sound leader proposes. */
   beyondWindow,
@@ -516,6 +577,8 @@ export enum Gauge {
   learnerDecided,
   /** Most frames that one step put out so far. */
   outboxPeak,
+  /** Virtual clients that wait for their session, or for a word that it is still there. */
+  sessionsPending,
   end,
 }
 
@@ -553,6 +616,10 @@ export enum Event {
   unpromised,
   /** This leader hears no majority of acceptors any more. Large: bits of those it hears. */
   isolated,
+  /** The learners forgot this client's session. Small: virtual client. Large: client. */
+  sessionExpired,
+  /** The learners have no room for this client, or for its large values. Small: virtual client. Large: client. */
+  sessionFull,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */

@@ -1,6 +1,6 @@
 /** The one table of commands and options: parsing, help and completion are all read from it. */
 
-import { SESSION_SEQUENCES } from "../core/layout.ts";
+import { LARGE_BYTES_MAX, SESSION_SEQUENCES } from "../core/layout.ts";
 import { MTU_MAX, MTU_MIN } from "../ffi/nic.ts";
 import { TOPOLOGIES } from "../sim/plan.ts";
 import type { ValueKind, ValueOf } from "./values.ts";
@@ -120,9 +120,10 @@ export const OPTIONS = {
       "values in flight, of each virtual client (the default fills a frame while another is decided)",
   },
   "value-size": {
-    kind: { type: "integer", min: 1, max: MTU_MAX },
+    kind: { type: "bytes", min: 1, max: LARGE_BYTES_MAX },
     placeholder: "BYTES",
-    help: "bytes of each value; a value must fit one frame",
+    help:
+      "bytes of each value; one that does not fit a frame goes in chunks, one at a time for each virtual client",
     excludes: ["stdin"],
   },
   clients: {

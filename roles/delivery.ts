@@ -4,17 +4,21 @@
  *   record in the ring: instance f64 | sequence f64 | client u64 | index u32 | length u32 | value
  */
 import type { Delivery } from "../core/core.ts";
-import { DELIVERIES_MAX, DELIVERY_STEP_BYTES } from "../core/layout.ts";
+import {
+  DELIVERIES_MAX,
+  DELIVERY_STEP_BYTES,
+  LARGE_BYTES_MAX,
+} from "../core/layout.ts";
 import { MTU_MAX } from "../ffi/nic.ts";
 import type { Sink } from "./node.ts";
 import { type RingMemory, RingReader, RingWriter } from "./ring.ts";
 
 const RECORD_BYTES = 32;
-/** All that one step may deliver fits into what is free: its values, the last batch, and their records. */
-const STEP_BYTES = DELIVERY_STEP_BYTES + MTU_MAX +
+/** All that one step may deliver fits into what is free: its values, the last batch, a large value, and their records. */
+const STEP_BYTES = DELIVERY_STEP_BYTES + MTU_MAX + LARGE_BYTES_MAX +
   DELIVERIES_MAX * (RECORD_BYTES + 16);
 /** A ring that takes several steps before it pushes back. */
-export const DELIVERY_RING_BYTES = 8 << 20;
+export const DELIVERY_RING_BYTES = 16 << 20;
 
 /** The node's end: a sink that pushes back when the reader is slow. */
 export class RingSink implements Sink {
@@ -57,8 +61,9 @@ export class RingSink implements Sink {
   }
 }
 
-/** Values formatted in one go. */
+/** Values formatted in one go, and bytes after which no further one is. */
 const TAKE_MAX = 512;
+const TAKE_BYTES = 1 << 20;
 
 /** How values are written: one JSON object a line, or each value and a newline. */
 export type DeliveryFormat = "ndjson" | "raw";
@@ -101,6 +106,7 @@ export class DeliveryReader {
   take(): Uint8Array<ArrayBuffer> {
     this.#used = 0;
     this.#reader.read((bytes, view, at) => {
+      if (this.#used >= TAKE_BYTES) return false;
       const value = bytes.subarray(
         at + RECORD_BYTES,
         at + RECORD_BYTES + view.getUint32(at + 28, true),

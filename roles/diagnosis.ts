@@ -15,6 +15,8 @@ export interface Heard {
   /** Ids of all acceptors, and how many make a majority. */
   allAcceptors: readonly number[];
   quorum: number;
+  /** Virtual clients that wait for a learner's word about their session. */
+  sessionsPending: number;
   /** The interface is down. */
   interfaceDown: boolean;
   interfaceName: string;
@@ -54,6 +56,10 @@ export function diagnose(heard: Heard): string {
   if (heard.insisted !== 0) {
     return `proposer ${heard.insisted}, named by --proposer-id, does not answer, though proposer ${heard.leader} leads ` +
       "and a majority of acceptors is heard; leave the option out to find the leader";
+  }
+  if (heard.sessionsPending > 0) {
+    return `no learner answered: a client begins when one that delivers every instance from the first on has opened its session; ` +
+      "start a replica or a learner (without --from), or look whether theirs go on delivering";
   }
   return `leader ${heard.leader} and acceptors ${
     list(heard.acceptors)

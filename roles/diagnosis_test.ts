@@ -8,6 +8,7 @@ const WELL: Heard = {
   insisted: 0,
   acceptors: [1, 2, 3],
   allAcceptors: [1, 2, 3],
+  sessionsPending: 0,
   quorum: 2,
   interfaceDown: false,
   interfaceName: "eth0",

@@ -155,6 +155,18 @@ export function describe(
         message: "all other acceptors confirm that this one is new",
         fields: {},
       };
+    case Event.sessionExpired:
+      return {
+        level: "error",
+        message: `the session of client ${large} expired`,
+        fields: {},
+      };
+    case Event.sessionFull:
+      return {
+        level: "error",
+        message: `the learners have no room for client ${large}`,
+        fields: {},
+      };
   }
 }
 

@@ -10,6 +10,7 @@ import {
   ACCEPT_INSTANCE,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  CHUNK_BYTES,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
   ENTRY_BYTES,
@@ -47,6 +48,14 @@ import {
   Role,
   RUN_BYTES,
   RUN_SEQUENCE,
+  SESSION_BYTES,
+  SESSION_COUNT,
+  Verdict,
+  VERDICT_BYTES,
+  VERDICT_CLIENT,
+  VERDICT_FLAGS,
+  VERDICT_INSTANCE,
+  VERDICT_VERDICT,
 } from "../core/layout.ts";
 import { ballotText } from "../roles/events.ts";
 import { AcceptorModel } from "./acceptor_model.ts";
@@ -60,8 +69,9 @@ import {
   valueKey,
   valuesOf,
 } from "./chosen.ts";
+import type { TableLimits, TableVerdict } from "./delivery_model.ts";
 import { JournalModel } from "./journal_model.ts";
-import { type NodeWatch, type SimNode, valueOf } from "./node.ts";
+import type { NodeWatch, SimNode } from "./node.ts";
 import { RegistryModel } from "./registry_model.ts";
 import { Violation } from "./violation.ts";
 
@@ -103,14 +113,30 @@ export class Checker implements NodeWatch {
   #decidedClaim = 0;
   readonly #decidedEntries: Entry[] = [];
   readonly #answers: [client: number, sequence: number][] = [];
+  readonly #verdicts: (TableVerdict & { readonly instance: number })[] = [];
+  /** Large values submitted, by the keys of all their chunks. */
+  readonly #largeValues = new Map<number, string>();
+  /** Deliveries that were compared with what was submitted. */
+  #compared = 0;
 
-  /** @param acceptors Ids of all acceptors. */
-  constructor(acceptors: readonly number[], onChosen?: OnChosen) {
+  /**
+   * @param acceptors Ids of all acceptors.
+   * @param limits Of the learners' tables.
+   */
+  constructor(
+    acceptors: readonly number[],
+    onChosen?: OnChosen,
+    limits?: TableLimits,
+  ) {
     this.#acceptors = acceptors;
-    this.chosen = new Chosen(acceptors.length, (instance, ballot, values) => {
-      for (const value of values) this.#mustBeSubmitted(value);
-      onChosen?.(instance, ballot, values);
-    });
+    this.chosen = new Chosen(
+      acceptors.length,
+      (instance, ballot, values) => {
+        for (const value of values) this.#mustBeSubmitted(value);
+        onChosen?.(instance, ballot, values);
+      },
+      limits,
+    );
   }
 
   /** `node` sent a frame, or was killed when it was about to. */
@@ -126,9 +152,16 @@ export class Checker implements NodeWatch {
     }
   }
 
-  submitted(node: SimNode, client: number, sequence: number): void {
-    const value = valueOf(client, sequence, node.spec.padBytes);
-    this.submittedValues.set(valueKey(client, sequence), value);
+  submitted(
+    _node: SimNode,
+    client: number,
+    sequence: number,
+    value: string,
+    whole?: string,
+  ): void {
+    const key = valueKey(client, sequence);
+    this.submittedValues.set(key, value);
+    if (whole !== undefined) this.#largeValues.set(key, whole);
   }
 
   /** A frame that nothing happened to was taken in by `node`. */
@@ -227,6 +260,8 @@ export class Checker implements NodeWatch {
         } is chosen`,
       );
     }
+    for (const told of this.#verdicts.splice(0)) this.#mustBeTold(node, told);
+    this.#compareLargeValues();
     for (const [client, sequence] of this.#answers.splice(0)) {
       if (this.chosen.has(client, sequence)) continue;
       throw new Violation(
@@ -241,8 +276,46 @@ export class Checker implements NodeWatch {
     return this.#learners.get(node)?.position ?? 0;
   }
 
-  #mustBeSubmitted({ instance, client, sequence, bytes }: Value): void {
-    const content = text.decode(bytes.slice());
+  /** What a learner tells of a command follows from the log. */
+  #mustBeTold(
+    node: SimNode,
+    told: TableVerdict & { readonly instance: number },
+  ): void {
+    const { instance, client, verdict, hasRoom } = told;
+    const due = this.chosen.verdicts(instance);
+    const right = due?.some((it) =>
+      it.client === client && it.verdict === verdict && it.hasRoom === hasRoom
+    );
+    if (right) return;
+    throw new Violation(
+      "sessions",
+      `${node.name} told client ${client} of its command in instance ${instance}: ${
+        Verdict[verdict]
+      }${hasRoom ? " with room" : ""}; it should be told ${
+        JSON.stringify(due?.filter((it) => it.client === client))
+      }`,
+    );
+  }
+
+  /** Large values come out as they were submitted. */
+  #compareLargeValues(): void {
+    const { deliveries } = this.chosen;
+    for (; this.#compared < deliveries.length; this.#compared++) {
+      const { instance, client, sequence, bytes } = deliveries[this.#compared];
+      const whole = this.#largeValues.get(valueKey(client, sequence));
+      if (whole === undefined || text.decode(bytes) === whole) continue;
+      throw new Violation(
+        "integrity",
+        `the large value that chunk ${client}/${sequence} of instance ${instance} completes is not what was submitted`,
+      );
+    }
+  }
+
+  #mustBeSubmitted(
+    { instance, client, sequence, bytes, isChunk }: Value,
+  ): void {
+    if (sequence === 0) return;
+    const content = text.decode(bytes.slice(isChunk ? CHUNK_BYTES : 0));
     const submitted = this.submittedValues.get(valueKey(client, sequence));
     if (content === submitted) return;
     throw new Violation(
@@ -304,6 +377,17 @@ export class Checker implements NodeWatch {
           const at = ANSWER_BYTES + n * RUN_BYTES;
           const sequence = view.getUint32(at + RUN_SEQUENCE, true);
           this.#answers.push([u64(view, at), sequence]);
+        }
+        return;
+      case Message.session:
+        for (let n = 0; n < view.getUint32(SESSION_COUNT, true); n++) {
+          const at = SESSION_BYTES + n * VERDICT_BYTES;
+          this.#verdicts.push({
+            client: u64(view, at + VERDICT_CLIENT),
+            instance: u64(view, at + VERDICT_INSTANCE),
+            verdict: view.getUint32(at + VERDICT_VERDICT, true),
+            hasRoom: view.getUint32(at + VERDICT_FLAGS, true) === 1,
+          });
         }
     }
   }
@@ -453,9 +537,13 @@ export class Checker implements NodeWatch {
     const { instance, index, client, sequence } = delivery;
     const batch = this.chosen.batch(instance) ?? NOTHING;
     const value = valuesOf(instance, batch)[index];
+    const key = valueKey(Number(client), sequence);
     if (
       value === undefined || BigInt(value.client) !== client ||
-      value.sequence !== sequence || !sameBytes(value.bytes, delivery.value)
+      value.sequence !== sequence ||
+      !(value.isChunk
+        ? text.decode(delivery.value.slice()) === this.#largeValues.get(key)
+        : sameBytes(value.bytes, delivery.value))
     ) {
       throw new Violation(
         "agreement",
@@ -465,7 +553,6 @@ export class Checker implements NodeWatch {
       );
     }
     if (learner.seen.size > 0) this.#mustBeNext(node, delivery, learner);
-    const key = valueKey(Number(client), sequence);
     if (learner.seen.has(key)) {
       throw new Violation(
         "duplicates",
@@ -492,7 +579,9 @@ export class Checker implements NodeWatch {
       for (const value of valuesOf(i, this.chosen.batch(i) ?? NOTHING)) {
         if (i === learner.instance && value.index <= learner.index) continue;
         if (i === delivery.instance && value.index >= delivery.index) return;
-        const { client, sequence } = value;
+        const { client, sequence, isChunk } = value;
+        // Of a large value it may have missed the beginning.
+        if (sequence === 0 || isChunk) continue;
         if (learner.seen.has(valueKey(client, sequence))) continue;
         throw new Violation(
           "agreement",

@@ -192,6 +192,7 @@ function coreOptions(spec: NodeSpec): Partial<CoreOptions> {
     values: _values,
     pace_us: _pace,
     padBytes: _pad,
+    large: _large,
     queueFrames: _queue,
     clockRate: _rate,
     keepsNothing: _keeps,

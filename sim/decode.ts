@@ -23,12 +23,13 @@ export const TYPES = [
   "rejoin",
   "query",
   "status",
+  "session",
 ] as const;
 
 export type MessageName = Exclude<typeof TYPES[number], "">;
 
-/** All of them, in the order of their numbers. */
-export const MESSAGE_NAMES: readonly MessageName[] = TYPES.filter((name) =>
+/** The names without the numbers that mean nothing. */
+export const MESSAGES: readonly MessageName[] = TYPES.filter((name) =>
   name !== ""
 );
 
@@ -40,8 +41,11 @@ export type RoleName = typeof ROLES[number];
 /** One client's consecutive values. */
 export interface RunFields {
   client: bigint;
+  /** 0: the only value is a command. */
   first: bigint;
   values: Uint8Array[];
+  /** Places of those that are chunks of large values; absent: none is. */
+  chunks?: number[];
 }
 
 /** Instances from `first` up to, but without, `end`. */
@@ -75,6 +79,15 @@ export interface ItemFields {
   value: bigint;
 }
 
+/** What became of a command. */
+export interface VerdictFields {
+  client: bigint;
+  instance: bigint;
+  /** 1 open, 2 expired, 3 full. */
+  verdict: number;
+  hasRoom: boolean;
+}
+
 /** What a message says beyond its header. */
 export type Body =
   | { type: "prepare"; from: bigint; rejoining: number; memory: number }
@@ -102,6 +115,7 @@ export type Body =
   | { type: "submit"; batch: RunFields[] }
   | {
     type: "answer";
+    decided: bigint;
     answered: { client: bigint; first: bigint; count: number }[];
   }
   | {
@@ -135,7 +149,8 @@ export type Body =
     total: number;
     first: number;
     items: ItemFields[];
-  };
+  }
+  | { type: "session"; verdicts: VerdictFields[] };
 
 /** What stands before the body. */
 export interface Header {
@@ -180,14 +195,17 @@ function decodeBatch(view: DataView, at: number, bytes: number): RunFields[] {
     const word = view.getBigUint64(at + 8, true);
     at += 16;
     const values: Uint8Array[] = [];
+    const chunks: number[] = [];
     for (let n = word >> 48n; n > 0n; n--) {
-      const length = view.getUint16(at, true);
+      const length = view.getUint16(at, true) & 0x7fff;
+      if ((view.getUint16(at, true) & 0x8000) !== 0) chunks.push(values.length);
       const from = view.byteOffset + at + 2;
       values.push(new Uint8Array(view.buffer, from, length).slice());
       at += 2 + length;
     }
     at = (at + 7) & ~7;
-    runs.push({ client, first: word & 0xffff_ffff_ffffn, values });
+    const run = { client, first: word & 0xffff_ffff_ffffn, values };
+    runs.push(chunks.length === 0 ? run : { ...run, chunks });
   }
   return runs;
 }
@@ -287,10 +305,11 @@ function decodeBody(view: DataView, type: MessageName): Body {
     case "answer":
       return {
         type,
+        decided: u64(40),
         answered: Array.from({ length: u32(32) }, (_, i) => ({
-          client: u64(40 + i * 16),
-          first: u64(48 + i * 16) & 0xffff_ffff_ffffn,
-          count: Number(u64(48 + i * 16) >> 48n),
+          client: u64(48 + i * 16),
+          first: u64(56 + i * 16) & 0xffff_ffff_ffffn,
+          count: Number(u64(56 + i * 16) >> 48n),
         })),
       };
     case "hi":
@@ -333,6 +352,16 @@ function decodeBody(view: DataView, type: MessageName): Body {
         total: view.getUint16(36, true),
         first: view.getUint16(38, true),
         items: decodeItems(view),
+      };
+    case "session":
+      return {
+        type,
+        verdicts: Array.from({ length: u32(32) }, (_, i) => ({
+          client: u64(40 + i * 24),
+          instance: u64(48 + i * 24),
+          verdict: u32(56 + i * 24),
+          hasRoom: u32(60 + i * 24) === 1,
+        })),
       };
   }
 }

@@ -37,7 +37,10 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
   const logBytes = mood === "bulk"
     ? 1 << 16
     : random.pick([1 << 16, 1 << 18, 1 << 20]);
-  const nodes = drawNodes(random, { topology, mood, mtu, heal_us });
+  // Of its own, so that what else a seed draws does not depend on it.
+  const sizes = new Random(seed ^ 0x512e5);
+  const nodes = drawNodes(random, { topology, mood, mtu, heal_us })
+    .map((node, i, all) => withLarge(sizes, withTable(node, i, all), mtu));
   return {
     seed,
     topology,
@@ -50,10 +53,48 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
     proposerTimeout_us: random.pick([100_000, 1_000_000]),
     clientTimeout_us: random.pick([200_000, 1_000_000]),
     newCluster,
+    ...drawTable(sizes, nodes),
     nodes,
     weather: drawWeather(random, mood),
     events: drawEvents(random, mood, nodes, newCluster, heal_us),
     heal_us,
+  };
+}
+
+/** One learner at least begins with the first instance, since only such ones open sessions. */
+function withTable(
+  node: PlanNode,
+  index: number,
+  nodes: readonly PlanNode[],
+): PlanNode {
+  const learns = ({ roles }: PlanNode) => (roles & Role.learner) !== 0;
+  const open = nodes.some((it) => learns(it) && it.from === undefined);
+  return open || index !== nodes.findIndex(learns)
+    ? node
+    : { ...node, from: undefined };
+}
+
+/** Some clients have values now and then that take a few frames. */
+function withLarge(random: Random, node: PlanNode, mtu: number): PlanNode {
+  const { client } = node;
+  if (client === undefined || !random.chance(0.3)) return node;
+  const large = {
+    every: random.between(2, 12),
+    bytes: random.between(mtu, 5 * mtu),
+  };
+  return { ...node, client: { ...client, large } };
+}
+
+/** Sometimes there are fewer sessions than clients, and soon forgotten ones. */
+function drawTable(
+  random: Random,
+  nodes: readonly PlanNode[],
+): Pick<Plan, "sessions" | "sessionSpan"> {
+  // Who begins in the middle forgets other clients than the others when there are too many.
+  if (nodes.some(({ from }) => from === 0) || !random.chance(0.4)) return {};
+  return {
+    sessions: random.between(1, 8),
+    sessionSpan: random.pick([32, 128, 1024]),
   };
 }
 

@@ -46,6 +46,10 @@ export function eventText(
       return warn("waits for others to confirm that it is new");
     case Event.confirmed:
       return info("all others confirmed that it is new");
+    case Event.sessionExpired:
+      return warn(`is told that the session of client ${large} expired`);
+    case Event.sessionFull:
+      return warn(`is told that there is no room for client ${large}`);
     default:
       return info(`event ${code} ${small} ${large}`);
   }

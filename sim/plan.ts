@@ -32,6 +32,8 @@ export interface PlanNode {
     readonly values: number;
     readonly pace_us: number;
     readonly padBytes: number;
+    /** Each virtual client's values of which the number is a multiple of `every` are large; absent: none. */
+    readonly large?: { readonly every: number; readonly bytes: number };
     /** Proposer that it insists on; 0: whoever leads. */
     readonly proposer: number;
   };
@@ -118,6 +120,9 @@ export interface Plan {
   readonly clientTimeout_us: number;
   /** Its maker vouches that no acceptor ran before. */
   readonly newCluster: boolean;
+  /** Sessions that learners keep, and instances for which each is safe after a use; absent: as the program has it. */
+  readonly sessions?: number;
+  readonly sessionSpan?: number;
   readonly nodes: readonly PlanNode[];
   readonly weather: Weather;
   /** In the order of time. */

@@ -89,6 +89,7 @@ const node = object({
     values: whole(0, 1_000_000),
     pace_us: time,
     padBytes: whole(0, 9000),
+    "large?": object({ every: whole(1, 1_000_000), bytes: whole(1, 1 << 20) }),
     proposer: whole(0, 65535),
   }),
 });
@@ -130,6 +131,8 @@ const plan = object({
   proposerTimeout_us: whole(1000, TIME_US_MAX),
   clientTimeout_us: whole(1000, TIME_US_MAX),
   newCluster: truth,
+  "sessions?": whole(1, 4096),
+  "sessionSpan?": whole(16, 2 ** 31),
   nodes: list(node, 1),
   weather,
   events: list(event),

@@ -158,6 +158,7 @@ class Run implements NodeWatch {
     this.#checker = new Checker(
       this.#acceptors,
       (...chosen) => watch.chosen?.(...chosen),
+      plan,
     );
     this.#posts = plan.nodes.map((node, index) => ({
       index,
@@ -214,9 +215,15 @@ class Run implements NodeWatch {
 
   // What nodes do: to the checker, the hash, and whoever watches.
 
-  submitted(node: SimNode, client: number, sequence: number): void {
-    this.#checker.submitted(node, client, sequence);
-    this.#watch.submitted?.(node, client, sequence);
+  submitted(
+    node: SimNode,
+    client: number,
+    sequence: number,
+    value: string,
+    whole?: string,
+  ): void {
+    this.#checker.submitted(node, client, sequence, value, whole);
+    this.#watch.submitted?.(node, client, sequence, value, whole);
   }
 
   answered(node: SimNode, client: number, sequence: number): void {
@@ -399,6 +406,8 @@ class Run implements NodeWatch {
       queueFrames: plan.queueFrames,
       clockRate: plan.clockRate,
       from: BigInt(plan.from ?? 1),
+      sessions: this.#plan.sessions,
+      sessionSpan: this.#plan.sessionSpan,
       keepsNothing: true,
       ...client && {
         clients: client.clients,
@@ -409,6 +418,7 @@ class Run implements NodeWatch {
         values: client.values,
         pace_us: client.pace_us,
         padBytes: client.padBytes,
+        large: client.large,
       },
     };
   }
@@ -584,7 +594,7 @@ class Run implements NodeWatch {
       () => cluster.turns - turns > TURNS_MAX || this.#finished(),
     );
     this.#ended = this.#finished();
-    if (capable && !this.#ended) {
+    if (capable && !this.#ended && this.#opens()) {
       const passed_us = cluster.now_us - this.#plan.heal_us;
       throw new Violation(
         "liveness",
@@ -625,13 +635,20 @@ class Run implements NodeWatch {
     return voting.length >= majority && led && served && fits;
   }
 
+  /** Whether a learner is left that can tell clients of their sessions. */
+  #opens(): boolean {
+    return this.#cluster.living(Role.learner).some((node) =>
+      node.options.from === 1n && !isBehind(node)
+    );
+  }
+
   #finished(): boolean {
     const { chosen } = this.#checker;
     for (const node of this.#cluster.nodes) {
       if (!node.alive) continue;
-      const { roles, clients, from } = node.options;
+      const { roles, from } = node.options;
       if ((roles & Role.client) !== 0) {
-        if (node.acknowledged.size < node.values * clients) return false;
+        if (node.unanswered > 0) return false;
       } else if ((roles & Role.learner) !== 0 && !isBehind(node)) {
         const complete = from === 1n
           ? this.#checker.deliveredBy(node) === chosen.deliveries.length
@@ -649,14 +666,10 @@ class Run implements NodeWatch {
     const missing: string[] = [];
     for (const node of this.#cluster.nodes) {
       if (!node.alive) continue;
-      const { roles, clients } = node.options;
+      const { roles } = node.options;
       if ((roles & Role.client) !== 0) {
-        const all = node.values * clients;
-        const answered = node.acknowledged.size;
-        if (answered < all) {
-          missing.push(
-            `${node.name} has ${answered} of ${all} values answered`,
-          );
+        if (node.unanswered > 0) {
+          missing.push(`${node.name} has ${node.unanswered} values unanswered`);
         }
       } else if ((roles & Role.learner) !== 0) {
         missing.push(

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Counter, Role } from "../core/layout.ts";
-import { decode, MESSAGE_NAMES, type MessageName } from "../sim/decode.ts";
+import { decode, type MessageName, MESSAGES } from "../sim/decode.ts";
 import { Cluster, REPLICA } from "./cluster.ts";
 import { cases, SEED } from "./effort.ts";
 import { checksumOf, encode } from "./encode.ts";
@@ -17,7 +17,7 @@ import { State } from "./state.ts";
 
 fc.configureGlobal({ seed: SEED });
 
-const NAMES = MESSAGE_NAMES;
+const NAMES = MESSAGES;
 
 for (const name of NAMES) {
   Deno.test(`${name}: what is encoded decodes to the same fields, and the core takes it`, () => {

@@ -7,9 +7,10 @@ import {
   type MessageName,
   typeOf,
 } from "../sim/decode.ts";
-import { ballotOf, encode, run } from "./encode.ts";
+import { ballotOf, command, encode, run } from "./encode.ts";
 import { fromAcceptor, leading, preparing, promise } from "./leader.ts";
 import { Rig } from "./rig.ts";
+import { verdicts } from "./verdicts.ts";
 
 const bytes = new TextEncoder();
 
@@ -65,6 +66,7 @@ function client(): Rig {
     decided: 1n,
     next: 1n,
   }));
+  rig.feed(verdicts(1000n, { clients: 2 }));
   return rig;
 }
 
@@ -201,6 +203,23 @@ const SCENES: Record<MessageName, () => Uint8Array[]> = {
       incarnation: 0x5555,
       source: "02:00:00:00:08:05",
     }, { type: "query", number: 0x1234 })),
+  session: () =>
+    new Rig({ roles: Role.learner, id: 9, incarnation: 0x9999 }).feed(
+      encode(fromProposer(1, ballotOf(1, 1)), {
+        type: "accept",
+        decided: 1n,
+        instance: 1n,
+        batch: [
+          command(1000n),
+          command(1001n, "open", { reserves: true }),
+        ],
+      }),
+      encode(fromProposer(1, ballotOf(1, 1)), {
+        type: "heartbeat",
+        decided: 2n,
+        next: 2n,
+      }),
+    ),
 };
 
 /** The frame of each type. */

@@ -8,8 +8,8 @@ import { Cluster, REPLICA } from "./cluster.ts";
 import {
   decode,
   type EntryFields,
-  MESSAGE_NAMES,
   type MessageName,
+  MESSAGES,
 } from "../sim/decode.ts";
 import { ballotOf, encode, run, seal } from "./encode.ts";
 import { layOut, makeArea } from "./frames.ts";
@@ -17,6 +17,7 @@ import { goldenFrames } from "./golden.ts";
 import { fromAcceptor, leading, preparing, promise } from "./leader.ts";
 import { Random } from "../sim/random.ts";
 import { GROUP, OPTIONS, REASONS, Rig } from "./rig.ts";
+import { verdicts } from "./verdicts.ts";
 import { State } from "./state.ts";
 
 const LINK = 14;
@@ -115,6 +116,7 @@ const VICTIMS: Record<string, () => Rig> = {
       outstanding: 4,
     });
     rig.feed(proposal(1));
+    rig.feed(verdicts(1000n, { clients: 3 }));
     for (let n = 0; n < 10; n++) {
       rig.core.submit(n % 3, Uint8Array.of(n, n, n), rig.now_us);
     }
@@ -451,6 +453,7 @@ function lies(): Uint8Array<ArrayBuffer>[] {
     }),
     encode({ senderRole: "proposer", senderId: 2, incarnation: 202 }, {
       type: "answer",
+      decided: 1n,
       answered: [{ client: 1000n, first: 1n, count: 0xffff }],
     }),
   );
@@ -723,5 +726,5 @@ Deno.test("every message type is among the frames that are truncated and mutated
   for (const frame of soundFrames(VICTIMS.acceptor())) {
     types.add(decode(frame).body.type);
   }
-  assert.equal(types.size, MESSAGE_NAMES.length);
+  assert.equal(types.size, MESSAGES.length);
 });

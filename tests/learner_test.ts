@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Counter, Event, Gauge, Role } from "../core/layout.ts";
 import { Cluster, type NodeSpec, type TestNode } from "./cluster.ts";
 import { decode, typeOf } from "../sim/decode.ts";
-import { ballotOf, encode, run } from "./encode.ts";
+import { ballotOf, command, encode, run } from "./encode.ts";
 import { Rig } from "./rig.ts";
 
 const LOG_BYTES = 1 << 17;
@@ -147,6 +147,7 @@ Deno.test("a learner that starts late catches up in bulk, and asks no more often
     padBytes: 200,
     outstanding: 16,
   });
+  cluster.openSessions();
   cluster.must(
     "all is decided",
     20_000_000,
@@ -180,6 +181,7 @@ Deno.test("a learner that starts late catches up while the stream goes on with l
 
 Deno.test("a learner that asks for what every acceptor has trimmed says that it is behind", () => {
   const { cluster, acceptors, learner } = makeStream(7, SLOW);
+  cluster.openSessions();
   cluster.must(
     "every log is trimmed",
     5_000_000,
@@ -201,6 +203,7 @@ Deno.test("a learner that asks for what every acceptor has trimmed says that it 
 
 Deno.test("a learner that is behind for ever does not stop the cluster", () => {
   const { cluster, acceptors, client, learner } = makeStream(8, SLOW);
+  cluster.openSessions();
   cluster.must(
     "every log is trimmed",
     5_000_000,
@@ -266,7 +269,9 @@ Deno.test("an instance that is decided stays to be had when its leader and the a
     () => leader.noted(Event.leading).length > 0,
   );
   cluster.run(10_000);
-  const client = cluster.add({ roles: Role.client, id: 1, values: 1 });
+  const client = cluster.add({ roles: Role.client, id: 1 });
+  cluster.openSessions();
+  client.values = 1;
   cluster.faults.partition = (_, to) => to === acceptors[2].nic;
   cluster.must(
     "the value is decided",
@@ -309,6 +314,14 @@ function makeBench(options = {}) {
         instance: BigInt(instance),
         batch: values.map((part) => run(...part)),
       }),
+    /** Instance 1 opens the session of client 5. */
+    opening: () =>
+      encode(leader, {
+        type: "accept",
+        decided: 1n,
+        instance: 1n,
+        batch: [command(5n)],
+      }),
     heartbeat: (decided: number) =>
       encode(leader, {
         type: "heartbeat",
@@ -319,10 +332,10 @@ function makeBench(options = {}) {
 }
 
 Deno.test("a batch of as many empty values as fit is delivered", () => {
-  const { rig, accept, heartbeat } = makeBench({ mtu: 9000 });
+  const { rig, opening, accept, heartbeat } = makeBench({ mtu: 9000 });
   // Two bytes each, behind a run's sixteen, in what the MTU leaves to a batch.
   const values: string[] = new Array((8904 - 16) / 2).fill("");
-  rig.feed(accept(1, 1, [5n, 1, ...values]), heartbeat(2));
+  rig.feed(opening(), accept(2, 1, [5n, 1, ...values]), heartbeat(3));
   let delivered = rig.core.deliveryCount;
   for (let n = 0; n < 5; n++) {
     rig.wait(1);
@@ -332,12 +345,12 @@ Deno.test("a batch of as many empty values as fit is delivered", () => {
 });
 
 Deno.test("a learner that has everything and delivers it little by little asks for nothing", () => {
-  const { rig, accept, heartbeat } = makeBench();
+  const { rig, opening, accept, heartbeat } = makeBench();
   const values = new Array(199).fill("");
   const instance = (i: number) => accept(i, 1, [5n, i * 199, ...values]);
   // The first is missing; it is asked for, and comes.
-  const instances = Array.from({ length: 99 }, (_, i) => instance(i + 2));
-  rig.feed(...instances, heartbeat(101));
+  const instances = Array.from({ length: 100 }, (_, i) => instance(i + 2));
+  rig.feed(...instances, heartbeat(102));
   const asked = rig.wait(5000).filter((frame) => typeOf(frame) === "repair");
   assert.deepEqual(asked.map((frame) => decode(frame).body), [
     { type: "repair", ranges: [{ first: 1n, end: 2n }] },
@@ -345,7 +358,7 @@ Deno.test("a learner that has everything and delivers it little by little asks f
   // A step delivers some of it.
   let delivered = 0;
   for (let n = 0; n < 10; n++) {
-    const sent = n === 0 ? rig.feed(instance(1)) : rig.wait(15_000);
+    const sent = n === 0 ? rig.feed(opening()) : rig.wait(15_000);
     assert.deepEqual(
       sent.filter((frame) => typeOf(frame) === "repair").map(decode),
       [],

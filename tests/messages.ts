@@ -11,7 +11,7 @@ import {
   ROLES,
   type RunFields,
 } from "../sim/decode.ts";
-import { ballotOf, NOBODY, type Sender } from "./encode.ts";
+import { ballotOf, chunk, command, NOBODY, type Sender } from "./encode.ts";
 
 /** Highest instance, round and sequence number of which the wire format knows. */
 export const INSTANCE_LAST = (1n << 62n) - 1n;
@@ -37,6 +37,7 @@ export const SENDERS: Record<MessageName, readonly RoleName[]> = {
   rejoin: ["proposer"],
   query: ["client"],
   status: ROLES,
+  session: ["learner"],
 };
 
 /** A message, as `encode` takes it. */
@@ -91,7 +92,7 @@ function fitting<T>(
 }
 
 /** One client's values, 1 to 8 of them of up to 60 bytes, with sequence numbers up to the last but one. */
-const run: fc.Arbitrary<RunFields> = record({
+const plainRun: fc.Arbitrary<RunFields> = record({
   client: fc.bigInt(1n, (1n << 64n) - 1n),
   first: fc.oneof(
     fc.bigInt(1n, 100n),
@@ -106,6 +107,35 @@ const run: fc.Arbitrary<RunFields> = record({
     { minLength: 1, maxLength: 8 },
   ),
 });
+
+const client = fc.bigInt(1n, (1n << 64n) - 1n);
+
+const commandRun: fc.Arbitrary<RunFields> = fc.tuple(
+  client,
+  fc.constantFrom("open" as const, "close" as const),
+  fc.bigInt(1n, (1n << 64n) - 1n),
+  fc.boolean(),
+).map(([of, verb, born, reserves]) =>
+  command(of, verb, { born, reserves: reserves && verb === "open" })
+);
+
+/** A chunk of up to 60 bytes of a value of up to 1 MiB. */
+const chunkRun: fc.Arbitrary<RunFields> = fc.tuple(
+  client,
+  fc.integer({ min: 1, max: 60 }),
+  fc.nat({ max: (1 << 20) - 60 }),
+  fc.nat({ max: 60 }),
+  fc.integer({ min: 1, max: 1000 }),
+).map(([of, bytes, offset, rest, first]) => {
+  const total = Math.min(1 << 20, offset + bytes + rest);
+  return chunk(of, first, new Uint8Array(total), { first, offset, bytes });
+});
+
+const run: fc.Arbitrary<RunFields> = fc.oneof(
+  { weight: 6, arbitrary: plainRun },
+  { weight: 1, arbitrary: commandRun },
+  { weight: 1, arbitrary: chunkRun },
+);
 
 /** A batch of at most `limit` bytes. */
 export function batch(limit: number): fc.Arbitrary<RunFields[]> {
@@ -255,13 +285,14 @@ function bodies(
     }),
     answer: record({
       type: type("answer"),
+      decided: instance,
       answered: fc.array(
         record({
           client: fc.bigInt(1n, (1n << 64n) - 1n),
           first: fc.bigInt(1n, SEQUENCE_LAST - 0x10000n),
           count: fc.integer({ min: 1, max: 0xffff }),
         }),
-        { minLength: 1, maxLength: rangesMost },
+        { minLength: 1, maxLength: Math.floor((mtu - 48) / 16) },
       ),
     }),
     hi: record({
@@ -304,6 +335,18 @@ function bodies(
       number: fc.nat({ max: 0xffff_ffff }),
     }),
     status: statusBody(Math.floor((mtu - 48) / 16)),
+    session: record({
+      type: type("session"),
+      verdicts: fc.array(
+        record({
+          client,
+          instance,
+          verdict: fc.integer({ min: 1, max: 3 }),
+          hasRoom: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: Math.floor((mtu - 40) / 24) },
+      ),
+    }),
   };
 }
 

@@ -54,6 +54,10 @@ function noteText({ code, small, large }: CoreEvent): string {
       return "not confirmed as new yet, does not vote";
     case Event.confirmed:
       return "confirmed as new, may vote";
+    case Event.sessionExpired:
+      return `session of client ${large} expired`;
+    case Event.sessionFull:
+      return `no room for client ${large}`;
   }
 }
 

@@ -54,6 +54,10 @@ const DRAWN: Record<string, string> = {
   "Item": "ITEM",
   "`query`": "QUERY",
   "`status`": "STATUS",
+  "`session`": "SESSION",
+  "Verdict": "VERDICT",
+  "Command": "COMMAND",
+  "Chunk": "CHUNK",
 };
 
 /** Constants with such a prefix that are no offsets. */
@@ -63,6 +67,9 @@ const NO_OFFSETS = [
   "ENTRY_DECIDED",
   "STATUS_ITEMS_MAX",
   "STATUS_ANSWERS_MAX",
+  "COMMAND_RESERVE",
+  "SESSION_SEQUENCES",
+  "SESSION_SPAN",
 ];
 
 for (const [heading, prefix] of Object.entries(DRAWN)) {
@@ -97,9 +104,8 @@ Deno.test("the types and their senders in docs/wire.md are those that the core t
   const rows = table("Message types");
   assert.deepEqual(
     rows.map(([type, name]) => [Number(type), name]),
-    TYPES.map((name, i) => [i, `\`${name}\``]).filter(([, name]) =>
-      name !== "``"
-    ),
+    TYPES.map((name, i) => [i, `\`${name}\``])
+      .filter(([, name]) => name !== "``"),
   );
   assert.equal(TYPES.length, layout.MESSAGE_END);
   const frames = goldenFrames();

@@ -8,7 +8,9 @@ import {
   ACCEPT_VALUES,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  ANSWER_DECIDED,
   BYE_BYTES,
+  COMMAND_RESERVE,
   Counter,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
@@ -73,9 +75,17 @@ import {
   STATUS_ITEMS,
   STATUS_ITEMS_MAX,
   STATUS_TOTAL,
+  SESSION_BYTES,
+  SESSION_COUNT,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   SUBMIT_VALUES,
+  Verdict,
+  VERDICT_BYTES,
+  VERDICT_CLIENT,
+  VERDICT_FLAGS,
+  VERDICT_INSTANCE,
+  VERDICT_VERDICT,
   WINDOW_INSTANCES,
   WIRE_VERSION,
 } from "../layout";
@@ -156,6 +166,8 @@ function sendersOf(type: i32): u32 {
       return Role.learner | Role.acceptor;
     case Message.query:
       return Role.client;
+    case Message.session:
+      return Role.learner;
     default:
       return Role.proposer | Role.acceptor | Role.learner | Role.client;
   }
@@ -222,6 +234,8 @@ function bodySound(p: usize, type: i32, length: u32): bool {
       return length == QUERY_BYTES;
     case Message.status:
       return itemsSound(p, length);
+    case Message.session:
+      return verdictsSound(p, length);
     default:
       return length == FORGOT_BYTES;
   }
@@ -307,6 +321,7 @@ function answerSound(p: usize, length: u32): bool {
   if (length < ANSWER_BYTES) return false;
   const entries = load<u32>(p, ANSWER_COUNT);
   if (entries == 0 || entries > 0xffff || length != ANSWER_BYTES + entries * RUN_BYTES) return false;
+  if (!decidedSound(load<u64>(p, ANSWER_DECIDED))) return false;
   for (let n: u32 = 0; n < entries; n++) {
     const run = p + ANSWER_BYTES + <usize>n * RUN_BYTES;
     if (Run.count(run) == 0 || Run.client(run) == 0 || Run.first(run) == 0) return false;
@@ -331,6 +346,20 @@ function itemsSound(p: usize, length: u32): bool {
     } else if ((kind != Item.field && kind != Item.counter) || role != 0) {
       return false;
     }
+  }
+  return true;
+}
+function verdictsSound(p: usize, length: u32): bool {
+  if (length < SESSION_BYTES) return false;
+  const verdicts = load<u32>(p, SESSION_COUNT);
+  if (verdicts == 0 || verdicts > 0xffff) return false;
+  if (length != SESSION_BYTES + verdicts * VERDICT_BYTES) return false;
+  for (let n: u32 = 0; n < verdicts; n++) {
+    const at = p + SESSION_BYTES + <usize>n * VERDICT_BYTES;
+    const verdict = <i32>load<u32>(at, VERDICT_VERDICT);
+    if (verdict < Verdict.open || verdict > Verdict.full) return false;
+    if (load<u32>(at, VERDICT_FLAGS) > COMMAND_RESERVE) return false;
+    if (load<u64>(at, VERDICT_CLIENT) == 0 || !instanceSound(load<u64>(at, VERDICT_INSTANCE))) return false;
   }
   return true;
 }

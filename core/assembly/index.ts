@@ -52,14 +52,17 @@ import {
   clientFlush,
   clientHeartbeat,
   clientInit,
+  clientOk,
   clientRoom as room,
   clientStatus,
   clientSubmit as submit,
+  clientSubmitChunk as submitChunk,
   clientTick,
   completionCount as completed,
   completions,
   staging,
 } from "./client";
+import { sessionHasRoom, sessionsVerdicts } from "./client_session";
 import { frameFault } from "./frame";
 import {
   deliveries,
@@ -338,6 +341,7 @@ function dispatch(p: usize, now: u64): void {
       if (acceptor) acceptorOk(p);
       if (proposer) proposerOk(p, now);
       if (learner) learnerOk(p);
+      if (client) clientOk(p);
       break;
     case Message.bye:
       if (acceptor) acceptorBye(p);
@@ -360,6 +364,9 @@ function dispatch(p: usize, now: u64): void {
       break;
     case Message.status:
       if (client) statusHear(p);
+      break;
+    case Message.session:
+      if (client) sessionsVerdicts(p);
       break;
   }
 }
@@ -447,4 +454,12 @@ export function clientRoom(client: u32): u32 {
 /** Submits the value of `bytes` bytes at `stagingAt`; returns its sequence number. */
 export function clientSubmit(client: u32, bytes: u32, now_us: f64): f64 {
   return <f64>submit(client, bytes, <u64>now_us);
+}
+/** Submits the piece of a large value, `bytes` bytes behind room for a chunk's header at `stagingAt`. */
+export function clientSubmitChunk(client: u32, bytes: u32, total: u32, offset: u32, now_us: f64): f64 {
+  return <f64>submitChunk(client, bytes, total, offset, <u64>now_us);
+}
+/** Whether the virtual client's large values can be put together; if not, room for that is asked for. */
+export function clientHasRoom(client: u32): bool {
+  return sessionHasRoom(client);
 }

@@ -13,6 +13,7 @@ import {
   ACCEPT_INSTANCE,
   ACCEPT_VALUES,
   BYE_BYTES,
+  COMMAND_RESERVE,
   Counter,
   DELIVERIES_MAX,
   DELIVERY_BYTES,
@@ -49,16 +50,32 @@ import {
   RANGES_COUNT,
   Role,
   RUN_BYTES,
+  SESSION_BYTES,
+  SESSION_COUNT,
   Setting,
   StatusField,
   VALUE_HEADER_BYTES,
+  VERDICT_BYTES,
+  VERDICT_CLIENT,
+  VERDICT_FLAGS,
+  VERDICT_INSTANCE,
+  VERDICT_VERDICT,
 } from "../layout";
 import { arenaTake } from "./arena";
+import { assemblyBuffer, assemblyPut, assemblyWhole, NO_ASSEMBLY } from "./assembly";
 import { Run } from "./batch";
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
 import { acceptorAddress, acceptorHeard } from "./peers";
-import { Sessions } from "./sessions";
+import {
+  obeyedHasRoom,
+  sessionAssembly,
+  sessionObey,
+  sessionOfRun,
+  sessionTableInit,
+  sessionTake,
+} from "./session_table";
+import { NO_SESSION } from "./sessions";
 import {
   acceptorCount,
   acceptorId,
@@ -67,6 +84,7 @@ import {
   mtu,
   roles,
   selfId,
+  settingU32,
   settingU64,
 } from "./settings";
 import { statusDecided, statusField } from "./status";
@@ -90,7 +108,6 @@ const BEHIND_US: u64 = 1_000_000;
 const NEVER: u64 = u64.MAX_VALUE;
 
 let window: Window = changetype<Window>(0);
-let sessions: Sessions = changetype<Sessions>(0);
 /** All instances below are decided, as far as was heard. */
 let decided: u64 = 0;
 /** False until the first instance to deliver is known. */
@@ -125,12 +142,25 @@ let deliveredBytes: u32 = 0;
 let more: bool = false;
 /** The host cannot take values now. */
 let paused: bool = false;
+/** A large value was delivered, which lies where its client's next one will: no more in this step. */
+let wholeDelivered: bool = false;
+/** Values of the batch at the base that are done; not 0 when its delivering stopped behind a large one. */
+let resumeIndex: u32 = 0;
+
+/** The message of verdicts that is being written while values are delivered; 0: none yet. */
+let verdictFrame: usize = 0;
+let verdictCount: u32 = 0;
 
 export function learnerInit(): void {
   const from = settingU64(Setting.fromLow);
   window = Window.make(batchBytesMax, max(from, 1));
   started = from != 0;
-  sessions = Sessions.make();
+  sessionTableInit(
+    settingU32(Setting.sessions),
+    settingU32(Setting.sessionSpan),
+    settingU32(Setting.assemblies),
+    from == 1,
+  );
   deliveries = arenaTake(DELIVERIES_MAX * DELIVERY_BYTES);
 }
 
@@ -138,6 +168,7 @@ export function learnerInit(): void {
 export function learnerClear(pause: bool): void {
   deliveryCount = 0;
   deliveredBytes = 0;
+  wholeDelivered = false;
   paused = pause;
 }
 
@@ -214,15 +245,19 @@ export function learnerDeliver(): void {
   more = false;
   while (!paused && window.slot(window.base).decided) {
     const slot = window.slot(window.base);
-    if (<u32>deliveryCount + slot.values > DELIVERIES_MAX || deliveredBytes >= DELIVERY_STEP_BYTES) {
+    if (
+      wholeDelivered || <u32>deliveryCount + slot.values > DELIVERIES_MAX ||
+      deliveredBytes >= DELIVERY_STEP_BYTES
+    ) {
       more = true;
       break;
     }
+    if (!deliver(window.base, window.batch(window.base), slot.bytes)) continue;
     deliveredBytes += slot.bytes;
-    deliver(window.base, window.batch(window.base), slot.bytes);
     window.advance(window.base + 1);
     count(Counter.decidedInstances);
   }
+  sendVerdicts();
   gauge(Gauge.delivered, window.base);
 }
 
@@ -270,33 +305,93 @@ function hearTrimmed(p: usize, to: u64): void {
   trimmedBy |= bit;
 }
 
-function deliver(instance: u64, batch: usize, bytes: u32): void {
+/** Delivers the values of a decided batch, from where it stopped before. False when it stopped, behind a large one. */
+function deliver(instance: u64, batch: usize, bytes: u32): bool {
   let index: u32 = 0;
   const end = batch + bytes;
   for (let run = batch; run < end;) {
+    const values = Run.count(run);
+    if (index + values <= resumeIndex) {
+      index += values;
+      run = Run.end(run);
+      continue;
+    }
     const client = Run.client(run);
     let sequence = Run.first(run);
     let value = run + RUN_BYTES;
-    for (let n = Run.count(run); n > 0; n--) {
-      const length = <u32>load<u16>(value);
-      if (sessions.add(client, sequence)) {
-        const at = deliveries + <usize>(deliveryCount++ * DELIVERY_BYTES);
-        store<u64>(at, instance, DELIVERY_INSTANCE);
-        store<u64>(at, client, DELIVERY_CLIENT);
-        store<u64>(at, sequence, DELIVERY_SEQUENCE);
-        store<u32>(at, <u32>(value + VALUE_HEADER_BYTES), DELIVERY_POINTER);
-        store<u32>(at, length, DELIVERY_LENGTH);
-        store<u32>(at, index, DELIVERY_INDEX);
-        count(Counter.deliveredValues);
-      } else {
-        count(Counter.duplicateValues);
+    const session = sequence == 0 ? NO_SESSION : sessionOfRun(client, sequence, instance);
+    for (let n = values; n > 0; n--) {
+      if (index >= resumeIndex) {
+        if (sequence == 0) obey(instance, client, value + VALUE_HEADER_BYTES);
+        else if (session == NO_SESSION) count(Counter.refusedValues);
+        else if (!sessionTake(session, sequence)) count(Counter.duplicateValues);
+        else if (Run.isChunk(value)) deliverChunk(instance, client, sequence, session, value, index);
+        else append(instance, client, sequence, value + VALUE_HEADER_BYTES, Run.bytes(value), index);
       }
       index++;
       sequence++;
       value = Run.next(value);
+      if (wholeDelivered) {
+        resumeIndex = index;
+        return false;
+      }
     }
     run = Run.pad(value);
   }
+  resumeIndex = 0;
+  return true;
+}
+
+/** Puts a chunk to the others of its large value, and delivers that when this was the last one missing. */
+function deliverChunk(instance: u64, client: u64, sequence: u64, session: u32, value: usize, index: u32): void {
+  const assembly = sessionAssembly(session, instance);
+  if (assembly == NO_ASSEMBLY || !assemblyPut(assembly, value + VALUE_HEADER_BYTES, Run.bytes(value))) {
+    return count(Counter.refusedValues);
+  }
+  const bytes = assemblyWhole(assembly);
+  if (bytes == 0) return;
+  append(instance, client, sequence, assemblyBuffer(assembly), bytes, index);
+  wholeDelivered = true;
+}
+
+/** Hands a value to the host. */
+@inline
+function append(instance: u64, client: u64, sequence: u64, from: usize, bytes: u32, index: u32): void {
+  const at = deliveries + <usize>(deliveryCount++ * DELIVERY_BYTES);
+  store<u64>(at, instance, DELIVERY_INSTANCE);
+  store<u64>(at, client, DELIVERY_CLIENT);
+  store<u64>(at, sequence, DELIVERY_SEQUENCE);
+  store<u32>(at, <u32>from, DELIVERY_POINTER);
+  store<u32>(at, bytes, DELIVERY_LENGTH);
+  store<u32>(at, index, DELIVERY_INDEX);
+  count(Counter.deliveredValues);
+}
+
+/** Obeys a command about a session, and writes down what its client is to be told. */
+function obey(instance: u64, client: u64, command: usize): void {
+  const verdict = sessionObey(client, command, instance);
+  if (verdict == 0) return;
+  if (verdictFrame != 0 && SESSION_BYTES + (verdictCount + 1) * VERDICT_BYTES > mtu) sendVerdicts();
+  if (verdictFrame == 0) {
+    verdictFrame = begin(Message.session, Role.learner, Role.client, 0, 0);
+    // The client asks again.
+    if (verdictFrame == 0) return;
+  }
+  const at = verdictFrame + SESSION_BYTES + <usize>(verdictCount++ * VERDICT_BYTES);
+  store<u64>(at, client, VERDICT_CLIENT);
+  store<u64>(at, instance, VERDICT_INSTANCE);
+  store<u32>(at, verdict, VERDICT_VERDICT);
+  store<u32>(at, obeyedHasRoom ? COMMAND_RESERVE : 0, VERDICT_FLAGS);
+}
+
+/** Sends the message of verdicts; only the group reaches clients, whose addresses no learner knows. */
+function sendVerdicts(): void {
+  if (verdictFrame == 0) return;
+  store<u32>(verdictFrame, verdictCount, SESSION_COUNT);
+  store<u32>(verdictFrame, 0, SESSION_COUNT + 4);
+  finish(verdictFrame, SESSION_BYTES + verdictCount * VERDICT_BYTES, groupAddress);
+  verdictFrame = 0;
+  verdictCount = 0;
 }
 
 function sendHi(): void {
@@ -310,7 +405,7 @@ function sendHi(): void {
 
 /** Asks for what is missing, when it is time. Returns when it is next. */
 function repairTick(now_us: u64): u64 {
-  if (!started || paused || window.base >= decided) {
+  if (!started || paused || more || window.base >= decided) {
     repairAt_us = NEVER;
     repairTimeout_us = REPAIR_TIMEOUT_US;
     return NEVER;

@@ -21,6 +21,7 @@ import {
   ACCEPTORS_MAX,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  ANSWER_DECIDED,
   Counter,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
@@ -70,6 +71,7 @@ import {
   REJOIN_MEMORY,
   Role,
   RUN_BYTES,
+  SESSIONS_MAX,
   Setting,
   StatusField,
   SUBMIT_BATCH_BYTES,
@@ -204,8 +206,8 @@ export function proposerInit(now_us: u64): void {
   known = arenaTake(ACCEPTORS_MAX * 8);
   roundTrip = RoundTrip.make();
   pendingInit();
-  admitted = Sessions.make();
-  answered = Sessions.make();
+  admitted = Sessions.make(SESSIONS_MAX);
+  answered = Sessions.make(SESSIONS_MAX);
   inFlightMax = settingU32(Setting.inFlight);
   timeoutMax_us = settingU32(Setting.proposerTimeout_us);
   assert(inFlightMax >= 1 && inFlightMax <= WINDOW_INSTANCES, "window out of range");
@@ -406,7 +408,8 @@ function admissible(client: u64, sequence: u64, bytes: usize): bool {
     count(Counter.tooLarge);
     return false;
   }
-  if (!admitted.has(client, sequence)) return true;
+  // What a command brings about hangs on its place in the log: a repeated one is another one.
+  if (sequence == 0 || !admitted.has(client, sequence)) return true;
   count(Counter.duplicateSubmits);
   // The client repeats it because it lost the votes.
   if (answered.has(client, sequence)) answer(client, sequence);
@@ -429,6 +432,8 @@ function answer(client: u64, sequence: u64): void {
 function sendAnswer(p: usize): void {
   store<u32>(answerFrame, answerCount, ANSWER_COUNT);
   store<u32>(answerFrame, 0, ANSWER_COUNT + 4);
+  // What was chosen out of order lies above the first undecided instance, but below the next one.
+  store<u64>(answerFrame, max(next, window.base), ANSWER_DECIDED);
   // What another proposer forwarded came from a client whose address only the group reaches.
   const forwarded = load<u8>(p, HEADER_SENDER_ROLE) == Role.proposer;
   finish(
@@ -672,6 +677,7 @@ function admitBatch(table: Sessions, instance: u64): void {
   for (let run = batch; run < end; run = Run.end(run)) {
     const client = Run.client(run);
     let sequence = Run.first(run);
+    if (sequence == 0) continue;
     for (let n = Run.count(run); n > 0; n--) table.add(client, sequence++);
   }
 }
@@ -706,6 +712,7 @@ function queue(client: u64, first: u64, values: u32, from: usize, to: usize): vo
   memory.copy(run + RUN_BYTES, from, bytes);
   memory.fill(run + RUN_BYTES + bytes, 0, padded - RUN_BYTES - bytes);
   pendingPush(run + padded);
+  if (first == 0) return;
   for (let n: u32 = 0; n < values; n++) admitted.add(client, first + n);
 }
 
