@@ -28,6 +28,7 @@ export const DROPS: readonly Counter[] = [
   Counter.noLeader,
   Counter.tooLarge,
   Counter.logFull,
+  Counter.refusedValues,
   Counter.beyondWindow,
   Counter.windowFull,
   Counter.refusedValues,

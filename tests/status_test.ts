@@ -4,7 +4,7 @@ import { Counter, Role, STATUS_ANSWERS_MAX, Voting } from "../core/layout.ts";
 import { Answers, type NodeStatus } from "../roles/status_answers.ts";
 import { decode, typeOf } from "../sim/decode.ts";
 import { REPLICA } from "./cluster.ts";
-import { ballotOf, encode, type LooseBody, run } from "./encode.ts";
+import { ballotOf, command, encode, type LooseBody, run } from "./encode.ts";
 import { fromAcceptor, leading, promise } from "./leader.ts";
 import { Rig } from "./rig.ts";
 
@@ -335,7 +335,8 @@ Deno.test("a query changes nothing that a node does", () => {
     step(promise(2, prepared.ballot), promise(3, prepared.ballot));
     let delivered = 0;
     for (let n = 1; n <= 50; n++) {
-      const batch = [run(7n, n, `value ${n}`)];
+      const value = run(7n, n, `value ${n}`);
+      const batch = n === 1 ? [command(7n), value] : [value];
       step(encode(CLIENT, { type: "submit", batch }));
       delivered += step(encode(fromAcceptor(2, prepared.ballot), {
         type: "accepted",
