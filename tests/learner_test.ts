@@ -262,6 +262,8 @@ Deno.test("a learner that starts late catches up in bulk though a fifth of all f
   const { cluster, acceptors, client, learner, stop } = makeStream(14, {
     outstanding: 2,
   }, { logBytes: 8 << 20 });
+  // Somebody must deliver for the client to have its session.
+  learner(2);
   cluster.must(
     "something to catch up with",
     20_000_000,
