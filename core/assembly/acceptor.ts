@@ -34,6 +34,7 @@ import {
   ENTRY_INSTANCE,
   ENTRY_VALUES,
   Event,
+  FORGOT_KNOWN,
   FORGOT_REFUSED,
   Gauge,
   HEADER_BALLOT,
@@ -459,8 +460,10 @@ export function acceptorTick(now_us: u64): u64 {
  * Somebody knows another incarnation of this acceptor: it restarted and has forgotten what it
  * promised. It must not vote as if it had not.
  */
-export function acceptorForgot(p: usize): void {
+export function acceptorForgot(p: usize, now_us: u64): void {
   if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || recovering) return;
+  // Who merely cannot tell is heeded only by one that asked, and waits for that answer still.
+  if (load<u32>(p, FORGOT_KNOWN) == 0 && state(now_us) != AcceptorState.asks) return;
   // Not everybody has heard of its return yet. But an old frame can have let an older memory rejoin after it.
   if (readmitted && acceptorMemory(acceptorIndex(selfId)) == memoryIncarnation) return;
   recovering = true;

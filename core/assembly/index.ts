@@ -357,7 +357,7 @@ function dispatch(p: usize, now: u64): void {
       if (acceptor) acceptorRejoin(p, now);
       break;
     case Message.forgot:
-      if (acceptor) acceptorForgot(p);
+      if (acceptor) acceptorForgot(p, now);
       break;
     case Message.session:
       if (client) sessionsVerdicts(p);
