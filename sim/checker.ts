@@ -164,6 +164,8 @@ export class Checker implements NodeWatch {
       this.#sentByAcceptor(node, view, now_us);
     } else {
       this.#sentByOther(node, view);
+      // Its own acceptor takes what its learner says without the network.
+      this.#hearLearner(node, view, now_us);
     }
   }
 
@@ -181,7 +183,10 @@ export class Checker implements NodeWatch {
 
   /** A frame that nothing happened to was taken in by `node`. */
   received(node: SimNode, frame: Uint8Array, now_us: number): void {
-    const view = viewOf(frame);
+    this.#hearLearner(node, viewOf(frame), now_us);
+  }
+
+  #hearLearner(node: SimNode, view: DataView, now_us: number): void {
     if ((node.options.roles & Role.acceptor) === 0) return;
     if (view.getUint8(HEADER_SENDER_ROLE) !== Role.learner) return;
     const incarnation = view.getUint32(HEADER_INCARNATION, true);
