@@ -17,7 +17,7 @@ import {
 import { StorageError } from "../storage/storage.ts";
 import { Checker } from "./checker.ts";
 import type { Value } from "./chosen.ts";
-import { SimCluster } from "./cluster.ts";
+import { OPTIONS, SimCluster } from "./cluster.ts";
 import { Disk } from "./disk.ts";
 import type { Fate } from "./events.ts";
 import type { MockNic } from "./mock_nic.ts";
@@ -158,7 +158,7 @@ class Run implements NodeWatch {
     this.#checker = new Checker(
       this.#acceptors,
       (...chosen) => watch.chosen?.(...chosen),
-      plan,
+      { ...plan, assemblies: OPTIONS.assemblies },
     );
     this.#posts = plan.nodes.map((node, index) => ({
       index,
