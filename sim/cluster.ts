@@ -44,6 +44,7 @@ export const OPTIONS: CoreOptions = {
   proposer: 0,
   valueBytes: 0,
   newCluster: false,
+  assemblies: 4,
 };
 
 /** How long a frame is under way when nothing is wrong, µs. */

@@ -163,7 +163,7 @@ class Run implements NodeWatch {
     this.#checker = new Checker(
       this.#acceptors,
       (...chosen) => watch.chosen?.(...chosen),
-      plan,
+      { ...plan, assemblies: OPTIONS.assemblies },
     );
     this.#posts = plan.nodes.map((node, index) => ({
       index,

@@ -90,7 +90,8 @@ class Writer {
   }
 }
 
-function encodeBatch(batch: readonly RunFields[]): number[] {
+/** A batch as it stands on the wire. */
+export function encodeBatch(batch: readonly RunFields[]): number[] {
   const to = new Writer();
   for (const { client, first, values, chunks = [] } of batch) {
     to.u64(client).u64(first | BigInt(values.length) << 48n);

@@ -125,9 +125,11 @@ Deno.test({
   async fn() {
     await using net = await createNet({ nodes: [...HOSTS, "d"] });
     await using stage = new Stage();
-    await Promise.all(HOSTS.map((host, i) =>
-      stage.run(`acceptor --id ${i + 1} --if eth0`, on(net, host))
-    ));
+    await Promise.all(
+      HOSTS.map((host, i) =>
+        stage.run(`acceptor --id ${i + 1} --if eth0`, on(net, host))
+      ),
+    );
     await stage.run("proposer --id 1 --if eth0", on(net, "a"));
     const client = stage.start("client --if eth0 --count 100", on(net, "d"));
     await client.says(/nothing decided: no learner answered/);
