@@ -304,22 +304,36 @@ const PHASE_1: readonly Mutation[] = [
     violates: ["proposal", "agreement"],
     edits: [{
       file: "proposer.ts",
-      find: "++promises >= quorum",
-      replace: "++promises >= quorum - 1",
+      find: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum",
+      replace: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum - 1",
     }],
   },
   {
     name: "last page counted twice",
     why: "A promise that arrives twice counts as those of two acceptors.",
     violates: ["proposal", "agreement"],
-    edits: [{ file: "proposer.ts", find: "wanted == NEVER", replace: "false" }],
+    edits: [
+      { file: "proposer.ts", find: "wanted == NEVER", replace: "false" },
+      {
+        file: "proposer.ts",
+        find: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum",
+        replace:
+          "promisesLike(load<u64>(p, PROMISE_MEMORIES)) + (wanted == NEVER ? 1 : 0) >= quorum",
+      },
+    ],
   },
   {
     name: "promises of an earlier campaign counted",
     why:
       "A proposer that campaigns again goes on counting where it was, so fewer acceptors than a majority promise the new ballot.",
     violates: ["proposal", "agreement"],
-    edits: [{ file: "proposer.ts", find: "promises = 0;", replace: "" }],
+    edits: [{
+      file: "proposer.ts",
+      find:
+        "for (let i = 0; i < acceptorCount; i++) store<u64>(cursors + (<usize>i << 3), window.base);",
+      replace:
+        "for (let i = 0; i < acceptorCount; i++) if (load<u64>(cursors + (<usize>i << 3)) != NEVER) store<u64>(cursors + (<usize>i << 3), window.base);",
+    }],
   },
   {
     name: "lost page taken for empty",
@@ -536,8 +550,8 @@ const AMNESIA: readonly Mutation[] = [
     violates: ["amnesia", "promise", "agreement"],
     edits: [{
       file: "acceptor.ts",
-      find: "!muted && unconfirmed == 0 && now_us >= votesFrom_us",
-      replace: "!muted && now_us >= votesFrom_us",
+      find: "unconfirmed == 0 && now_us >= votesFrom_us",
+      replace: "now_us >= votesFrom_us",
     }],
   },
   {
@@ -623,9 +637,8 @@ const DURABILITY: readonly Mutation[] = [
     violates: ["durability", "promise", "agreement"],
     edits: [{
       file: "acceptor.ts",
-      find:
-        "if (promise(ballot, proposer)) appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);",
-      replace: "promise(ballot, proposer);",
+      find: "appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);",
+      replace: "",
     }],
   },
   {
