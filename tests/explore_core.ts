@@ -151,7 +151,7 @@ export class FrozenCore {
     this.#visible = globals.map(([name]) =>
       !INVISIBLE.some((suffix) => name.endsWith(`/${suffix}`))
     );
-    this.#excluded = this.#buffers(new Map(globals));
+    this.#excluded = this.#buffers(globals);
     this.#stampsMatter = stampsMatter;
     this.initial = this.#take(START_US, START_US);
     this.#loaded = this.initial;
@@ -217,9 +217,11 @@ export class FrozenCore {
    * votes, which leave before a step ends. Below the first receive slot lie the settings, which
    * nothing writes after `init`, and the meters, which nothing but the host reads.
    */
-  #buffers(globals: ReadonlyMap<string, WebAssembly.Global>): Ranges {
+  #buffers(globals: readonly (readonly [string, WebAssembly.Global])[]): Ranges {
     const pointer = (name: string) => {
-      const global = globals.get(`global core/assembly/${name}`);
+      const [, global] = globals.find(([path]) =>
+        path.endsWith(`/assembly/${name}`)
+      ) ?? [];
       assert(global !== undefined, `the core has no global ${name}`);
       return Number(global.value);
     };
