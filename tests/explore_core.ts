@@ -217,11 +217,12 @@ export class FrozenCore {
    * votes, which leave before a step ends. Below the first receive slot lie the settings, which
    * nothing writes after `init`, and the meters, which nothing but the host reads.
    */
-  #buffers(globals: readonly (readonly [string, WebAssembly.Global])[]): Ranges {
+  #buffers(
+    globals: readonly (readonly [string, WebAssembly.Global])[],
+  ): Ranges {
     const pointer = (name: string) => {
-      const [, global] = globals.find(([path]) =>
-        path.endsWith(`/assembly/${name}`)
-      ) ?? [];
+      const [, global] =
+        globals.find(([path]) => path.endsWith(`/assembly/${name}`)) ?? [];
       assert(global !== undefined, `the core has no global ${name}`);
       return Number(global.value);
     };

@@ -33,12 +33,6 @@ export interface WorldChoices {
   readonly rounds?: number;
   /** How often acceptor 3 is killed and started anew (default never). */
   readonly restarts?: number;
-  readonly spread?: boolean;
-  readonly quiet?: boolean;
-  readonly unheard?: World["unheard"];
-  readonly prelude?: string[];
-  readonly informed?: boolean;
-  readonly waits?: number;
   /** Proposer 1 is a learner too. */
   readonly learner?: boolean;
   /** Proposer 2 has no value of its own. */
@@ -59,10 +53,6 @@ export function smallWorld(choices: WorldChoices): World {
       0,
       oneValue ? 1 : 2,
     ),
-    quiet: choices.quiet,
-    unheard: choices.unheard,
-    prelude: choices.prelude,
-    informed: choices.informed,
     confirmed: restarts > 0,
     lost: choices.lost ?? NOISE.filter((type) => !needed.includes(type)),
   };
@@ -83,9 +73,6 @@ function nodesOf(choices: WorldChoices): NodePlan[] {
     id,
     restarts: id === 3 ? restarts : 0,
   });
-  if (choices.spread) {
-    return [{...proposer(1), roles: Role.proposer | Role.acceptor }, {...proposer(2), roles: Role.proposer }, {...acceptor(2), waits: choices.waits}, acceptor(3)];
-  }
   return apart
     ? [proposer(1), proposer(2), acceptor(1), acceptor(2), acceptor(3)]
     : [proposer(1), proposer(2), acceptor(3)];

@@ -65,8 +65,6 @@ export interface World {
   readonly confirmed?: boolean;
   /** Types of frames that always get lost. */
   readonly lost?: readonly MessageName[];
-  /** `hi` and heartbeats too, unless they tell of an acceptor that lost its memory. */
-  readonly quiet?: boolean;
   /** What happened before anything else may: actions in words, as in the path to a violation. */
   readonly prelude?: readonly string[];
   /** Frames that do not reach a node, after the prelude, though all rules hold of what they say. */
@@ -202,10 +200,8 @@ class Explorer implements Ears {
       if (body.type === "accept" && body.instance > instances) return undefined;
       if (body.type === "prepare" && ballot >> 16n > rounds) return undefined;
     }
-    const quiet = this.#world.quiet === true && !this.#opening;
-    const numbers = sent.filter((frame) =>
-      !lost.includes(typeOf(frame)) && !(quiet && isIdle(frame))
-    ).map((frame) => this.#number(frame));
+    const numbers = sent.filter((frame) => !lost.includes(typeOf(frame)))
+      .map((frame) => this.#number(frame));
     for (const value of delivered) {
       const { instance, client, sequence } = value;
       const name = `delivered ${instance} ${client} ${sequence}`;
@@ -234,7 +230,7 @@ class Explorer implements Ears {
         this.#coreOptions(plan, incarnation),
         (core) => this.#introduce(core, plan),
         footprintOf(roles),
-        this.#stampsMatter(roles),
+        this.#stampsMatter(plan),
         build,
       );
     const incarnation = roles << 8 | id;
@@ -247,10 +243,13 @@ class Explorer implements Ears {
     );
   }
 
-  #stampsMatter(roles: number): boolean {
+  /**
+   * A learner asks how long ago it heard an acceptor, and a leader asks that of one that lost its memory,
+   * before it campaigns again to let it rejoin.
+   */
+  #stampsMatter({ roles, campaigns = 0 }: NodePlan): boolean {
     const forgets = this.#world.nodes.some(({ restarts = 0 }) => restarts > 0);
-    return (roles & Role.learner) !== 0 ||
-      forgets && (roles & Role.proposer) !== 0;
+    return (roles & Role.learner) !== 0 || forgets && campaigns > 1;
   }
 
   #coreOptions(
@@ -366,6 +365,7 @@ class Explorer implements Ears {
     throw new Error(`The prelude has "${words}", which cannot happen there.`);
   }
 
+  /** Has acceptors that restart receive what tells them so. */
   #inform(): void {
     const [first, ...others] = this.#world.nodes.filter(({ roles }) =>
       (roles & Role.acceptor) !== 0
@@ -490,14 +490,6 @@ class Explorer implements Ears {
   }
 }
 
-/** Whether a frame says no more than that its sender is there, or leads. */
-function isIdle(frame: Uint8Array): boolean {
-  const { body } = decode(frame);
-  if (body.type === "heartbeat") return body.rejoined.ballot === 0n;
-  return body.type === "hi" && body.state !== "recovers" &&
-    body.rejoined.ballot === 0n;
-}
-
 /** What tells an acceptor's second incarnation that there was a first one. */
 function forgotFrame(
   { roles, id }: NodePlan,
@@ -557,7 +549,9 @@ function frameName(
   switch (body.type) {
     case "prepare":
       return `1A ${b} ${by}` +
-        (body.rejoining === 0 ? "" : `, lets acceptor ${body.rejoining} rejoin`);
+        (body.rejoining === 0
+          ? ""
+          : `, lets acceptor ${body.rejoining} rejoin`);
     case "promise": {
       const told = body.entries.map((entry) =>
         `${entry.instance}: ${batchName(entry.batch)} in ${
@@ -582,7 +576,8 @@ function frameName(
     case "heartbeat":
       return `heartbeat ${b} ${by}, decided ${body.decided}, next ${body.next}`;
     case "hi":
-      return `hi ${by}` + (body.state === "votes" ? "" : `, which ${body.state}`);
+      return `hi ${by}` +
+        (body.state === "votes" ? "" : `, which ${body.state}`);
     case "rejoin":
       return `rejoin ${b} ${by}, from ${body.from} to ${body.end}`;
     case "submit":
