@@ -181,7 +181,7 @@ const SCENES: Record<MessageName, () => Uint8Array[]> = {
   },
   rejoin() {
     const { rig, ballot } = leading();
-    rig.feed(encode(fromAcceptor(3), {
+    rig.feed(encode(fromAcceptor(3, ballot), {
       type: "hi",
       delivered: 1n,
       state: "recovers",

@@ -120,7 +120,18 @@ import {
   outboxRoom,
   sourceAddress,
 } from "./outbox";
-import { acceptorMemory, hearRejoined, learnRejoined, memories, sendForgot, setRejoined, tellRejoined } from "./peers";
+import {
+  acceptorMemory,
+  acceptorRejoinedIn,
+  clearReplaced,
+  isReplaced,
+  learnRejoined,
+  memories,
+  sendForgot,
+  sendForgotReturn,
+  setRejoined,
+  tellRejoined,
+} from "./peers";
 import { appendRecord, recoveryAt } from "./records";
 import {
   expirePeriod_us,
@@ -192,6 +203,8 @@ let readmitted: bool = false;
 let rejoinBallot: u64 = 0;
 let rejoinNext: u64 = 0;
 let rejoinEnd: u64 = 0;
+/** Highest ballot of a leader's heartbeat. */
+let ledBallot: u64 = 0;
 /** When a leader was heard last, or promised to; or when this acceptor began to vote. */
 let leaderAt_us: u64 = 0;
 /** The last batch that was new did not fit the log. */
@@ -236,10 +249,10 @@ export function acceptorPrepare(p: usize, now_us: u64): void {
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
   const rejoining = load<u16>(p, PREPARE_REJOINING);
   if (rejoining != 0) learnRejoined(acceptorIndex(rejoining), ballot, load<u32>(p, PREPARE_MEMORY));
-  if (promise(ballot, proposer)) {
-    leaderAt_us = now_us;
-    appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);
-  }
+  if (isReplaced) return;
+  // A phase 1 of many pages goes on: others must not begin theirs.
+  leaderAt_us = now_us;
+  if (promise(ballot, proposer)) appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);
   sendPages(p, ballot, load<u64>(p, PREPARE_FROM));
 }
 
@@ -260,6 +273,8 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   if (refilling && rejoinBallot == 0 && logFill() > REFILLING_FILL_MAX) return count(Counter.logFull);
 
   const before = logGet(instance);
+  // Fetched after a loss, in a ballot that was not promised here: it is decided, and nobody needs this vote.
+  if (before != null && before.ballot > ballot) return;
   if (before == null || before.ballot != ballot) {
     // Below: an acceptor that accepted in a ballot has promised it, so an older copy is of a lower one.
     assert(before == null || before.ballot < ballot, "accepted above the promise");
@@ -293,8 +308,9 @@ export function acceptorAccept(p: usize, now_us: u64): void {
 
 /** A leader speaks; a stale one is told so. */
 export function acceptorHeartbeat(p: usize, now_us: u64): void {
-  if (recovering) return;
   const ballot = load<u64>(p, HEADER_BALLOT);
+  ledBallot = max(ledBallot, ballot);
+  if (recovering) return;
   learnDecided(ballot, load<u64>(p, HEARTBEAT_DECIDED));
   if (ballot < promised) return reject(p, ballot);
   leaderAt_us = now_us;
@@ -307,8 +323,11 @@ export function acceptorRejoin(p: usize, now_us: u64): void {
   const proposer = load<u32>(p, HEADER_INCARNATION);
   if (state(now_us) != AcceptorState.recovers || load<u32>(p, REJOIN_MEMORY) != memoryIncarnation) return;
   if (ballot <= rejoinBallot || !mayTake(ballot, proposer)) return;
+  // Others go by a later return, of another memory.
+  if (ballot < acceptorRejoinedIn(acceptorIndex(selfId))) return;
   const from = load<u64>(p, REJOIN_FROM);
   recovering = false;
+  clearReplaced();
   readmitted = true;
   rejoinBallot = ballot;
   rejoinNext = from;
@@ -337,13 +356,15 @@ function goOnRejoining(): void {
   unconfirmed = 0;
   votesFrom_us = 0;
   confirmedRecorded = true;
+  // It may have all it needs only because this is decided, and must not find after a crash that it is not.
+  decidedRecorded = decided;
+  appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);
   appendRecord(Record.confirmed, 0, 0, logLow, 0, 0, 0);
   note(Event.rejoined, 0, 0);
 }
 
 export function acceptorHi(p: usize, now_us: u64): void {
   const acceptor = load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor;
-  if (acceptor) hearRejoined(p + HI_REJOINED);
   // A new acceptor asks whether it has an earlier incarnation. One that forgot cannot vouch.
   if (acceptor && (load<u16>(p, HI_STATE) != AcceptorState.asks || state(now_us) == AcceptorState.recovers)) return;
   if (load<u8>(p, HEADER_SENDER_ROLE) == Role.learner) {
@@ -354,6 +375,8 @@ export function acceptorHi(p: usize, now_us: u64): void {
       now_us,
     );
   }
+  // It asks though a return of it is known: it restarted before it had come back, and forgot that it had to.
+  if (acceptor && sendForgotReturn(p)) return;
   if (acceptor && readmitted) {
     // It may have lost what it knew of this one. Who is taken for forgetful, and is not, rejoins: that is always safe.
     const asking = load<u32>(p, HEADER_INCARNATION);
@@ -489,6 +512,8 @@ export function acceptorRecover(): void {
   if (kind == Record.confirmed) {
     recovering = false;
     logBegin(load<u64>(at, RECORD_INSTANCE));
+    // What was fetched is not in storage.
+    if (readmitted) refillBegin(decided);
     unconfirmed = 0;
     confirmedRecorded = true;
     votesFrom_us = 0;
@@ -510,12 +535,15 @@ export function acceptorRecover(): void {
   if (kind == Record.rejoin) {
     recovering = true;
     readmitted = true;
+    clearReplaced();
     logBegin(load<u64>(at, RECORD_INSTANCE));
     decided = max(decided, logLow);
     return;
   }
   assert(kind == Record.accept, "unknown kind of record");
   const instance = load<u64>(at, RECORD_INSTANCE);
+  // Below where it rejoined, so decided: what it had fetched there made it look at such a proposal at all.
+  if (readmitted && instance < logLow) return;
   const bytes = load<u32>(at, RECORD_BATCH_BYTES);
   const kept = logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER);
   assert(kept, "the log is smaller than when this was accepted");
@@ -529,7 +557,8 @@ function mayVote(now_us: u64): bool {
 }
 
 function state(now_us: u64): i32 {
-  if (recovering || rejoinBallot != 0) return AcceptorState.recovers;
+  // Replaced: an old frame of a memory that is dead, or another node with this id, was taken for a restart.
+  if (recovering || isReplaced || rejoinBallot != 0) return AcceptorState.recovers;
   return unconfirmed == 0 && now_us >= votesFrom_us ? AcceptorState.votes : AcceptorState.asks;
 }
 
@@ -610,12 +639,13 @@ function reject(p: usize, ballot: u64): void {
 }
 
 function sendHi(now_us: u64): void {
+  const recovers = state(now_us) == AcceptorState.recovers;
   const p = begin(
     Message.hi,
     Role.acceptor,
     Role.proposer | Role.acceptor | Role.learner,
     0,
-    0,
+    recovers ? ledBallot : 0,
   );
   if (p == 0) return;
   store<u64>(p, decided, HI_DELIVERED);

@@ -19,6 +19,7 @@ import {
   HEADER_TYPE,
   HEARTBEAT_DECIDED,
   HEARTBEAT_REJOINED,
+  HI_REJOINED,
   HI_STATE,
   LINK_BYTES,
   Message,
@@ -291,6 +292,8 @@ function dispatch(p: usize, now: u64): void {
       if ((to & Role.proposer) != 0) proposerRecovering(p, now);
       return;
     }
+    // Before it is asked whose frame this is: it may tell of its own return.
+    if (load<u8>(p, HEADER_TYPE) == Message.hi) hearRejoined(p + HI_REJOINED);
     if (!hearAcceptor(acceptorIndex(senderId), p, address, now)) return;
   } else if (senderRole == Role.proposer) {
     hearProposer(proposerIndex(senderId), address, now);

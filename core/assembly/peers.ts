@@ -41,6 +41,7 @@ import {
   proposerCount,
   proposerId,
   roles,
+  selfId,
 } from "./settings";
 import { statusPeer } from "./status";
 
@@ -61,6 +62,8 @@ let acceptors: usize = 0;
 let proposers: usize = 0;
 /** Stands for which acceptors rejoined, in which ballots and with which memories; 0: none did. */
 export let memories: u64 = 0;
+/** Another memory rejoined under the name of this node's acceptor. */
+export let isReplaced: bool = false;
 /** The acceptor that is told of next, if it rejoined. */
 let toldNext: i32 = 0;
 
@@ -132,13 +135,23 @@ export function learnRejoined(index: i32, ballot: u64, memory: u32): void {
 /** As `learnRejoined`, for what storage kept. True if it is news. */
 export function setRejoined(index: i32, ballot: u64, memory: u32): bool {
   const peer = acceptor(index);
-  if (ballot <= peer.rejoinedIn) return false;
+  // Two incarnations of a proposer may have begun with the same ballot: all must take the same one's word.
+  if (ballot < peer.rejoinedIn || (ballot == peer.rejoinedIn && memory <= peer.incarnation)) return false;
   memories ^= entryHash(index, peer) ^ entryHashOf(index, ballot, memory);
   peer.rejoinedIn = ballot;
   peer.incarnation = memory;
   peer.forgot = false;
   toldNext = index;
+  if (memory != memoryIncarnation && (roles & Role.acceptor) != 0 && acceptorId(index) == selfId) {
+    isReplaced = true;
+    note(Event.recovering, selfId, 0);
+  }
   return true;
+}
+
+/** This node's acceptor rejoins under its own memory. */
+export function clearReplaced(): void {
+  isReplaced = false;
 }
 
 /** Reads what a frame tells at `at` of an acceptor that rejoined. */
@@ -175,6 +188,15 @@ function entryHashOf(index: i32, ballot: u64, memory: u32): u64 {
   return hash ^ (hash >> 33);
 }
 
+/** Tells an acceptor that asks for its past of its return, if there was one. True if it was told. */
+export function sendForgotReturn(p: usize): bool {
+  const id = <u32>load<u16>(p, HEADER_SENDER_ID);
+  const peer = acceptor(acceptorIndex(id));
+  if (peer.rejoinedIn == 0) return false;
+  sendForgot(id, peer.incarnation, load<u32>(p, HEADER_INCARNATION), peer.address);
+  return true;
+}
+
 /** Tells an acceptor that a frame of its came from another memory than the one that counts. */
 export function sendForgot(id: u32, known: u32, refused: u32, address: u64): void {
   const role = roles & (0 - roles);
@@ -195,6 +217,11 @@ export function hearProposer(index: i32, address: u64, now_us: u64): void {
 /** The incarnation of the acceptor's memory whose votes count; 0: never heard. */
 export function acceptorMemory(index: i32): u32 {
   return acceptor(index).incarnation;
+}
+
+/** The ballot in which the acceptor rejoined; 0: its first memory, as far as was heard. */
+export function acceptorRejoinedIn(index: i32): u64 {
+  return acceptor(index).rejoinedIn;
 }
 
 /** When the acceptor was last heard, µs; 0: never. */

@@ -92,7 +92,15 @@ import {
   electionWait,
   hearsMajority,
 } from "./election";
-import { acceptorAddress, acceptorHeard, acceptorMemory, learnRejoined, proposerAddress, tellRejoined } from "./peers";
+import {
+  acceptorAddress,
+  acceptorHeard,
+  acceptorMemory,
+  acceptorRejoinedIn,
+  learnRejoined,
+  proposerAddress,
+  tellRejoined,
+} from "./peers";
 import {
   pendingClear,
   pendingEmpty,
@@ -153,8 +161,9 @@ const BACKOFF_TIMEOUTS: u64 = 8;
 const UNPROMISED_NOTE_US: u64 = 2_000_000;
 /** An acceptor that was heard within this time, some periods of its hi, runs. */
 const ALIVE_US: u64 = 350_000;
-/** At least this long between two phases 1 that let acceptors rejoin. */
+/** At least this long between two phases 1 that let acceptors rejoin; twice that if they follow at once. */
 const REJOIN_PERIOD_US: u64 = 200_000;
+const REJOIN_PERIOD_MAX_US: u64 = 3_200_000;
 const NEVER: u64 = u64.MAX_VALUE;
 
 let state: i32 = FOLLOWER;
@@ -177,7 +186,7 @@ let inFlightMax: u64 = 0;
 
 /** For each acceptor, from where its next page is wanted; NEVER: its promise is complete. */
 let cursors: usize = 0;
-/** For each acceptor whose promise is complete, what it knew of the others' memories. */
+/** For each acceptor, what it knew of the others' memories by its newest page. */
 let known: usize = 0;
 /** The acceptor that this ballot lets rejoin, and its memory; -1: none. */
 let rejoinIndex: i32 = -1;
@@ -186,6 +195,7 @@ let rejoinMemory: u32 = 0;
 let inheritedFrom: u64 = 0;
 let inheritedEnd: u64 = 0;
 let rejoinAt_us: u64 = 0;
+let rejoinPeriod_us: u64 = REJOIN_PERIOD_US;
 /** Bits of the acceptors that say that they recover. */
 let recovering: u32 = 0;
 let unpromisedNoteAt_us: u64 = 0;
@@ -250,8 +260,15 @@ export function proposerPromise(p: usize, now_us: u64): void {
   // Nothing was proposed in this ballot yet, so what an acceptor knows as decided needs no proposal.
   window.advance(decided);
   const cursor = cursors + (<usize>index << 3);
+  if (load<u64>(cursor) == NEVER || index == rejoinIndex) return;
+  const knownAt = known + (<usize>index << 3);
+  const memories = load<u64>(p, PROMISE_MEMORIES);
+  if (load<u64>(knownAt) != memories) {
+    // Pages before this one may be those of a memory that is lost: they say nothing beside it.
+    store<u64>(knownAt, memories);
+    store<u64>(cursor, window.base);
+  }
   const wanted = load<u64>(cursor);
-  if (wanted == NEVER || index == rejoinIndex) return;
   const start = load<u64>(p, PROMISE_START);
   const flags = <u32>load<u16>(p, PROMISE_FLAGS);
   if (start > wanted && start > decided) {
@@ -280,8 +297,7 @@ export function proposerPromise(p: usize, now_us: u64): void {
   }
   if ((flags & PROMISE_LAST) != 0) {
     store<u64>(cursor, NEVER);
-    store<u64>(known + (<usize>index << 3), load<u64>(p, PROMISE_MEMORIES));
-    if (promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum) lead(now_us);
+    if (promisesLike(memories) >= quorum) lead(now_us);
     return;
   }
   store<u64>(cursor, max(wanted, load<u64>(p, PROMISE_END)));
@@ -341,7 +357,8 @@ export function proposerOk(p: usize, now_us: u64): void {
     // Another leader decided what this one still proposes, and that acceptor will not vote for it any
     // more. A new phase 1 finds out where to go on.
     stepDown(ballot, now_us);
-    campaignAt_us = now_us;
+    window.advance(decided);
+    return campaign(now_us);
   }
   if (state == FOLLOWER) window.advance(decided);
 }
@@ -353,11 +370,17 @@ export function proposerRecovering(p: usize, now_us: u64): void {
   recovering |= 1 << index;
   if (state != LEADING) return;
   if (index == rejoinIndex && memory == rejoinMemory) return sendRejoin();
-  // Who still speaks under its name did not restart: two nodes have that id, and one must not replace the other.
+  // An old frame, of an acceptor that is back or of a memory that is dead, since every return makes a new
+  // ballot; or it hears no heartbeat, and could not take part.
+  if (load<u64>(p, HEADER_BALLOT) != ballot) return;
+  // Who still speaks under its name did not restart: two nodes have that id, and one must not replace the
+  // other.
   const known = acceptorMemory(index);
   if (known != 0 && known != memory && now_us - acceptorHeard(index) < ALIVE_US) return;
   if (now_us < rejoinAt_us) return;
-  rejoinAt_us = now_us + REJOIN_PERIOD_US;
+  const atOnce = now_us < rejoinAt_us + rejoinPeriod_us;
+  rejoinPeriod_us = atOnce ? min(rejoinPeriod_us * 2, REJOIN_PERIOD_MAX_US) : REJOIN_PERIOD_US;
+  rejoinAt_us = now_us + rejoinPeriod_us;
   campaign(now_us, index, memory);
 }
 
@@ -555,6 +578,8 @@ function leaderTick(now_us: u64): u64 {
 
 /** Begins phase 1 with a ballot above every one seen; with `rejoining`, it lets this acceptor in again, with this memory. */
 function campaign(now_us: u64, rejoining: i32 = -1, memory: u32 = 0): void {
+  // Else this return would count as older than one that others were told of.
+  if (rejoining >= 0) highestBallot = max(highestBallot, acceptorRejoinedIn(rejoining));
   ballot = ballotOf(ballotRound(highestBallot) + 1, selfId);
   highestBallot = ballot;
   state = PREPARING;

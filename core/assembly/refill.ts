@@ -73,6 +73,7 @@ export function refillInit(): void {
 /** All instances below `end` may have been forgotten. */
 export function refillBegin(end: u64): void {
   refilling = true;
+  misses = 0;
   low = max(low, end);
   // Its index holds no more, with room for what comes.
   const most = logSlots() >> 1;
