@@ -49,3 +49,23 @@ Deno.test("another replica leads soon after the leader's death, again and again"
     gaps.sort((a, b) => a - b).map((g) => Math.round(g / 1000)).join(" "),
   );
 });
+
+Deno.test("whom the configuration names leads at first, when all replicas start together", () => {
+  const ids = [1, 2, 3];
+  for (let seed = 1; seed <= 12; seed++) {
+    const cluster = new Cluster(seed, ELECTION);
+    const leader = ids[seed % 3];
+    const replicas = cluster.addReplicas(ids, { leader });
+    cluster.must(
+      "a leader",
+      5e6,
+      () => replicas.some((it) => it.gauge(Gauge.proposerState) === LEADING),
+    );
+    const first = replicas.find((it) =>
+      it.gauge(Gauge.proposerState) === LEADING
+    )!;
+    if (first.options.id !== leader) {
+      cluster.fail(`replica ${first.options.id} leads, not ${leader}`);
+    }
+  }
+});
