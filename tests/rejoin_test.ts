@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Event, Gauge, Role } from "../core/layout.ts";
 import { decode } from "../sim/decode.ts";
+import { ballotOf, encode } from "./encode.ts";
 import { Cluster, type TestNode } from "./cluster.ts";
 
 const LEADING = 2;
@@ -26,7 +27,11 @@ Deno.test("an acceptor that restarts without its memory rejoins under load, and 
     cluster.must("it is back", 5e6, () => isBack(again));
     acceptors[2].kill();
     const before = client.acknowledged.size;
-    cluster.must("it votes", 10e6, () => client.acknowledged.size > before + 500);
+    cluster.must(
+      "it votes",
+      10e6,
+      () => client.acknowledged.size > before + 500,
+    );
     client.values = client.submitted;
     cluster.finish(30_000_000);
   }
@@ -41,7 +46,9 @@ Deno.test("a cluster whose majority lost its memory decides nothing any more", (
   cluster.add({ roles: Role.learner, id: 1 });
   const client = cluster.add({ roles: Role.client, id: 1, values: 1e6 });
   cluster.must("a start", 5e6, () => client.acknowledged.size > 200);
-  const again = [0, 1].map((i) => acceptors[i]).map((it) => cluster.restart(it));
+  const again = [0, 1].map((i) => acceptors[i]).map((it) =>
+    cluster.restart(it)
+  );
   cluster.run(100_000);
   const before = client.acknowledged.size;
   cluster.run(20_000_000);
@@ -62,7 +69,12 @@ function apart(seed: number) {
   const proposer = cluster.add({ roles: Role.proposer, id: 10 });
   const learner = cluster.add({ roles: Role.learner, id: 20 });
   const pace_us = 1000;
-  const client = cluster.add({ roles: Role.client, id: 30, values: 1e6, pace_us });
+  const client = cluster.add({
+    roles: Role.client,
+    id: 30,
+    values: 1e6,
+    pace_us,
+  });
   cluster.must("a start", 5e6, () => client.acknowledged.size > 50);
   return { cluster, acceptors, proposer, learner, client };
 }
@@ -82,12 +94,17 @@ Deno.test("an acceptor that rejoined does not vouch for others, whom it may have
   const others = acceptors.slice(1).map((it) => cluster.restart(it));
   const again = cluster.restart(proposer);
   cluster.run(5_000_000);
-  assert.deepEqual(others.map((it) => it.noted(Event.recovering).length), [1, 1]);
+  assert.deepEqual(others.map((it) => it.noted(Event.recovering).length), [
+    1,
+    1,
+  ]);
   assert.notEqual(again.gauge(Gauge.proposerState), LEADING);
 });
 
-Deno.test("an acceptor that an old frame shut out comes back", () => {
-  const { cluster, acceptors, proposer, client } = apart(2);
+/** As `apart`, and the third acceptor lost its memory twice and votes; with a hi of the memory between. */
+function returnedTwice(seed: number) {
+  const parts = apart(seed);
+  const { cluster, acceptors } = parts;
   let old: Uint8Array | undefined;
   cluster.network.tap = (_, bytes) => {
     const { senderId, body } = decode(bytes);
@@ -97,15 +114,62 @@ Deno.test("an acceptor that an old frame shut out comes back", () => {
   const lost = cluster.restart(acceptors[2]);
   cluster.must("a memory recovers", 5e6, () => old !== undefined);
   const third = cluster.restart(lost);
-  cluster.must("the next one votes", 5e6, () => third.noted(Event.rejoined).length > 0);
+  cluster.must(
+    "the next one votes",
+    5e6,
+    () => third.noted(Event.rejoined).length > 0,
+  );
+  // It falls silent, so that nothing contradicts an old frame of its name.
   third.frozen = true;
   cluster.run(500_000);
-  const due_us = cluster.now_us + 10;
-  proposer.nic.enqueue({ due_us, bytes: old!, frame: 0 });
+  return { ...parts, third, lost, old: old! };
+}
+
+Deno.test("an old frame of a memory that is lost lets nobody rejoin", () => {
+  const { cluster, proposer, third, old } = returnedTwice(2);
+  const before = proposer.noted(Event.preparing).length;
+  proposer.nic.enqueue({ due_us: cluster.now_us + 10, bytes: old, frame: 0 });
+  cluster.run(500_000);
+  third.frozen = false;
+  cluster.run(500_000);
+  assert.equal(proposer.noted(Event.preparing).length, before);
+});
+
+Deno.test("an acceptor that another memory shut out comes back", () => {
+  const { cluster, acceptors, proposer, client, third, lost } = returnedTwice(
+    3,
+  );
+  // The leader may not have heard of the latest return: this one claims to know a later one.
+  const memory = lost.options.incarnation;
+  const rejoined = { ballot: ballotOf(1000, 10), id: 3, memory };
+  const bytes = encode(
+    { senderRole: "acceptor", senderId: 3, incarnation: memory },
+    { type: "hi", delivered: 1n, rejoined, state: "recovers" },
+  );
+  proposer.nic.enqueue({ due_us: cluster.now_us + 10, bytes, frame: 0 });
   cluster.run(100_000);
   third.frozen = false;
-  cluster.must("it votes again", 5e6, () => third.noted(Event.rejoined).length > 1);
+  cluster.must(
+    "it votes again",
+    5e6,
+    () => third.noted(Event.rejoined).length > 1,
+  );
   acceptors[1].kill();
   const before = client.acknowledged.size;
-  cluster.must("progress with it", 5e6, () => client.acknowledged.size > before + 50);
+  cluster.must(
+    "progress with it",
+    5e6,
+    () => client.acknowledged.size > before + 50,
+  );
+});
+
+Deno.test("an acceptor whose card never holds a whole answer fetches all that it had forgotten", () => {
+  const { cluster, acceptors, client } = apart(4);
+  cluster.must("enough for a range", 5e6, () => client.acknowledged.size > 200);
+  const again = cluster.restart(acceptors[1], { queueFrames: 16 });
+  cluster.must(
+    "it has fetched",
+    5e6,
+    () => again.noted(Event.refilled).length > 0,
+  );
 });

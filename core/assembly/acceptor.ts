@@ -34,6 +34,7 @@ import {
   ENTRY_INSTANCE,
   ENTRY_VALUES,
   Event,
+  FORGOT_KNOWN,
   FORGOT_REFUSED,
   Gauge,
   HEADER_BALLOT,
@@ -103,7 +104,7 @@ import {
   outboxRoom,
   sourceAddress,
 } from "./outbox";
-import { acceptorMemory, hearRejoined, learnRejoined, memories, sendForgot, setRejoined, tellRejoined } from "./peers";
+import { acceptorMemory, hearRejoined, learnRejoined, memories, sendForgot, setRejoined, tellRejoined, tellReturn } from "./peers";
 import { appendRecord, recoveryAt } from "./records";
 import {
   registryBye,
@@ -423,6 +424,8 @@ export function acceptorTick(now_us: u64): u64 {
  */
 export function acceptorForgot(p: usize): void {
   if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || recovering) return;
+  // Who knows of no other memory cannot vouch for this one; but all others did, maybe before that one forgot.
+  if (load<u32>(p, FORGOT_KNOWN) == 0 && unconfirmed == 0) return;
   // Not everybody has heard of its return yet. But an old frame can have let an older memory rejoin after it.
   if (readmitted && acceptorMemory(acceptorIndex(selfId)) == memoryIncarnation) return;
   recovering = true;
@@ -578,8 +581,11 @@ function sendHi(now_us: u64): void {
   );
   if (p == 0) return;
   store<u64>(p, decided, HI_DELIVERED);
-  tellRejoined(p + HI_REJOINED);
-  store<u64>(p, state(now_us), HI_STATE);
+  const stands = state(now_us);
+  // Who knows of the latest return under its name and is another memory began after that: its hi is no old frame.
+  if (stands == AcceptorState.recovers) tellReturn(p + HI_REJOINED, acceptorIndex(selfId));
+  else tellRejoined(p + HI_REJOINED);
+  store<u64>(p, stands, HI_STATE);
   finish(p, HI_BYTES, groupAddress);
 }
 

@@ -144,14 +144,25 @@ export function tellRejoined(at: usize): void {
   memory.fill(at, 0, 16);
   for (let tries = 0; tries < acceptorCount; tries++) {
     const index = toldNext;
-    const peer = acceptor(index);
     toldNext = (index + 1) % acceptorCount;
-    if (peer.rejoinedIn == 0) continue;
-    store<u64>(at, peer.rejoinedIn, REJOINED_BALLOT);
-    store<u16>(at, acceptorId(index), REJOINED_ID);
-    store<u32>(at, peer.incarnation, REJOINED_MEMORY);
-    return;
+    if (acceptor(index).rejoinedIn == 0) continue;
+    return tellReturn(at, index);
   }
+}
+
+/** Writes what is known of the latest return under one acceptor's name. */
+export function tellReturn(at: usize, index: i32): void {
+  memory.fill(at, 0, 16);
+  const peer = acceptor(index);
+  if (peer.rejoinedIn == 0) return;
+  store<u64>(at, peer.rejoinedIn, REJOINED_BALLOT);
+  store<u16>(at, acceptorId(index), REJOINED_ID);
+  store<u32>(at, peer.incarnation, REJOINED_MEMORY);
+}
+
+/** The ballot of the latest return under the acceptor's name; 0: none is known. */
+export function acceptorRejoined(index: i32): u64 {
+  return acceptor(index).rejoinedIn;
 }
 
 function entryHash(index: i32, peer: Peer): u64 {

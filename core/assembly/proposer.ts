@@ -39,6 +39,7 @@ import {
   HEARTBEAT_DECIDED,
   HEARTBEAT_NEXT,
   HEARTBEAT_REJOINED,
+  HI_REJOINED,
   Message,
   OK_BYTES,
   OK_DECIDED,
@@ -68,6 +69,7 @@ import {
   REJOIN_END,
   REJOIN_FROM,
   REJOIN_MEMORY,
+  REJOINED_BALLOT,
   Role,
   RUN_BYTES,
   Setting,
@@ -89,7 +91,7 @@ import {
   electionWait,
   hearsMajority,
 } from "./election";
-import { acceptorAddress, acceptorHeard, acceptorMemory, learnRejoined, proposerAddress, tellRejoined } from "./peers";
+import { acceptorAddress, acceptorHeard, acceptorMemory, acceptorRejoined, learnRejoined, proposerAddress, tellRejoined } from "./peers";
 import {
   pendingClear,
   pendingEmpty,
@@ -339,6 +341,8 @@ export function proposerRecovering(p: usize, now_us: u64): void {
   recovering |= 1 << index;
   if (state != LEADING) return;
   if (index == rejoinIndex && memory == rejoinMemory) return sendRejoin();
+  // An old frame: what it knows of its own name is older than the latest return under it.
+  if (load<u64>(p, HI_REJOINED + REJOINED_BALLOT) < acceptorRejoined(index)) return;
   // Who still speaks under its name did not restart: two nodes have that id, and one must not replace the other.
   const known = acceptorMemory(index);
   if (known != 0 && known != memory && now_us - acceptorHeard(index) < ALIVE_US) return;

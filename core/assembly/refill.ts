@@ -3,8 +3,8 @@
  *
  * Until it has them, fewer acceptors than a majority may be left that do, and learners that still need one
  * would depend on them. It asks one acceptor after another for the next range. Where that one does not know
- * what is decided, the word of a majority of the others is enough, as it is for learners (`window.ts`): at
- * least one of them was in the majority that chose. What it does not have yet it never calls nothing.
+ * what is decided, the word of so many is enough that the rest is no majority, as it is for learners
+ * (`window.ts`): at least one of them was in the majority that chose. What it does not have yet it never calls nothing.
  */
 import {
   ENTRY_BALLOT,
@@ -121,6 +121,12 @@ export function refillTick(now_us: u64): u64 {
     if (next == end) return NEVER;
   }
   if (now_us >= askAt_us) {
+    const first = ctz(~known);
+    if (first > 0) {
+      // What is known is not asked for again: a card that never holds a whole answer would lose the rest each time.
+      next = min(next + first, end);
+      startRange();
+    }
     if (isAsked) turn++;
     if (isAsked && known == knownBefore) {
       misses++;
@@ -160,7 +166,7 @@ function take(entry: usize, instance: u64, bit: u32): bool {
   store<u32>(at, load<u32>(at) | bit);
   const isDecided = (load<u16>(entry, ENTRY_FLAGS) & ENTRY_DECIDED) != 0;
   const accepted = logGet(instance);
-  if (accepted == null || (!isDecided && <i32>popcnt(load<u32>(at)) < quorum)) return true;
+  if (accepted == null || (!isDecided && <i32>popcnt(load<u32>(at)) <= acceptorCount - quorum)) return true;
   accepted.decided = true;
   known |= <u64>1 << (instance - next);
   return true;
