@@ -65,7 +65,7 @@ const SEARCH_PERIOD_US: u64 = 100_000;
 /** A leader that was silent for this long is searched anew. */
 const LEADER_SILENT_US: u64 = 1_000_000;
 const RETRY_FIRST_US: u64 = 250_000;
-const RETRY_MIN_US: u64 = 10_000;
+const RETRY_MIN_US: u64 = 3_000;
 const ROOM_KEPT: i32 = 8;
 const NONE: u32 = 0xffffffff;
 const NEVER: u64 = u64.MAX_VALUE;
@@ -122,6 +122,7 @@ let leaderBallot: u64 = 0;
 let leaderHeardAt_us: u64 = 0;
 let insisted: u32 = 0;
 let hiAt_us: u64 = 0;
+let probedAt_us: u64 = 0;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
@@ -317,12 +318,15 @@ export function clientTick(now_us: u64): u64 {
     const flight = at(index);
     next = flight.next;
     // Oldest first: those behind it were sent later, but a repeated one among them waits longer.
-    if (now_us - flight.sentAt_us < timeout_us) {
+    const early = now_us - flight.sentAt_us < timeout_us;
+    if (early && !roundTrip.overtaken(flight.sentAt_us, 1)) {
       due = min(due, flight.sentAt_us + timeout_us);
       break;
     }
     const wait_us = min(timeout_us << min(<u64>flight.tries - 1, 8), timeoutMax_us);
-    if (now_us - flight.sentAt_us < wait_us) {
+    if (
+      now_us - flight.sentAt_us < wait_us && !roundTrip.overtaken(flight.sentAt_us, flight.tries)
+    ) {
       due = min(due, flight.sentAt_us + wait_us);
       continue;
     }
@@ -331,10 +335,35 @@ export function clientTick(now_us: u64): u64 {
     append(waiting, index);
     due = now_us;
   }
+  due = min(due, probe(now_us));
   gauge(Gauge.leaderBallot, leaderBallot);
   gauge(Gauge.leaderHeard_us, leaderHeardAt_us);
   gauge(Gauge.inFlightValues, flightCount - freeCount);
   return waiting.head != NONE && target(now_us) != 0 ? now_us : due;
+}
+
+/**
+ * Sends the oldest again, a frame of it, well before its time: if that is answered, all that was sent
+ * between is known to be lost. Returns when to do so next.
+ */
+function probe(now_us: u64): u64 {
+  if (flying.head == NONE) return NEVER;
+  const probe_us = roundTrip.probe_us();
+  const due_us = max(probedAt_us, at(flying.head).sentAt_us) + probe_us;
+  if (now_us < due_us) return due_us;
+  let room = batchBytesMax;
+  while (flying.head != NONE) {
+    const index = flying.head;
+    const flight = at(index);
+    const bytes = RUN_BYTES + VALUE_HEADER_BYTES + flight.bytes;
+    if (bytes > room || flight.sentAt_us + probe_us > now_us) break;
+    room -= bytes;
+    remove(flying, index);
+    flight.waiting = true;
+    append(waiting, index);
+  }
+  probedAt_us = now_us;
+  return now_us;
 }
 
 export function clientBye(): void {
@@ -422,7 +451,7 @@ function completeRun(run: usize, now_us: u64): void {
     store<u64>(to, s, COMPLETION_SEQUENCE);
     store<u32>(to, <u32>client, COMPLETION_CLIENT);
     store<u32>(to, <u32>min(latency_us, 0xffffffff), COMPLETION_LATENCY);
-    if (flight.tries == 1) roundTrip.measure(now_us - flight.sentAt_us);
+    roundTrip.answered(flight.sentAt_us, flight.tries, now_us);
     store<u32>(freeFlights + (<usize>(freeCount++) << 2), index);
     count(Counter.completed);
   }

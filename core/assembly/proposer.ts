@@ -242,6 +242,10 @@ export function proposerAccepted(p: usize, now_us: u64): void {
     }
   }
   while (window.base < sent && window.slot(window.base).decided) window.advance(window.base + 1);
+  if (window.base == sent) return;
+  // What everybody waits for need not wait for a timer.
+  const first = window.slot(window.base);
+  if (roundTrip.overtaken(first.sentAt_us, first.tries)) lookAt_us = now_us;
 }
 
 /** Preempted: an acceptor promised a higher ballot, or this one to another incarnation. */
@@ -502,7 +506,7 @@ function chosen(instance: u64, now_us: u64): void {
   // Only now: leaders that preempt each other before anything is chosen must wait longer each time.
   backoff_us = BACKOFF_US;
   const slot = window.slot(instance);
-  if (slot.tries == 1) roundTrip.measure(now_us - slot.sentAt_us);
+  roundTrip.answered(slot.sentAt_us, slot.tries, now_us);
   admitBatch(answered, instance);
 }
 
@@ -526,14 +530,18 @@ function retransmit(now_us: u64): u64 {
   for (let i = window.base; i < sent && repeated < RETRANSMITS_MAX; i++) {
     const slot = window.slot(i);
     if (slot.decided) continue;
-    const wait_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
-    if (now_us - slot.sentAt_us < wait_us) continue;
+    const longest_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
+    // Everybody waits for the first.
+    const wait_us = i == window.base ? min(roundTrip.probe_us() << min(<u64>slot.tries - 1, 6), longest_us) : longest_us;
+    if (
+      now_us - slot.sentAt_us < wait_us && !roundTrip.overtaken(slot.sentAt_us, slot.tries)
+    ) continue;
     if (outboxRoom() <= ROOM_KEPT) break;
     transmit(slot, now_us);
     repeated++;
     count(Counter.retransmitted);
   }
-  lookAt_us = now_us + (timeout_us >> 1);
+  lookAt_us = now_us + (roundTrip.probe_us() >> 1);
   return lookAt_us;
 }
 
