@@ -60,8 +60,12 @@ export interface CoreOptions {
   /** Ids of all acceptors, and of all proposers, in the order of the configuration. */
   readonly acceptors: readonly number[];
   readonly proposers: readonly number[];
-  /** Id of the proposer that leads. */
+  /** Id of the proposer that leads, at first or always. */
   readonly leader: number;
+  /** How long a leader must be silent before another proposer takes over; 0: never. */
+  readonly electionTimeout_us: number;
+  /** How often a leader says that it leads. */
+  readonly heartbeat_us: number;
   /** Most instances in flight. */
   readonly inFlight: number;
   readonly proposerTimeout_us: number;
@@ -468,6 +472,8 @@ export class Core {
     set(Setting.mtu, options.mtu);
     set(Setting.ethertype, options.ethertype);
     set(Setting.leader, options.leader);
+    set(Setting.electionTimeout_us, options.electionTimeout_us);
+    set(Setting.heartbeat_us, options.heartbeat_us);
     set(Setting.inFlight, options.inFlight);
     set(Setting.proposerTimeout_us, options.proposerTimeout_us);
     set(Setting.clientTimeout_us, options.clientTimeout_us);

@@ -49,10 +49,12 @@ export enum Message {
   learned = 13,
   /** Anybody to an acceptor: you are not the incarnation whose votes I know. */
   forgot = 14,
+  /** Leader to an acceptor that lost its memory: from this ballot on it may take part again. */
+  rejoin = 15,
 }
 
 /** One more than the highest message type. */
-export const MESSAGE_END: u32 = 15;
+export const MESSAGE_END: u32 = 16;
 
 /** Bytes of the link header before every kpaxos header: destination, source, EtherType. */
 export const LINK_BYTES: u32 = 14;
@@ -75,7 +77,10 @@ export const HEADER_BYTES: u32 = 32;
 
 /** Offsets in the bodies, counted from the start of the header. */
 export const PREPARE_FROM: u32 = 32;
-export const PREPARE_BYTES: u32 = 40;
+/** The acceptor that this ballot lets rejoin, which therefore does not count in its phase 1; 0: none. */
+export const PREPARE_REJOINING: u32 = 40;
+export const PREPARE_MEMORY: u32 = 44;
+export const PREPARE_BYTES: u32 = 48;
 
 export const PROMISE_START: u32 = 32;
 export const PROMISE_END: u32 = 40;
@@ -83,7 +88,9 @@ export const PROMISE_DECIDED: u32 = 48;
 export const PROMISE_ENTRIES: u32 = 56;
 export const PROMISE_FLAGS: u32 = 58;
 export const PROMISE_INCARNATION: u32 = 60;
-export const PROMISE_BYTES: u32 = 64;
+/** Stands for all that the acceptor knows of which acceptor lost its memory, and when it rejoined. */
+export const PROMISE_MEMORIES: u32 = 64;
+export const PROMISE_BYTES: u32 = 72;
 /** This page ends what the acceptor has accepted. */
 export const PROMISE_LAST: u32 = 1;
 /** The acceptor sends no further page before it is asked. */
@@ -107,7 +114,9 @@ export const REJECT_BYTES: u32 = 48;
 
 export const HEARTBEAT_DECIDED: u32 = 32;
 export const HEARTBEAT_NEXT: u32 = 40;
-export const HEARTBEAT_BYTES: u32 = 48;
+/** One acceptor that rejoined: in which ballot, its id, and the incarnation of its memory; ballot 0: none. */
+export const HEARTBEAT_REJOINED: u32 = 48;
+export const HEARTBEAT_BYTES: u32 = 64;
 
 export const SUBMIT_BATCH_BYTES: u32 = 32;
 export const SUBMIT_VALUES: u32 = 36;
@@ -117,12 +126,24 @@ export const ANSWER_COUNT: u32 = 32;
 export const ANSWER_BYTES: u32 = 40;
 
 export const HI_DELIVERED: u32 = 32;
-export const HI_BYTES: u32 = 40;
+/** Of an acceptor: as in a heartbeat, one acceptor that rejoined. */
+export const HI_REJOINED: u32 = 40;
+/** Of an acceptor: what it does, one of `AcceptorState`. */
+export const HI_STATE: u32 = 56;
+export const HI_BYTES: u32 = 64;
+
+/** An acceptor that rejoined, in hi and heartbeat: ballot u64, id u16, incarnation of its memory u32. */
+export const REJOINED_BALLOT: u32 = 0;
+export const REJOINED_ID: u32 = 8;
+export const REJOINED_MEMORY: u32 = 12;
 
 export const OK_DECIDED: u32 = 32;
 export const OK_TRIMMED: u32 = 40;
 export const OK_NEXT: u32 = 48;
-export const OK_BYTES: u32 = 56;
+/** Of an acceptor: the highest ballot it promised, and for how long it has heard no leader, µs. */
+export const OK_PROMISED: u32 = 56;
+export const OK_SILENCE: u32 = 64;
+export const OK_BYTES: u32 = 72;
 
 export const BYE_BYTES: u32 = 32;
 
@@ -130,6 +151,12 @@ export const BYE_BYTES: u32 = 32;
 export const FORGOT_KNOWN: u32 = 32;
 export const FORGOT_REFUSED: u32 = 36;
 export const FORGOT_BYTES: u32 = 40;
+
+/** The acceptor's memory that is meant; what phase 1 of the ballot brought up. */
+export const REJOIN_MEMORY: u32 = 32;
+export const REJOIN_FROM: u32 = 40;
+export const REJOIN_END: u32 = 48;
+export const REJOIN_BYTES: u32 = 56;
 
 export const LEARNED_TRIMMED: u32 = 32;
 export const LEARNED_DECIDED: u32 = 40;
@@ -167,7 +194,7 @@ export const VALUE_HEADER_BYTES: u32 = 2;
 export const WINDOW_INSTANCES: u32 = 2048;
 
 /** Bytes of a frame beyond its batch that every message must leave room for: 1B with one entry. */
-export const BATCH_OVERHEAD_BYTES: u32 = 88;
+export const BATCH_OVERHEAD_BYTES: u32 = 96;
 
 /** Most acceptors: their votes are bits of one 32-bit word. */
 export const ACCEPTORS_MAX: u32 = 31;
@@ -208,6 +235,15 @@ export const COMPLETION_CLIENT: u32 = 8;
 export const COMPLETION_LATENCY: u32 = 12;
 export const COMPLETION_BYTES: u32 = 16;
 
+/** Whether an acceptor takes part. */
+export enum AcceptorState {
+  votes = 0,
+  /** It has just started, and asks whether anybody knows an earlier memory under its name. */
+  asks,
+  /** Somebody does: it lost its memory, and waits for a leader to let it rejoin. */
+  recovers,
+}
+
 /** What a record in stable storage says about an acceptor. */
 export enum Record {
   /** It promised the ballot to this incarnation of its proposer. */
@@ -218,6 +254,10 @@ export enum Record {
   confirmed,
   /** All instances below this one are decided. */
   decided,
+  /** It begins anew in this ballot, with this instance, and is not `confirmed` before it has all it may have forgotten. */
+  rejoin,
+  /** Another acceptor, whose id stands in place of an instance, rejoined in this ballot with this memory. */
+  rejoined,
 }
 
 /** One record: kind u32, batch bytes u32, ballot u64, instance u64, incarnation u32, values u32, pointer to the batch u32. */
@@ -283,6 +323,10 @@ export enum Setting {
    * The acceptor's frames carry it in place of the incarnation.
    */
   memory,
+  /** How long a leader must be silent before another proposer takes over; 0: only `leader` ever leads. */
+  electionTimeout_us,
+  /** How often a leader says that it leads. */
+  heartbeat_us,
   end,
 }
 
@@ -383,12 +427,22 @@ export enum Event {
   learnerGone,
   /** Small: proposer's id. Large: ballot. */
   leaderHeard,
-  /** This acceptor restarted without its memory and votes no more. Small: id of who knew it. */
-  muted,
+  /** This acceptor restarted without its memory: it does not vote before it may rejoin. Small: id of who knew it. */
+  recovering,
   /** This acceptor waits for others to confirm that it is new. Large: bits of those that are missing. */
   unconfirmed,
   /** All others confirmed that this acceptor is new: it votes. */
   confirmed,
+  /** A leader lets this acceptor rejoin: it votes in its ballot. Small: the leader's id. Large: ballot. */
+  rejoining,
+  /** This acceptor has all that it must not hide when it promises: it votes as any other. */
+  rejoined,
+  /** This acceptor fetched the decided instances that it may have held. Large: the lowest one it has. */
+  refilled,
+  /** Phase 1 of this proposer finds no majority. Small: bits of the acceptors that recover. Large: bits of those that did not promise. */
+  unpromised,
+  /** This leader hears no majority of acceptors any more. Large: bits of those it hears. */
+  isolated,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */

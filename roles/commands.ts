@@ -57,7 +57,7 @@ export const OPTIONS = {
     kind: { type: "integer", min: 1, max: 65535 },
     placeholder: "ID",
     help:
-      "proposer that leads; the same on every node (default: as configured, else the lowest)",
+      "proposer that leads at first, or always with election no; the same on every node (default: as configured, else the lowest)",
   },
   loss: {
     kind: { type: "fraction" },

@@ -44,8 +44,11 @@ export interface Configuration {
   readonly proposers: readonly Member[];
   /** Sorted by id; learners need not be named to take part. */
   readonly learners: readonly Member[];
-  /** Id of the proposer that leads. */
+  /** Id of the proposer that leads: at first, or always. */
   readonly leader: number;
+  /** How long a leader must be silent before another takes over; 0: never. */
+  readonly electionTimeout_ms: number;
+  readonly heartbeat_ms: number;
   readonly cluster: number;
   readonly ethertype: number;
   /** Longest wait before an unanswered 1A or 2A is repeated. */
@@ -170,6 +173,8 @@ class Parser {
       proposers,
       learners: this.#sorted("learner"),
       leader: this.#values.has("leader") ? values.leader : proposers[0].id,
+      electionTimeout_ms: values.election ? values["election-timeout"] : 0,
+      heartbeat_ms: values["heartbeat-interval"],
       cluster: values.cluster,
       ethertype: values.ethertype,
       proposerTimeout_ms: values["proposer-timeout"],

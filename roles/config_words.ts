@@ -32,6 +32,15 @@ export const WORDS = {
     kind: { type: "integer", min: 1, max: 65535 },
     default: "1",
   },
+  election: { kind: { type: "yes_no" }, default: "yes" },
+  "election-timeout": {
+    kind: { type: "duration", min_ms: 10, max_ms: 600_000 },
+    default: "100ms",
+  },
+  "heartbeat-interval": {
+    kind: { type: "duration", min_ms: 1, max_ms: 60_000 },
+    default: "25ms",
+  },
   "proposer-timeout": {
     kind: { type: "duration", min_ms: 10, max_ms: 3_600_000 },
     default: "1",

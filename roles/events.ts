@@ -91,23 +91,59 @@ export function describe(
         message: `proposer ${small} leads`,
         fields: { ballot: ballotText(large) },
       };
-    case Event.muted:
-      return {
-        level: "error",
-        message:
-          "this acceptor restarted without its memory and has forgotten its promises, so it does not vote; " +
-          "it can vote again after the whole cluster was stopped and started. If it did not restart, another node has its id",
-        fields: { known_by: small },
-      };
-    case Event.unconfirmed: {
-      const missing = acceptors.filter((_, i) =>
-        (large >> BigInt(i) & 1n) === 1n
-      );
+    case Event.recovering:
       return {
         level: "warn",
         message:
-          `waiting for acceptor ${
-            missing.map(({ id }) => id).join(", ")
+          "this acceptor restarted without its memory and has forgotten its promises, so it does not vote; " +
+          "it may again when a leader that a majority of the others elected lets it rejoin. If it did not restart, another node has its id",
+        fields: { known_by: small },
+      };
+    case Event.rejoining:
+      return {
+        level: "info",
+        message: `proposer ${small} lets this acceptor rejoin`,
+        fields: { ballot: ballotText(large) },
+      };
+    case Event.rejoined:
+      return {
+        level: "info",
+        message: "this acceptor votes again",
+        fields: {},
+      };
+    case Event.refilled:
+      return {
+        level: "info",
+        message:
+          "this acceptor has fetched what it may have held before its restart, as far as others have it",
+        fields: { lowest: Number(large) },
+      };
+    case Event.unpromised:
+      return {
+        level: "warn",
+        message:
+          `no majority promises: no answer from ${idsOf(large, acceptors)}` +
+          (small === 0
+            ? ""
+            : `; ${
+              idsOf(BigInt(small), acceptors)
+            } restarted without their memory and cannot be let in before a majority of acceptors remembers. ` +
+              "If their memory is lost for good, so is what only they knew: stop all nodes and clients and start anew"),
+        fields: {},
+      };
+    case Event.isolated:
+      return {
+        level: "warn",
+        message:
+          "this leader hears no majority of acceptors any more, and steps down",
+        fields: {},
+      };
+    case Event.unconfirmed: {
+      return {
+        level: "warn",
+        message:
+          `waiting for ${
+            idsOf(large, acceptors)
           }: without stable storage this one votes only when all others confirm that it is new. ` +
           "Start them; or, if no acceptor of this cluster ever ran before, start this one with --new-cluster",
         fields: {},
@@ -120,4 +156,11 @@ export function describe(
         fields: {},
       };
   }
+}
+
+/** The acceptors whose bits are set: "acceptor 2", "acceptors 1, 3". */
+function idsOf(bits: bigint, acceptors: readonly Member[]): string {
+  const ids = acceptors.filter((_, i) => (bits >> BigInt(i) & 1n) === 1n)
+    .map(({ id }) => id);
+  return `acceptor${ids.length === 1 ? "" : "s"} ${ids.join(", ")}`;
 }

@@ -278,6 +278,8 @@ function coreOptions(start: NodeStart, mtu: number): CoreOptions {
     acceptors: configuration.acceptors.map(({ id }) => id),
     proposers: configuration.proposers.map(({ id }) => id),
     leader: configuration.leader,
+    electionTimeout_us: configuration.electionTimeout_ms * 1000,
+    heartbeat_us: configuration.heartbeat_ms * 1000,
     inFlight: configuration.preexecWindow,
     proposerTimeout_us: configuration.proposerTimeout_ms * 1000,
     clientTimeout_us: configuration.clientTimeout_ms * 1000,

@@ -27,6 +27,8 @@ export const OPTIONS: CoreOptions = {
   acceptors: [1, 2, 3],
   proposers: [1, 2, 3],
   leader: 1,
+  electionTimeout_us: 0,
+  heartbeat_us: 50_000,
   inFlight: 64,
   proposerTimeout_us: 1_000_000,
   clientTimeout_us: 1_000_000,

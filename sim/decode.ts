@@ -20,6 +20,7 @@ export const TYPES = [
   "repair",
   "learned",
   "forgot",
+  "rejoin",
 ] as const;
 
 export type MessageName = Exclude<typeof TYPES[number], "">;
@@ -50,9 +51,16 @@ export interface EntryFields {
   batch: RunFields[];
 }
 
+/** An acceptor that rejoined; ballot 0n: none. */
+export interface RejoinedFields {
+  ballot: bigint;
+  id: number;
+  memory: number;
+}
+
 /** What a message says beyond its header. */
 export type Body =
-  | { type: "prepare"; from: bigint }
+  | { type: "prepare"; from: bigint; rejoining: number; memory: number }
   | {
     type: "promise";
     start: bigint;
@@ -62,19 +70,37 @@ export type Body =
     pause: boolean;
     /** Of the proposer to which the ballot is promised. */
     incarnation: number;
+    memories: bigint;
     entries: EntryFields[];
   }
   | { type: "accept"; decided: bigint; instance: bigint; batch: RunFields[] }
   | { type: "accepted"; ranges: RangeFields[] }
   | { type: "reject"; rejected: bigint; decided: bigint }
-  | { type: "heartbeat"; decided: bigint; next: bigint }
+  | {
+    type: "heartbeat";
+    decided: bigint;
+    next: bigint;
+    rejoined: RejoinedFields;
+  }
   | { type: "submit"; batch: RunFields[] }
   | {
     type: "answer";
     answered: { client: bigint; first: bigint; count: number }[];
   }
-  | { type: "hi"; delivered: bigint }
-  | { type: "ok"; decided: bigint; trimmed: bigint; next: bigint }
+  | {
+    type: "hi";
+    delivered: bigint;
+    rejoined: RejoinedFields;
+    state: "votes" | "asks" | "recovers";
+  }
+  | {
+    type: "ok";
+    decided: bigint;
+    trimmed: bigint;
+    next: bigint;
+    promised: bigint;
+    silence_us: number;
+  }
   | { type: "bye" }
   | { type: "repair"; ranges: RangeFields[] }
   | {
@@ -83,7 +109,8 @@ export type Body =
     decided: bigint;
     entries: EntryFields[];
   }
-  | { type: "forgot"; known: number; refused: number };
+  | { type: "forgot"; known: number; refused: number }
+  | { type: "rejoin"; memory: number; from: bigint; end: bigint };
 
 /** What stands before the body. */
 export interface Header {
@@ -170,12 +197,25 @@ function decodeRanges(view: DataView): RangeFields[] {
   }));
 }
 
+function decodeRejoined(view: DataView, at: number): RejoinedFields {
+  return {
+    ballot: view.getBigUint64(at, true),
+    id: view.getUint16(at + 8, true),
+    memory: view.getUint32(at + 12, true),
+  };
+}
+
 function decodeBody(view: DataView, type: MessageName): Body {
   const u64 = (at: number) => view.getBigUint64(at, true);
   const u32 = (at: number) => view.getUint32(at, true);
   switch (type) {
     case "prepare":
-      return { type, from: u64(32) };
+      return {
+        type,
+        from: u64(32),
+        rejoining: view.getUint16(40, true),
+        memory: u32(44),
+      };
     case "promise":
       return {
         type,
@@ -185,7 +225,8 @@ function decodeBody(view: DataView, type: MessageName): Body {
         last: (view.getUint16(58, true) & 1) !== 0,
         pause: (view.getUint16(58, true) & 2) !== 0,
         incarnation: u32(60),
-        entries: decodeEntries(view, 64, view.getUint16(56, true)),
+        memories: u64(64),
+        entries: decodeEntries(view, 72, view.getUint16(56, true)),
       };
     case "accept":
       return {
@@ -200,7 +241,12 @@ function decodeBody(view: DataView, type: MessageName): Body {
     case "reject":
       return { type, rejected: u64(32), decided: u64(40) };
     case "heartbeat":
-      return { type, decided: u64(32), next: u64(40) };
+      return {
+        type,
+        decided: u64(32),
+        next: u64(40),
+        rejoined: decodeRejoined(view, 48),
+      };
     case "submit":
       return { type, batch: decodeBatch(view, 40, u32(32)) };
     case "answer":
@@ -213,9 +259,23 @@ function decodeBody(view: DataView, type: MessageName): Body {
         })),
       };
     case "hi":
-      return { type, delivered: u64(32) };
+      return {
+        type,
+        delivered: u64(32),
+        rejoined: decodeRejoined(view, 40),
+        state: (["votes", "asks", "recovers"] as const)[
+          view.getUint16(56, true)
+        ],
+      };
     case "ok":
-      return { type, decided: u64(32), trimmed: u64(40), next: u64(48) };
+      return {
+        type,
+        decided: u64(32),
+        trimmed: u64(40),
+        next: u64(48),
+        promised: u64(56),
+        silence_us: u32(64),
+      };
     case "bye":
       return { type };
     case "learned":
@@ -227,6 +287,8 @@ function decodeBody(view: DataView, type: MessageName): Body {
       };
     case "forgot":
       return { type, known: u32(32), refused: u32(36) };
+    case "rejoin":
+      return { type, memory: u32(32), from: u64(40), end: u64(48) };
   }
 }
 

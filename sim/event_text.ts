@@ -30,8 +30,18 @@ export function eventText(
       return info(`learner ${small} says goodbye`);
     case Event.learnerGone:
       return warn(`learner ${small} is gone`);
-    case Event.muted:
-      return warn("was told that it has forgotten, and votes no more");
+    case Event.recovering:
+      return warn("was told that it has forgotten: it recovers");
+    case Event.rejoining:
+      return info(`rejoins in ballot ${ballotText(large)}`);
+    case Event.rejoined:
+      return info("votes again");
+    case Event.refilled:
+      return info(`has fetched what it had forgotten, from ${large} on`);
+    case Event.unpromised:
+      return warn("finds no majority that promises");
+    case Event.isolated:
+      return warn("hears no majority any more, and steps down");
     case Event.unconfirmed:
       return warn("waits for others to confirm that it is new");
     case Event.confirmed:

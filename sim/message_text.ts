@@ -86,7 +86,11 @@ function learnedText({ entries }: BodyOf<"learned">): string {
 const WORDS: {
   readonly [T in MessageName]: (body: BodyOf<T>, header: FrameFields) => string;
 } = {
-  prepare: ({ from }, { ballot }) => `${ballotText(ballot)} from ${from} on`,
+  prepare: ({ from, rejoining }, { ballot }) =>
+    joined(
+      `${ballotText(ballot)} from ${from} on`,
+      rejoining === 0 ? "" : `(lets acceptor ${rejoining} rejoin)`,
+    ),
   promise: (body, { ballot }) =>
     joined(
       ballotText(ballot),
@@ -117,10 +121,20 @@ const WORDS: {
         rangeText({ first, end: first + BigInt(count) })
       }`
     ).join(", ") + ": decided",
-  hi: ({ delivered }, { senderRole }) =>
-    below(delivered, senderRole === "learner" ? "delivered" : "decided"),
-  ok: ({ decided, trimmed }) =>
-    joined(below(decided, "decided"), below(trimmed, "trimmed")),
+  hi: ({ delivered, state }, { senderRole }) =>
+    joined(
+      senderRole === "proposer" ? "(do you hear a leader?)" : "",
+      below(delivered, senderRole === "learner" ? "delivered" : "decided"),
+      state === "votes" ? "" : `(${state})`,
+    ),
+  ok: ({ decided, trimmed, silence_us }, { receiverRoles }) =>
+    joined(
+      below(decided, "decided"),
+      below(trimmed, "trimmed"),
+      receiverRoles[0] === "proposer"
+        ? `(no leader heard for ${Math.floor(silence_us / 1000)} ms)`
+        : "",
+    ),
   bye: () => "",
   repair: ({ ranges }) => rangesText(ranges),
   learned: (body) =>
@@ -130,6 +144,11 @@ const WORDS: {
       below(body.trimmed, "trimmed"),
     ),
   forgot: () => "(I knew you before you restarted)",
+  rejoin: ({ from, end }, { ballot }) =>
+    joined(
+      ballotText(ballot),
+      from === end ? "" : `after ${rangeText({ first: from, end })}`,
+    ),
 };
 
 /** A message as a transcript has it: its name, and what it says. */

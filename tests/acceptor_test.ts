@@ -187,7 +187,7 @@ Deno.test("an acceptor that is told of its earlier incarnation never votes again
   rig.feed(forgot(rig.options.incarnation));
   assert.deepEqual(
     rig.events().map(({ code, small }) => [code, small]),
-    [[Event.muted, 9]],
+    [[Event.recovering, 9]],
   );
   assert.deepEqual(answers(rig.feed(accept(LOW, 2), prepare(HIGH))), []);
 });

@@ -44,7 +44,7 @@ const votes = (rig: Rig) =>
 const ofType = (frames: Uint8Array<ArrayBuffer>[], type: string) =>
   frames.filter((frame) => typeOf(frame) === type);
 
-const muted = (node: TestNode) => node.noted(Event.muted).length > 0;
+const muted = (node: TestNode) => node.noted(Event.recovering).length > 0;
 
 const confirmed = (node: TestNode) => node.noted(Event.confirmed).length > 0;
 
@@ -122,7 +122,7 @@ Deno.test("an acceptor that learned of its earlier incarnation confirms nobody",
       refused: rig.options.incarnation,
     }),
   );
-  assert.equal(rig.events()[0].code, Event.muted);
+  assert.equal(rig.events()[0].code, Event.recovering);
   assert.deepEqual(ofType(rig.feed(hi(1), hi(3)), "ok"), []);
   // What it remembers it says all the same.
   const other = encode({ ...fromAcceptor(1), incarnation: 0xdddd }, {

@@ -4,6 +4,7 @@ import {
   type EntryFields,
   type Header,
   type RangeFields,
+  type RejoinedFields,
   ROLES,
   type RunFields,
   TYPES,
@@ -88,17 +89,41 @@ function ranges(to: Writer, list: readonly RangeFields[]): void {
   for (const { first, end } of list) to.u64(first).u64(end);
 }
 
-function encodeBody(body: Body): number[] {
+function rejoined(to: Writer, { ballot, id, memory }: RejoinedFields): void {
+  to.u64(ballot).u16(id).u16(0).u32(memory);
+}
+
+/** No acceptor rejoined. */
+export const NOBODY: RejoinedFields = { ballot: 0n, id: 0, memory: 0 };
+
+/** Fields that say nothing when they are 0, and may be left out. */
+type Quiet =
+  | "rejoining"
+  | "memory"
+  | "memories"
+  | "rejoined"
+  | "state"
+  | "promised"
+  | "silence_us";
+
+type Loose<B> = B extends unknown
+  ? Omit<B, Quiet> & Partial<Pick<B, Extract<keyof B, Quiet>>>
+  : never;
+
+/** A message's body, in which fields that say nothing may be left out. */
+export type LooseBody = Loose<Body>;
+
+function encodeBody(body: LooseBody): number[] {
   const to = new Writer();
   switch (body.type) {
     case "prepare":
-      to.u64(body.from);
+      to.u64(body.from).u16(body.rejoining ?? 0).u16(0).u32(body.memory ?? 0);
       break;
     case "promise":
       to.u64(body.start).u64(body.end).u64(body.decided)
         .u16(body.entries.length)
         .u16((body.last ? 1 : 0) | (body.pause ? 2 : 0))
-        .u32(body.incarnation);
+        .u32(body.incarnation).u64(body.memories ?? 0n);
       entries(to, body.entries);
       break;
     case "accept": {
@@ -116,6 +141,7 @@ function encodeBody(body: Body): number[] {
       break;
     case "heartbeat":
       to.u64(body.decided).u64(body.next);
+      rejoined(to, body.rejoined ?? NOBODY);
       break;
     case "submit": {
       const batch = encodeBatch(body.batch);
@@ -130,9 +156,13 @@ function encodeBody(body: Body): number[] {
       break;
     case "hi":
       to.u64(body.delivered);
+      rejoined(to, body.rejoined ?? NOBODY);
+      to.u16(["votes", "asks", "recovers"].indexOf(body.state ?? "votes"))
+        .raw([0, 0, 0, 0, 0, 0]);
       break;
     case "ok":
-      to.u64(body.decided).u64(body.trimmed).u64(body.next);
+      to.u64(body.decided).u64(body.trimmed).u64(body.next)
+        .u64(body.promised ?? 0n).u32(body.silence_us ?? 0).u32(0);
       break;
     case "bye":
       break;
@@ -142,6 +172,9 @@ function encodeBody(body: Body): number[] {
       break;
     case "forgot":
       to.u32(body.known).u32(body.refused);
+      break;
+    case "rejoin":
+      to.u32(body.memory ?? 0).u32(0).u64(body.from).u64(body.end);
       break;
   }
   return to.bytes;
@@ -176,7 +209,10 @@ export type Sender =
   & Partial<Header>;
 
 /** A sound frame, from the link header on. */
-export function encode(sender: Sender, body: Body): Uint8Array<ArrayBuffer> {
+export function encode(
+  sender: Sender,
+  body: LooseBody,
+): Uint8Array<ArrayBuffer> {
   const header = { ...DEFAULTS, ...sender };
   const payload = encodeBody(body);
   const to = new Writer()

@@ -257,13 +257,39 @@ const acceptMisplaced = saying<Accept>(() =>
   }))
 );
 
+/** Ids that no acceptor has. */
+const stranger = ({ acceptors }: CoreOptions) =>
+  fc.integer({ min: 1, max: 0xffff }).filter((id) => !acceptors.includes(id));
+
+/** Says that nobody's acceptor rejoined, or in a ballot that there is not. */
+const wrongRejoined = (receiver: CoreOptions) =>
+  saying<Extract<Body, { rejoined: unknown }>>(() =>
+    fc.oneof(
+      stranger(receiver).map((id) => ({
+        rejoined: { ballot: ballotOf(1, receiver.proposers[0]), id, memory: 1 },
+      })),
+      fc.constant({
+        rejoined: {
+          ballot: ballotOf(ROUND_LAST + 1n, receiver.proposers[0]),
+          id: receiver.acceptors[0],
+          memory: 1,
+        },
+      }),
+    )
+  );
+
 /** How each type can be unsound, besides its length. */
 function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
-  const longest = (receiver.mtu - 88) & ~7;
+  const longest = (receiver.mtu - 96) & ~7;
   const own = withWrongBallot(receiver, true);
   const any = withWrongBallot(receiver, false);
   return {
-    prepare: [own],
+    prepare: [
+      own,
+      saying<Extract<Body, { type: "prepare" }>>(() =>
+        stranger(receiver).map((rejoining) => ({ rejoining }))
+      ),
+    ],
     promise: [
       any,
       wrongDecided,
@@ -288,7 +314,7 @@ function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
     ],
     accepted: [any, miscounting(layout.RANGES_COUNT), rangesBroken],
     reject: [any, wrongDecided],
-    heartbeat: [own, wrongDecided],
+    heartbeat: [own, wrongDecided, wrongRejoined(receiver)],
     submit: [
       saying<Extract<Body, { type: "submit" }>>(() =>
         fc.constant({ batch: [] })
@@ -313,6 +339,11 @@ function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
       saying<Extract<Body, { type: "hi" }>>(() =>
         beyond.map((delivered) => ({ delivered }))
       ),
+      wrongRejoined(receiver),
+      ({ sender, body }) =>
+        fc.integer({ min: 3, max: 0xffff }).map((state) =>
+          poke(encode(sender, body), layout.HI_STATE, 2, state)
+        ),
     ],
     ok: [wrongDecided, wrongTrimmed],
     bye: [],
@@ -334,6 +365,16 @@ function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
       ),
     ],
     forgot: [],
+    rejoin: [
+      own,
+      saying<Extract<Body, { type: "rejoin" }>>(({ from }) =>
+        fc.constantFrom(
+          { from: 0n, end: 0n },
+          { end: from - 1n },
+          { end: from + 2049n },
+        )
+      ),
+    ],
   };
 }
 

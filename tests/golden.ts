@@ -7,7 +7,7 @@ import {
   typeOf,
 } from "../sim/decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
-import { fromAcceptor, leading, preparing } from "./leader.ts";
+import { fromAcceptor, leading, preparing, promise } from "./leader.ts";
 import { Rig } from "./rig.ts";
 
 const bytes = new TextEncoder();
@@ -170,6 +170,17 @@ const SCENES: Record<MessageName, () => Uint8Array[]> = {
       }, { type: "hi", delivered: 1n });
     rig.feed(hi(0xaaaa));
     return rig.feed(hi(0xbbbb));
+  },
+  rejoin() {
+    const { rig, ballot } = leading();
+    rig.feed(encode(fromAcceptor(3), {
+      type: "hi",
+      delivered: 1n,
+      state: "recovers",
+    }));
+    const next = ballotOf((ballot >> 16n) + 1n, 1);
+    rig.wait(1000);
+    return rig.feed(...[1, 2].map((id) => promise(id, next)));
   },
 };
 

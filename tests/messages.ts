@@ -10,7 +10,7 @@ import {
   ROLES,
   type RunFields,
 } from "../sim/decode.ts";
-import { ballotOf, type Sender } from "./encode.ts";
+import { ballotOf, NOBODY, type Sender } from "./encode.ts";
 
 /** Highest instance, round and sequence number of which the wire format knows. */
 export const INSTANCE_LAST = (1n << 62n) - 1n;
@@ -27,12 +27,13 @@ export const SENDERS: Record<MessageName, readonly RoleName[]> = {
   heartbeat: ["proposer"],
   submit: ["client", "proposer"],
   answer: ["proposer"],
-  hi: ["learner", "client", "acceptor"],
+  hi: ["learner", "client", "acceptor", "proposer"],
   ok: ["acceptor", "proposer"],
   bye: ["learner", "client"],
-  repair: ["learner"],
+  repair: ["learner", "acceptor"],
   learned: ["acceptor"],
   forgot: ROLES,
+  rejoin: ["proposer"],
 };
 
 /** A message, as `encode` takes it. */
@@ -45,6 +46,7 @@ export interface Message {
 const record = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
   fc.record<T>(fields, { noNullPrototype: true });
 
+const u32 = fc.nat({ max: 0xffff_ffff });
 const u64 = fc.bigInt(0n, (1n << 64n) - 1n);
 /** Mostly low, where nodes are, and up to the last one. */
 export const instance = fc.oneof(
@@ -160,15 +162,27 @@ function entries(
 
 /** Bodies of every type for frames with `mtu` bytes behind the link header. */
 function bodies(
-  mtu: number,
-  proposers: readonly number[],
+  { mtu, proposers, acceptors }: CoreOptions,
 ): { [T in MessageName]: fc.Arbitrary<Extract<Body, { type: T }>> } {
-  const longest = (mtu - 88) & ~7;
+  const longest = (mtu - 96) & ~7;
   const rangesMost = Math.floor((mtu - 40) / 16);
   const accepted = ballot(proposers);
+  const rejoined = fc.oneof(
+    fc.constant(NOBODY),
+    record({
+      ballot: accepted,
+      id: fc.constantFrom(...acceptors),
+      memory: u32,
+    }),
+  );
   const type = <T extends MessageName>(name: T) => fc.constant(name);
   return {
-    prepare: record({ type: type("prepare"), from: u64 }),
+    prepare: record({
+      type: type("prepare"),
+      from: u64,
+      rejoining: fc.constantFrom(0, ...acceptors),
+      memory: u32,
+    }),
     promise: record({
       type: type("promise"),
       start: instanceOrNone,
@@ -176,8 +190,9 @@ function bodies(
       decided: instance,
       last: fc.boolean(),
       pause: fc.boolean(),
-      incarnation: fc.nat({ max: 0xffff_ffff }),
-      entries: entries(mtu - 64, longest, accepted, false),
+      incarnation: u32,
+      memories: u64,
+      entries: entries(mtu - 72, longest, accepted, false),
     }),
     accept: fc.tuple(instance, fc.bigInt(0n, 2047n), batch(longest)).map(
       ([decided, ahead, batch]) => ({
@@ -193,6 +208,7 @@ function bodies(
       type: type("heartbeat"),
       decided: instance,
       next: u64,
+      rejoined,
     }),
     submit: record({
       type: type("submit"),
@@ -209,12 +225,19 @@ function bodies(
         { minLength: 1, maxLength: rangesMost },
       ),
     }),
-    hi: record({ type: type("hi"), delivered: instanceOrNone }),
+    hi: record({
+      type: type("hi"),
+      delivered: instanceOrNone,
+      rejoined,
+      state: fc.constantFrom("votes", "asks", "recovers"),
+    }),
     ok: record({
       type: type("ok"),
       decided: instance,
       trimmed: instanceOrNone,
       next: u64,
+      promised: u64,
+      silence_us: u32,
     }),
     bye: record({ type: type("bye") }),
     repair: record({ type: type("repair"), ranges: ranges(rangesMost) }),
@@ -229,6 +252,14 @@ function bodies(
       known: fc.integer({ min: 0, max: 0xffff_ffff }),
       refused: fc.integer({ min: 0, max: 0xffff_ffff }),
     }),
+    rejoin: fc.tuple(u32, instance, fc.bigInt(0n, 2048n)).map(
+      ([memory, from, length]) => ({
+        type: "rejoin",
+        memory,
+        from,
+        end: from + length,
+      }),
+    ),
   };
 }
 
@@ -272,7 +303,7 @@ function sender(
     cluster: fc.constant(receiver.cluster),
     ballot: ballot(proposers),
   });
-  const own = ["prepare", "accept", "heartbeat"].includes(name);
+  const own = ["prepare", "accept", "heartbeat", "rejoin"].includes(name);
   return fc.tuple(from, rest).map(([whom, header]) => ({
     ...header,
     ...whom,
@@ -289,6 +320,6 @@ export function message(
 ): fc.Arbitrary<Message> {
   return record({
     sender: sender(name, receiver),
-    body: bodies(receiver.mtu, receiver.proposers)[name] as fc.Arbitrary<Body>,
+    body: bodies(receiver)[name] as fc.Arbitrary<Body>,
   });
 }

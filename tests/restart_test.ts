@@ -56,7 +56,7 @@ Deno.test("an acceptor that restarts without its memory is told, votes no more, 
   cluster.must(
     "it is muted",
     100_000,
-    () => again.noted(Event.muted).length > 0,
+    () => again.noted(Event.recovering).length > 0,
   );
   for (const node of [proposer, learner]) {
     assert.equal(node.noted(Event.acceptorForgot)[0].small, 2);
@@ -113,7 +113,7 @@ Deno.test("a replica that restarts catches up as a learner while the others go o
     cluster.finish(30_000_000);
     assert.equal(client.acknowledged.size, 400);
     assert.equal(again.delivered.length, 400);
-    assert.equal(again.noted(Event.muted).length, 1);
+    assert.equal(again.noted(Event.recovering).length, 1);
   }
 });
 

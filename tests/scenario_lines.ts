@@ -38,8 +38,18 @@ function noteText({ code, small, large }: CoreEvent): string {
       return `learner ${small} fell silent, registration expired`;
     case Event.leaderHeard:
       return `leader heard: proposer ${small} in ${ballotText(large)}`;
-    case Event.muted:
-      return "restarted without its memory, votes no more";
+    case Event.recovering:
+      return "restarted without its memory: it recovers";
+    case Event.rejoining:
+      return `rejoins in ${ballotText(large)}`;
+    case Event.rejoined:
+      return "votes again";
+    case Event.refilled:
+      return `fetched what it had forgotten, from ${large} on`;
+    case Event.unpromised:
+      return "no majority promises";
+    case Event.isolated:
+      return "hears no majority of acceptors, steps down";
     case Event.unconfirmed:
       return "not confirmed as new yet, does not vote";
     case Event.confirmed:

@@ -74,22 +74,25 @@ export function faultOf(
 class Body {
   readonly #view: DataView;
   readonly #proposers: readonly number[];
+  readonly #acceptors: readonly number[];
   readonly #batchBytesMost: number;
 
-  constructor(view: DataView, { mtu, proposers }: CoreOptions) {
+  constructor(view: DataView, { mtu, proposers, acceptors }: CoreOptions) {
     this.#view = view;
     this.#proposers = proposers;
-    this.#batchBytesMost = (mtu - 88) - (mtu - 88) % 8;
+    this.#acceptors = acceptors;
+    this.#batchBytesMost = (mtu - 96) - (mtu - 96) % 8;
   }
 
   sound(name: Exclude<typeof TYPES[number], "">, sender: number): boolean {
     const length = this.#view.byteLength;
     switch (name) {
       case "prepare":
-        return length === 40 && this.#ballot(24, sender);
+        return length === 48 && this.#ballot(24, sender) &&
+          (this.#u16(40) === 0 || this.#acceptors.includes(this.#u16(40)));
       case "promise":
-        return length >= 64 && this.#ballot(24) && this.#instance(48) &&
-          this.#entries(64, this.#u16(56), false);
+        return length >= 72 && this.#ballot(24) && this.#instance(48) &&
+          this.#entries(72, this.#u16(56), false);
       case "accept":
         return length >= 56 && this.#ballot(24, sender) &&
           this.#instance(32) && this.#instance(40) &&
@@ -105,16 +108,18 @@ class Body {
       case "reject":
         return length === 48 && this.#ballot(24) && this.#instance(40);
       case "heartbeat":
-        return length === 48 && this.#ballot(24, sender) && this.#instance(32);
+        return length === 64 && this.#ballot(24, sender) &&
+          this.#instance(32) && this.#rejoined(48);
       case "submit":
         return length > 40 && this.#u32(32) === length - 40 &&
           this.#values(40, length) === this.#u32(36);
       case "answer":
         return this.#answers();
       case "hi":
-        return length === 40 && this.#u64(32) <= INSTANCE_LAST;
+        return length === 64 && this.#u64(32) <= INSTANCE_LAST &&
+          this.#rejoined(40) && this.#u16(56) <= 2;
       case "ok":
-        return length === 56 && this.#instance(32) &&
+        return length === 72 && this.#instance(32) &&
           this.#u64(40) <= INSTANCE_LAST;
       case "bye":
         return length === 32;
@@ -123,6 +128,10 @@ class Body {
           this.#instance(40) && this.#entries(56, this.#u32(48), true);
       case "forgot":
         return length === 40;
+      case "rejoin":
+        return length === 56 && this.#ballot(24, sender) &&
+          this.#instance(40) && this.#u64(48) >= this.#u64(40) &&
+          this.#u64(48) - this.#u64(40) <= 2048n;
     }
   }
 
@@ -142,6 +151,12 @@ class Body {
     const round = ballot >> 16n;
     return round >= 1n && round <= ROUND_LAST &&
       this.#proposers.includes(owner) && (id === undefined || owner === id);
+  }
+
+  /** An acceptor that rejoined, or nobody. */
+  #rejoined(at: number): boolean {
+    return this.#u64(at) === 0n ||
+      this.#ballot(at) && this.#acceptors.includes(this.#u16(at + 8));
   }
 
   /** How many values the batch from `at` up to `end` holds; undefined if it is no batch. */

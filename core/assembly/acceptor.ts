@@ -9,8 +9,17 @@
  * The promise covers all instances at once. 1B comes in pages, and the acceptor keeps no state for
  * them: a proposer asks again from where the last page ended. That is sound because between two
  * pages nothing below the promised ballot can be accepted any more.
+ *
+ * An acceptor that lost its memory may have promised and accepted anything. It recovers so: it takes no
+ * part until a leader, in a ballot that is newer than its restart, finished phase 1 with a majority of
+ * the others, and names it (`rejoin`). What it may have helped to choose is among what that phase 1 brought
+ * up, or decided; whatever it promised is refused from now on, as the promises of the others say that its
+ * memory is another. So it may accept in that ballot. It must not promise before it has accepted all that
+ * phase 1 brought up, or knows it decided: else its promise would hide what it forgot. (Compare the
+ * recovery of Viewstamped Replication Revisited, Liskov and Cowling 2012, 4.3.)
  */
 import {
+  AcceptorState,
   ACCEPT_BATCH_BYTES,
   ACCEPT_BYTES,
   ACCEPT_DECIDED,
@@ -34,6 +43,8 @@ import {
   HEARTBEAT_DECIDED,
   HI_BYTES,
   HI_DELIVERED,
+  HI_REJOINED,
+  HI_STATE,
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
@@ -42,8 +53,12 @@ import {
   OK_BYTES,
   OK_DECIDED,
   OK_NEXT,
+  OK_PROMISED,
+  OK_SILENCE,
   OK_TRIMMED,
   PREPARE_FROM,
+  PREPARE_MEMORY,
+  PREPARE_REJOINING,
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_END,
@@ -51,6 +66,7 @@ import {
   PROMISE_FLAGS,
   PROMISE_INCARNATION,
   PROMISE_LAST,
+  PROMISE_MEMORIES,
   PROMISE_PAUSE,
   PROMISE_START,
   Record,
@@ -67,12 +83,16 @@ import {
   REJECT_BYTES,
   REJECT_DECIDED,
   REJECT_REJECTED,
+  REJOIN_END,
+  REJOIN_FROM,
+  REJOIN_MEMORY,
   Role,
   Setting,
   WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
-import { Accepted, logGet, logHigh, logInit, logLow, logPut } from "./log";
+import { ballotId } from "./ballot";
+import { Accepted, logBegin, logGet, logHigh, logInit, logLow, logPut } from "./log";
 import { count, gauge, note } from "./meters";
 import {
   begin,
@@ -83,6 +103,7 @@ import {
   outboxRoom,
   sourceAddress,
 } from "./outbox";
+import { hearRejoined, learnRejoined, memories, setRejoined, tellRejoined } from "./peers";
 import { appendRecord, recoveryAt } from "./records";
 import {
   registryBye,
@@ -92,6 +113,7 @@ import {
   registryLowest,
   slowestLearner,
 } from "./registry";
+import { refillBegin, refillInit, refillKnows, refillLowest, refillTick } from "./refill";
 import {
   acceptorCount,
   acceptorIndex,
@@ -114,7 +136,8 @@ const REPAIR_FRAMES: i32 = 64;
  */
 const LISTEN_US: u64 = 100_000;
 const LISTEN_HI_PERIOD_US: u64 = 25_000;
-const HI_PERIOD_US: u64 = 500_000;
+/** Leaders take a majority that is silent for some of these periods for gone. */
+const HI_PERIOD_US: u64 = 100_000;
 /** An acceptor that still waits for confirmation after this long says for whom, and again each time. */
 const UNCONFIRMED_NOTE_US: u64 = 2_000_000;
 const EXPIRE_PERIOD_US: u64 = 100_000;
@@ -139,7 +162,16 @@ let voteRangesMax: u32 = 0;
 let voteBallot: u64 = 0;
 let expireAt_us: u64 = 0;
 let logFullNotedAt_us: u64 = 0;
-let muted: bool = false;
+/** It lost its memory and was not let in again. */
+let recovering: bool = false;
+/** It was: whoever calls it forgetful has not heard of that yet. */
+let readmitted: bool = false;
+/** The ballot in which it rejoins, the first instance that it does not have yet, and the end of those it needs; 0: it does not. */
+let rejoinBallot: u64 = 0;
+let rejoinNext: u64 = 0;
+let rejoinEnd: u64 = 0;
+/** When a leader was heard last, or promised to; or when this acceptor began to vote. */
+let leaderAt_us: u64 = 0;
 let votesFrom_us: u64 = 0;
 /** Bits of the acceptors that have not confirmed yet. */
 let unconfirmed: u32 = 0;
@@ -154,6 +186,7 @@ let hiAt_us: u64 = 0;
 
 export function acceptorInit(now_us: u64): void {
   votesFrom_us = now_us + LISTEN_US;
+  leaderAt_us = now_us;
   unconfirmedNoteAt_us = now_us + UNCONFIRMED_NOTE_US;
   const own = acceptorIndex(selfId);
   assert(own >= 0, "this acceptor is not configured");
@@ -163,6 +196,7 @@ export function acceptorInit(now_us: u64): void {
   logInit(logBytes);
   decidedRecordInstances = max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)));
   registryInit();
+  refillInit();
   voteRangesMax = (mtu - RANGES_BYTES) / RANGE_BYTES;
   voteRanges = arenaTake(<usize>voteRangesMax * RANGE_BYTES);
 }
@@ -174,21 +208,27 @@ export function acceptorPrepare(p: usize, now_us: u64): void {
   const proposer = load<u32>(p, HEADER_INCARNATION);
   if (heldFull()) return count(Counter.heldFull);
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
-  if (promise(ballot, proposer)) appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);
+  const rejoining = load<u16>(p, PREPARE_REJOINING);
+  if (rejoining != 0) learnRejoined(acceptorIndex(rejoining), ballot, load<u32>(p, PREPARE_MEMORY));
+  if (promise(ballot, proposer)) {
+    leaderAt_us = now_us;
+    appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);
+  }
   sendPages(p, ballot, load<u64>(p, PREPARE_FROM));
 }
 
 /** 2A. */
 export function acceptorAccept(p: usize, now_us: u64): void {
-  if (!mayVote(now_us)) return;
   const ballot = load<u64>(p, HEADER_BALLOT);
   const proposer = load<u32>(p, HEADER_INCARNATION);
   const instance = load<u64>(p, ACCEPT_INSTANCE);
   const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
   const leaderDecided = load<u64>(p, ACCEPT_DECIDED);
+  if (!mayVote(now_us) && (ballot != rejoinBallot || rejoinBallot == 0)) return;
   if (heldFull()) return count(Counter.heldFull);
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
-  if (instance < logLow) return sendOk(p);
+  if (instance < logLow) return sendOk(p, now_us);
+  leaderAt_us = now_us;
 
   const before = logGet(instance);
   if (before == null || before.ballot != ballot) {
@@ -210,20 +250,66 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   }
   learnDecided(ballot, leaderDecided);
   recordDecided(instance);
+  goOnRejoining();
   // A repeated 2A is answered again, always with the ballot of the acceptance itself.
   vote(ballot, instance);
 }
 
 /** A leader speaks; a stale one is told so. */
-export function acceptorHeartbeat(p: usize): void {
+export function acceptorHeartbeat(p: usize, now_us: u64): void {
+  if (recovering) return;
   const ballot = load<u64>(p, HEADER_BALLOT);
   learnDecided(ballot, load<u64>(p, HEARTBEAT_DECIDED));
-  if (ballot < promised) reject(p, ballot);
+  if (ballot < promised) return reject(p, ballot);
+  leaderAt_us = now_us;
+  goOnRejoining();
+}
+
+/** A leader lets this acceptor take part again, from its ballot on. */
+export function acceptorRejoin(p: usize, now_us: u64): void {
+  const ballot = load<u64>(p, HEADER_BALLOT);
+  const proposer = load<u32>(p, HEADER_INCARNATION);
+  if (state(now_us) != AcceptorState.recovers || load<u32>(p, REJOIN_MEMORY) != memoryIncarnation) return;
+  if (ballot <= rejoinBallot || !mayTake(ballot, proposer)) return;
+  const from = load<u64>(p, REJOIN_FROM);
+  recovering = false;
+  readmitted = true;
+  rejoinBallot = ballot;
+  rejoinNext = from;
+  rejoinEnd = load<u64>(p, REJOIN_END);
+  promise(ballot, proposer);
+  decided = max(decided, from);
+  refillBegin(from);
+  leaderAt_us = now_us;
+  appendRecord(Record.rejoin, ballot, proposer, from, 0, 0, 0);
+  learnRejoined(acceptorIndex(selfId), ballot, memoryIncarnation);
+  note(Event.rejoining, ballotId(ballot), ballot);
+  goOnRejoining();
+}
+
+/** Votes as any other when it has all that phase 1 of the ballot of its return brought up. */
+function goOnRejoining(): void {
+  if (rejoinBallot == 0) return;
+  for (; rejoinNext < rejoinEnd; rejoinNext++) {
+    const accepted = logGet(rejoinNext);
+    if (accepted != null && accepted.ballot == rejoinBallot) continue;
+    if (rejoinNext >= decided) return;
+    // It must not tell learners that it accepted nothing where it has merely forgotten.
+    refillBegin(rejoinNext + 1);
+  }
+  rejoinBallot = 0;
+  unconfirmed = 0;
+  votesFrom_us = 0;
+  confirmedRecorded = true;
+  appendRecord(Record.confirmed, 0, 0, logLow, 0, 0, 0);
+  note(Event.rejoined, 0, 0);
 }
 
 export function acceptorHi(p: usize, now_us: u64): void {
-  // Acceptors say hi to be told from their earlier incarnations. One that forgot cannot vouch.
-  if (load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor && muted) return;
+  const acceptor = load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor;
+  if (acceptor) hearRejoined(p + HI_REJOINED);
+  // A new acceptor asks whether it has an earlier incarnation. One that forgot cannot vouch.
+  if (acceptor && (load<u16>(p, HI_STATE) != AcceptorState.asks || state(now_us) == AcceptorState.recovers)) return;
   if (load<u8>(p, HEADER_SENDER_ROLE) == Role.learner) {
     registryHi(
       load<u16>(p, HEADER_SENDER_ID),
@@ -233,7 +319,7 @@ export function acceptorHi(p: usize, now_us: u64): void {
     );
   }
   // To be counted on, an acceptor must vote; but those that ask one another do not vote yet.
-  if (load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor || mayVote(now_us)) sendOk(p);
+  if (acceptor || mayVote(now_us)) sendOk(p, now_us);
 }
 
 export function acceptorBye(p: usize): void {
@@ -257,6 +343,7 @@ export function acceptorRepair(p: usize, now_us: u64): void {
     let instance = max(load<u64>(range), logLow);
     const end = load<u64>(range, 8);
     for (; instance < end; instance++) {
+      if (!refillKnows(instance)) continue;
       const accepted = logGet(instance);
       const bytes = accepted == null ? 0 : accepted.bytes;
       if (frame != 0 && at + ENTRY_BYTES + bytes > mtu) {
@@ -308,31 +395,31 @@ export function acceptorTick(now_us: u64): u64 {
     registryExpire(now_us);
     expireAt_us = now_us + EXPIRE_PERIOD_US;
   }
-  if (unconfirmed == 0 && !confirmedRecorded) {
+  if (unconfirmed == 0 && !confirmedRecorded && !recovering) {
     confirmedRecorded = true;
-    appendRecord(Record.confirmed, 0, 0, 0, 0, 0, 0);
+    appendRecord(Record.confirmed, 0, 0, logLow, 0, 0, 0);
   }
   if (now_us >= hiAt_us) {
-    if (!muted) sendHi();
-    hiAt_us = now_us + (mayVote(now_us) || muted ? HI_PERIOD_US : LISTEN_HI_PERIOD_US);
+    sendHi(now_us);
+    hiAt_us = now_us + (mayVote(now_us) ? HI_PERIOD_US : LISTEN_HI_PERIOD_US);
   }
-  if (unconfirmed != 0 && !muted && now_us >= unconfirmedNoteAt_us) {
+  if (unconfirmed != 0 && state(now_us) == AcceptorState.asks && now_us >= unconfirmedNoteAt_us) {
     note(Event.unconfirmed, 0, unconfirmed);
     unconfirmedNoteAt_us = now_us + UNCONFIRMED_NOTE_US;
   }
   gauge(Gauge.promised, promised);
   gauge(Gauge.trimmed, logLow);
-  return min(expireAt_us, hiAt_us);
+  return min(min(expireAt_us, hiAt_us), refillTick(now_us));
 }
 
 /**
  * Somebody knows another incarnation of this acceptor: it restarted and has forgotten what it
- * promised. It must not vote as if it had not, so it never votes again.
+ * promised. It must not vote as if it had not.
  */
 export function acceptorForgot(p: usize): void {
-  if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || muted) return;
-  muted = true;
-  note(Event.muted, load<u16>(p, HEADER_SENDER_ID), 0);
+  if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || recovering || readmitted) return;
+  recovering = true;
+  note(Event.recovering, load<u16>(p, HEADER_SENDER_ID), 0);
 }
 
 /** Another acceptor answers hi: it knows no incarnation of this one but the present. */
@@ -352,6 +439,8 @@ export function acceptorRecover(): void {
   const at = recoveryAt;
   const kind = <i32>load<u32>(at, RECORD_KIND);
   if (kind == Record.confirmed) {
+    recovering = false;
+    logBegin(load<u64>(at, RECORD_INSTANCE));
     unconfirmed = 0;
     confirmedRecorded = true;
     votesFrom_us = 0;
@@ -363,8 +452,20 @@ export function acceptorRecover(): void {
     return;
   }
   const ballot = load<u64>(at, RECORD_BALLOT);
+  if (kind == Record.rejoined) {
+    const index = acceptorIndex(<u32>load<u64>(at, RECORD_INSTANCE));
+    setRejoined(index, ballot, load<u32>(at, RECORD_INCARNATION));
+    return;
+  }
   promise(ballot, load<u32>(at, RECORD_INCARNATION));
   if (kind == Record.promise) return;
+  if (kind == Record.rejoin) {
+    recovering = true;
+    readmitted = true;
+    logBegin(load<u64>(at, RECORD_INSTANCE));
+    decided = max(decided, logLow);
+    return;
+  }
   assert(kind == Record.accept, "unknown kind of record");
   const instance = load<u64>(at, RECORD_INSTANCE);
   const bytes = load<u32>(at, RECORD_BATCH_BYTES);
@@ -376,7 +477,12 @@ export function acceptorRecover(): void {
 
 /** Whether the acceptor may promise and accept: it listened first, and nobody knew it from before. */
 function mayVote(now_us: u64): bool {
-  return !muted && unconfirmed == 0 && now_us >= votesFrom_us;
+  return state(now_us) == AcceptorState.votes;
+}
+
+function state(now_us: u64): i32 {
+  if (recovering || rejoinBallot != 0) return AcceptorState.recovers;
+  return unconfirmed == 0 && now_us >= votesFrom_us ? AcceptorState.votes : AcceptorState.asks;
 }
 
 function mayTake(ballot: u64, proposer: u32): bool {
@@ -455,7 +561,7 @@ function reject(p: usize, ballot: u64): void {
   finishHeld(q, REJECT_BYTES, sourceAddress(p));
 }
 
-function sendHi(): void {
+function sendHi(now_us: u64): void {
   const p = begin(
     Message.hi,
     Role.acceptor,
@@ -465,11 +571,13 @@ function sendHi(): void {
   );
   if (p == 0) return;
   store<u64>(p, decided, HI_DELIVERED);
+  tellRejoined(p + HI_REJOINED);
+  store<u64>(p, state(now_us), HI_STATE);
   finish(p, HI_BYTES, groupAddress);
 }
 
 /** To a learner, client or proposer: how far this acceptor knows, and how far it has trimmed. */
-function sendOk(p: usize): void {
+function sendOk(p: usize, now_us: u64): void {
   const q = begin(
     Message.ok,
     Role.acceptor,
@@ -479,8 +587,10 @@ function sendOk(p: usize): void {
   );
   if (q == 0) return;
   store<u64>(q, decided, OK_DECIDED);
-  store<u64>(q, logLow, OK_TRIMMED);
+  store<u64>(q, refillLowest(), OK_TRIMMED);
   store<u64>(q, logHigh, OK_NEXT);
+  store<u64>(q, promised, OK_PROMISED);
+  store<u64>(q, min(now_us - leaderAt_us, u32.MAX_VALUE), OK_SILENCE);
   finish(q, OK_BYTES, sourceAddress(p));
 }
 
@@ -513,6 +623,7 @@ function sendPages(p: usize, ballot: u64, from: u64): void {
     store<u16>(q, <u16>entries, PROMISE_ENTRIES);
     store<u16>(q, <u16>((last ? PROMISE_LAST : 0) | (pause ? PROMISE_PAUSE : 0)), PROMISE_FLAGS);
     store<u32>(q, promisedIncarnation, PROMISE_INCARNATION);
+    store<u64>(q, memories, PROMISE_MEMORIES);
     finishHeld(q, at, sourceAddress(p));
     if (pause) return;
   }
@@ -547,7 +658,7 @@ function beginLearned(p: usize): usize {
 }
 
 function endLearned(frame: usize, p: usize, entries: u32, length: u32): void {
-  store<u64>(frame, logLow, LEARNED_TRIMMED);
+  store<u64>(frame, refillLowest(), LEARNED_TRIMMED);
   store<u64>(frame, decided, LEARNED_DECIDED);
   store<u32>(frame, entries, LEARNED_ENTRIES);
   store<u32>(frame, 0, LEARNED_ENTRIES + 4);

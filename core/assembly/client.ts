@@ -466,7 +466,7 @@ function closeRun(run: usize, values: u32, end: usize): void {
 function sendHi(): void {
   const p = begin(Message.hi, Role.client, Role.proposer | Role.acceptor, 0, 0);
   if (p == 0) return;
-  store<u64>(p, 0, HI_DELIVERED);
+  memory.fill(p + HI_DELIVERED, 0, HI_BYTES - HI_DELIVERED);
   finish(p, HI_BYTES, groupAddress);
 }
 

@@ -1,5 +1,6 @@
 /** Every check that a received frame must pass before anything looks at it. */
 import {
+  AcceptorState,
   ACCEPT_BATCH_BYTES,
   ACCEPT_BYTES,
   ACCEPT_DECIDED,
@@ -30,8 +31,11 @@ import {
   HEADER_VERSION,
   HEARTBEAT_BYTES,
   HEARTBEAT_DECIDED,
+  HEARTBEAT_REJOINED,
   HI_BYTES,
   HI_DELIVERED,
+  HI_REJOINED,
+  HI_STATE,
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
@@ -42,6 +46,7 @@ import {
   OK_DECIDED,
   OK_TRIMMED,
   PREPARE_BYTES,
+  PREPARE_REJOINING,
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_ENTRIES,
@@ -50,6 +55,11 @@ import {
   RANGES_COUNT,
   REJECT_BYTES,
   REJECT_DECIDED,
+  REJOIN_BYTES,
+  REJOIN_END,
+  REJOIN_FROM,
+  REJOINED_BALLOT,
+  REJOINED_ID,
   Role,
   RUN_BYTES,
   SUBMIT_BATCH_BYTES,
@@ -116,6 +126,7 @@ function sendersOf(type: i32): u32 {
     case Message.accept:
     case Message.heartbeat:
     case Message.answer:
+    case Message.rejoin:
       return Role.proposer;
     case Message.promise:
     case Message.accepted:
@@ -125,13 +136,13 @@ function sendersOf(type: i32): u32 {
     case Message.submit:
       return Role.client | Role.proposer;
     case Message.hi:
-      return Role.learner | Role.client | Role.acceptor;
+      return Role.learner | Role.client | Role.acceptor | Role.proposer;
     case Message.ok:
       return Role.acceptor | Role.proposer;
     case Message.bye:
       return Role.learner | Role.client;
     case Message.repair:
-      return Role.learner;
+      return Role.learner | Role.acceptor;
     default:
       return Role.proposer | Role.acceptor | Role.learner | Role.client;
   }
@@ -140,7 +151,8 @@ function sendersOf(type: i32): u32 {
 function bodySound(p: usize, type: i32, length: u32): bool {
   switch (type) {
     case Message.prepare:
-      return length == PREPARE_BYTES && ownBallot(p);
+      return length == PREPARE_BYTES && ownBallot(p) &&
+        (load<u16>(p, PREPARE_REJOINING) == 0 || acceptorIndex(load<u16>(p, PREPARE_REJOINING)) >= 0);
     case Message.promise:
       return length >= PROMISE_BYTES && ballotSound(load<u64>(p, HEADER_BALLOT)) &&
         decidedSound(load<u64>(p, PROMISE_DECIDED)) &&
@@ -165,7 +177,7 @@ function bodySound(p: usize, type: i32, length: u32): bool {
         decidedSound(load<u64>(p, REJECT_DECIDED));
     case Message.heartbeat:
       return length == HEARTBEAT_BYTES && ownBallot(p) &&
-        decidedSound(load<u64>(p, HEARTBEAT_DECIDED));
+        decidedSound(load<u64>(p, HEARTBEAT_DECIDED)) && rejoinedSound(p + HEARTBEAT_REJOINED);
     case Message.submit:
       return length > SUBMIT_BYTES &&
         batchSound(
@@ -177,10 +189,14 @@ function bodySound(p: usize, type: i32, length: u32): bool {
     case Message.answer:
       return answerSound(p, length);
     case Message.hi:
-      return length == HI_BYTES && load<u64>(p, HI_DELIVERED) < INSTANCE_MAX;
+      return length == HI_BYTES && load<u64>(p, HI_DELIVERED) < INSTANCE_MAX &&
+        <i32>load<u16>(p, HI_STATE) <= AcceptorState.recovers && rejoinedSound(p + HI_REJOINED);
     case Message.ok:
       return length == OK_BYTES && decidedSound(load<u64>(p, OK_DECIDED)) &&
         load<u64>(p, OK_TRIMMED) < INSTANCE_MAX;
+    case Message.rejoin:
+      return length == REJOIN_BYTES && ownBallot(p) && decidedSound(load<u64>(p, REJOIN_FROM)) &&
+        load<u64>(p, REJOIN_END) - load<u64>(p, REJOIN_FROM) <= WINDOW_INSTANCES;
     case Message.bye:
       return length == BYE_BYTES;
     case Message.repair:
@@ -203,6 +219,12 @@ function ownBallot(p: usize): bool {
 function ballotSound(ballot: u64): bool {
   const round = ballotRound(ballot);
   return round > 0 && round < ROUND_MAX && proposerIndex(ballotId(ballot)) >= 0;
+}
+
+/** An acceptor that rejoined, or none. */
+function rejoinedSound(at: usize): bool {
+  const ballot = load<u64>(at, REJOINED_BALLOT);
+  return ballot == 0 || (ballotSound(ballot) && acceptorIndex(load<u16>(at, REJOINED_ID)) >= 0);
 }
 
 function instanceSound(instance: u64): bool {

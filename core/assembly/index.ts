@@ -10,6 +10,7 @@
  * Whatever leaves is for the host to send when `step` has returned; see `roles/node.ts`.
  */
 import {
+  AcceptorState,
   ACCEPT_DECIDED,
   Counter,
   HEADER_RECEIVER_ROLES,
@@ -17,6 +18,8 @@ import {
   HEADER_SENDER_ROLE,
   HEADER_TYPE,
   HEARTBEAT_DECIDED,
+  HEARTBEAT_REJOINED,
+  HI_STATE,
   LINK_BYTES,
   Message,
   RECEIVE_FRAMES,
@@ -34,6 +37,7 @@ import {
   acceptorOk,
   acceptorPrepare,
   acceptorRecover,
+  acceptorRejoin,
   acceptorRepair,
   acceptorTick,
 } from "./acceptor";
@@ -83,7 +87,14 @@ import {
   slotBytesFor,
   sourceAddress,
 } from "./outbox";
-import { hearAcceptor, hearProposer, peersInit, presetAddress } from "./peers";
+import {
+  hearAcceptor,
+  hearProposer,
+  hearRecovering,
+  hearRejoined,
+  peersInit,
+  presetAddress,
+} from "./peers";
 import {
   proposerAccepted,
   proposerFlush,
@@ -92,11 +103,13 @@ import {
   proposerInit,
   proposerOk,
   proposerPromise,
+  proposerRecovering,
   proposerReject,
   proposerSubmit,
   proposerTick,
 } from "./proposer";
 import { random, randomSeed } from "./random";
+import { refillLearned } from "./refill";
 import {
   recordCount as recordsAppended,
   recordsAt,
@@ -253,6 +266,11 @@ function dispatch(p: usize, now: u64): void {
   const senderId = <u32>load<u16>(p, HEADER_SENDER_ID);
   const address = sourceAddress(p);
   if (senderRole == Role.acceptor) {
+    if (load<u8>(p, HEADER_TYPE) == Message.hi && load<u16>(p, HI_STATE) == AcceptorState.recovers) {
+      hearRecovering(acceptorIndex(senderId), address);
+      if ((to & Role.proposer) != 0) proposerRecovering(p, now);
+      return;
+    }
     if (!hearAcceptor(acceptorIndex(senderId), p, address, now)) return;
   } else if (senderRole == Role.proposer) {
     hearProposer(proposerIndex(senderId), address, now);
@@ -284,7 +302,8 @@ function dispatch(p: usize, now: u64): void {
       break;
     case Message.heartbeat:
       if (proposer) proposerHearLeader(p, load<u64>(p, HEARTBEAT_DECIDED), now);
-      if (acceptor) acceptorHeartbeat(p);
+      hearRejoined(p + HEARTBEAT_REJOINED);
+      if (acceptor) acceptorHeartbeat(p, now);
       if (learner) learnerHeartbeat(p);
       if (client) clientHeartbeat(p, now);
       break;
@@ -311,6 +330,10 @@ function dispatch(p: usize, now: u64): void {
       break;
     case Message.learned:
       if (learner) learnerLearned(p);
+      if (acceptor) refillLearned(p, now);
+      break;
+    case Message.rejoin:
+      if (acceptor) acceptorRejoin(p, now);
       break;
     case Message.forgot:
       if (acceptor) acceptorForgot(p);

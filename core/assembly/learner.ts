@@ -300,6 +300,7 @@ function deliver(instance: u64, batch: usize, bytes: u32): void {
 function sendHi(): void {
   const p = begin(Message.hi, Role.learner, Role.acceptor, 0, 0);
   if (p == 0) return;
+  memory.fill(p + HI_DELIVERED, 0, HI_BYTES - HI_DELIVERED);
   // Who cannot be helped any more must not keep the others' logs from being trimmed.
   store<u64>(p, started && !behind ? window.base : 0, HI_DELIVERED);
   finish(p, HI_BYTES, groupAddress);

@@ -65,7 +65,7 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
   if (instance - logLow > indexMask) {
     const low = instance - indexMask;
     if (low > limit) return false;
-    logTrim(low);
+    logBegin(low);
   }
   const kept = slotOf(instance);
   if (
@@ -95,8 +95,8 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
   return true;
 }
 
-/** Forgets all instances below `low`. */
-function logTrim(low: u64): void {
+/** Forgets all instances below `low`: its log begins there. */
+export function logBegin(low: u64): void {
   if (low > logLow) logLow = low;
   if (logHigh < logLow) logHigh = logLow;
 }
@@ -154,7 +154,7 @@ function reclaim(limit: u64): bool {
     const live = slot.instance == instance && slot.batch == at + COPY_HEADER;
     if (live) {
       if (instance >= limit) return false;
-      logTrim(instance + 1);
+      logBegin(instance + 1);
     }
   }
   filled -= bytes;

@@ -4,8 +4,11 @@
  * Addresses come from the configuration or from the frames themselves. Until one is known, a frame
  * for that node goes to the whole group with the node's id in it.
  *
- * An acceptor without stable storage that restarts has forgotten its promises. Its votes would be
- * those of another acceptor under the same name, so only its first incarnation counts.
+ * An acceptor that lost its memory has forgotten its promises. Its votes would be those of another
+ * acceptor under the same name, so they count only after a leader let it rejoin. Who rejoined, in which
+ * ballot and with which memory, is told on and on, in `hi` and heartbeats; a newer ballot replaces an
+ * older one. So all of it together is a vector as that of Michael et al. ("Recovering Shared Objects
+ * Without Stable Storage", DISC 2017), and two nodes that know the same have the same `memories`.
  */
 import {
   ACCEPTORS_MAX,
@@ -20,18 +23,25 @@ import {
   HEADER_TYPE,
   Message,
   PROPOSERS_MAX,
+  Record,
+  REJOINED_BALLOT,
+  REJOINED_ID,
+  REJOINED_MEMORY,
   Role,
 } from "../layout";
 import { arenaTake } from "./arena";
 import { count, gauge, gauged, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
-import { roles } from "./settings";
+import { appendRecord } from "./records";
+import { acceptorCount, acceptorId, acceptorIndex, memoryIncarnation, roles } from "./settings";
 
 @unmanaged
 class Peer {
   address: u64;
   /** 0: never heard. */
   heardAt_us: u64;
+  /** Ballot in which it rejoined with this incarnation; 0: its first memory, as far as was heard. */
+  rejoinedIn: u64;
   incarnation: u32;
   known: bool;
   /** It was noted that another incarnation votes in its name. */
@@ -40,6 +50,10 @@ class Peer {
 
 let acceptors: usize = 0;
 let proposers: usize = 0;
+/** Stands for which acceptors rejoined, in which ballots and with which memories; 0: none did. */
+export let memories: u64 = 0;
+/** The acceptor that is told of next, if it rejoined. */
+let toldNext: i32 = 0;
 
 export function peersInit(): void {
   acceptors = arenaTake(offsetof<Peer>() * ACCEPTORS_MAX);
@@ -73,7 +87,7 @@ export function hearAcceptor(index: i32, p: usize, address: u64, now_us: u64): b
   const incarnation = load<u32>(p, HEADER_INCARNATION);
   const peer = acceptor(index);
   if (peer.incarnation == 0) peer.incarnation = incarnation;
-  if (peer.incarnation != incarnation) {
+  if (peer.incarnation != incarnation && incarnation != memoryIncarnation) {
     count(Counter.forgottenVotes);
     if (!peer.forgot) {
       peer.forgot = true;
@@ -84,11 +98,72 @@ export function hearAcceptor(index: i32, p: usize, address: u64, now_us: u64): b
     }
     return false;
   }
-  peer.address = address;
-  peer.known = true;
+  hearRecovering(index, address);
   peer.heardAt_us = now_us;
   gauge(Gauge.acceptorsHeard, gauged(Gauge.acceptorsHeard) | (1 << index));
   return true;
+}
+
+/** Takes note of where an acceptor is that lost its memory and says so: nothing else counts yet. */
+export function hearRecovering(index: i32, address: u64): void {
+  const peer = acceptor(index);
+  peer.address = address;
+  peer.known = true;
+}
+
+/** The acceptor at `index` rejoined, or may rejoin, in `ballot` with this memory. */
+export function learnRejoined(index: i32, ballot: u64, memory: u32): void {
+  if (!setRejoined(index, ballot, memory)) return;
+  // What a promise says of this must be known after a crash too.
+  if ((roles & Role.acceptor) != 0) {
+    appendRecord(Record.rejoined, ballot, memory, acceptorId(index), 0, 0, 0);
+  }
+}
+
+/** As `learnRejoined`, for what storage kept. True if it is news. */
+export function setRejoined(index: i32, ballot: u64, memory: u32): bool {
+  const peer = acceptor(index);
+  if (ballot <= peer.rejoinedIn) return false;
+  memories ^= entryHash(index, peer) ^ entryHashOf(index, ballot, memory);
+  peer.rejoinedIn = ballot;
+  peer.incarnation = memory;
+  peer.forgot = false;
+  toldNext = index;
+  return true;
+}
+
+/** Reads what a frame tells at `at` of an acceptor that rejoined. */
+export function hearRejoined(at: usize): void {
+  const ballot = load<u64>(at, REJOINED_BALLOT);
+  if (ballot == 0) return;
+  learnRejoined(acceptorIndex(load<u16>(at, REJOINED_ID)), ballot, load<u32>(at, REJOINED_MEMORY));
+}
+
+/** Writes one acceptor that rejoined into a frame at `at`: the one learned last first, then one after another. */
+export function tellRejoined(at: usize): void {
+  memory.fill(at, 0, 16);
+  for (let tries = 0; tries < acceptorCount; tries++) {
+    const index = toldNext;
+    const peer = acceptor(index);
+    toldNext = (index + 1) % acceptorCount;
+    if (peer.rejoinedIn == 0) continue;
+    store<u64>(at, peer.rejoinedIn, REJOINED_BALLOT);
+    store<u16>(at, acceptorId(index), REJOINED_ID);
+    store<u32>(at, peer.incarnation, REJOINED_MEMORY);
+    return;
+  }
+}
+
+function entryHash(index: i32, peer: Peer): u64 {
+  return peer.rejoinedIn == 0 ? 0 : entryHashOf(index, peer.rejoinedIn, peer.incarnation);
+}
+
+/** The finalizer of MurmurHash3, over index, ballot and memory. */
+function entryHashOf(index: i32, ballot: u64, memory: u32): u64 {
+  let hash = ballot ^ (<u64>memory << 32) ^ ((<u64>index + 1) * 0x9e3779b97f4a7c15);
+  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
+  hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
+  return hash ^ (hash >> 33);
 }
 
 function sendForgot(id: u32, known: u32, refused: u32, address: u64): void {
@@ -105,6 +180,11 @@ export function hearProposer(index: i32, address: u64, now_us: u64): void {
   peer.address = address;
   peer.known = true;
   peer.heardAt_us = now_us;
+}
+
+/** The incarnation of the acceptor's memory whose votes count; 0: never heard. */
+export function acceptorMemory(index: i32): u32 {
+  return acceptor(index).incarnation;
 }
 
 /** When the acceptor was last heard, µs; 0: never. */

@@ -1,9 +1,13 @@
 /**
  * The proposer: phase 1 once for all instances, then phase 2 for one batch after another.
  *
- * Only the proposer that the configuration names campaigns; every other one forwards what clients
- * send it. A proposer that is preempted steps down and tries again, in a higher ballot, only when
- * no other leader has been heard for a while.
+ * A proposer campaigns when it has heard no leader for a while and a majority of acceptors has not
+ * either (`election.ts`); without elections, only the one that the configuration names campaigns. Every
+ * proposer that does not lead forwards what clients send it. One that is preempted steps down.
+ *
+ * An acceptor that lost its memory is let in again by a new phase 1, in which it does not count, and
+ * which a leader begins when it hears of it. Promises count together only when those who gave them
+ * know the same of each other's memories: else one of them may come from a memory that is lost.
  *
  * Phase 2 proposes, for every instance that phase 1 brought up, the value of the highest ballot, a
  * no-op in the holes between ("Paxos Made Simple", 2.2 P2c and 3), and then what clients submit.
@@ -34,13 +38,17 @@ import {
   HEARTBEAT_BYTES,
   HEARTBEAT_DECIDED,
   HEARTBEAT_NEXT,
+  HEARTBEAT_REJOINED,
   Message,
   OK_BYTES,
   OK_DECIDED,
   OK_NEXT,
+  OK_PROMISED,
   OK_TRIMMED,
   PREPARE_BYTES,
   PREPARE_FROM,
+  PREPARE_MEMORY,
+  PREPARE_REJOINING,
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_END,
@@ -48,6 +56,7 @@ import {
   PROMISE_FLAGS,
   PROMISE_INCARNATION,
   PROMISE_LAST,
+  PROMISE_MEMORIES,
   PROMISE_PAUSE,
   PROMISE_START,
   RANGE_BYTES,
@@ -55,6 +64,10 @@ import {
   RANGES_COUNT,
   REJECT_DECIDED,
   REJECT_REJECTED,
+  REJOIN_BYTES,
+  REJOIN_END,
+  REJOIN_FROM,
+  REJOIN_MEMORY,
   Role,
   RUN_BYTES,
   Setting,
@@ -67,7 +80,16 @@ import { ballotId, ballotOf, ballotRound } from "./ballot";
 import { Run } from "./batch";
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress, outboxRoom, sourceAddress } from "./outbox";
-import { acceptorAddress, proposerAddress } from "./peers";
+import {
+  electedBy,
+  electionAfter,
+  electionDue,
+  electionInit,
+  electionTimeout_us,
+  electionWait,
+  hearsMajority,
+} from "./election";
+import { acceptorAddress, acceptorHeard, acceptorMemory, learnRejoined, proposerAddress, tellRejoined } from "./peers";
 import {
   pendingClear,
   pendingEmpty,
@@ -99,8 +121,7 @@ const FOLLOWER: i32 = 0;
 const PREPARING: i32 = 1;
 const LEADING: i32 = 2;
 
-const HEARTBEAT_PERIOD_US: u64 = 50_000;
-/** A leader that was silent for this long no longer keeps this proposer from campaigning. */
+/** A leader that was silent for this long is not worth forwarding to, nor, without elections, waiting for. */
 const LEADER_SILENT_US: u64 = 1_000_000;
 /** At its start a proposer listens for this long, so as not to disturb a leader that is at work. */
 const LISTEN_US: u64 = 120_000;
@@ -113,6 +134,15 @@ const RETRANSMIT_MIN_US: u64 = 3_000;
 const RETRANSMITS_MAX: i32 = 64;
 /** Frames of a step that proposals leave to everybody else. */
 const ROOM_KEPT: i32 = 64;
+/** With elections: longest a phase 1 without progress goes on, and longest backoff; in election timeouts. */
+const CAMPAIGN_TIMEOUTS: u64 = 4;
+const BACKOFF_TIMEOUTS: u64 = 8;
+/** A phase 1 that finds no majority says so this often. */
+const UNPROMISED_NOTE_US: u64 = 2_000_000;
+/** An acceptor that was heard within this time, some periods of its hi, runs. */
+const ALIVE_US: u64 = 350_000;
+/** At least this long between two phases 1 that let acceptors rejoin. */
+const REJOIN_PERIOD_US: u64 = 200_000;
 const NEVER: u64 = u64.MAX_VALUE;
 
 let state: i32 = FOLLOWER;
@@ -135,11 +165,24 @@ let inFlightMax: u64 = 0;
 
 /** For each acceptor, from where its next page is wanted; NEVER: its promise is complete. */
 let cursors: usize = 0;
-let promises: i32 = 0;
+/** For each acceptor whose promise is complete, what it knew of the others' memories. */
+let known: usize = 0;
+/** The acceptor that this ballot lets rejoin, and its memory; -1: none. */
+let rejoinIndex: i32 = -1;
+let rejoinMemory: u32 = 0;
+/** Where this ballot's first proposals lie: what phase 1 brought up. */
+let inheritedFrom: u64 = 0;
+let inheritedEnd: u64 = 0;
+let rejoinAt_us: u64 = 0;
+/** Bits of the acceptors that say that they recover. */
+let recovering: u32 = 0;
+let unpromisedNoteAt_us: u64 = 0;
 let prepareAt_us: u64 = 0;
+let campaignEnd_us: u64 = 0;
 let prepareTimeout_us: u64 = 0;
 
 let heartbeatAt_us: u64 = 0;
+let heartbeatPeriod_us: u64 = 0;
 let lookAt_us: u64 = 0;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
@@ -155,6 +198,7 @@ let answered: Sessions = changetype<Sessions>(0);
 export function proposerInit(now_us: u64): void {
   window = Window.make(batchBytesMax, 1);
   cursors = arenaTake(ACCEPTORS_MAX * 8);
+  known = arenaTake(ACCEPTORS_MAX * 8);
   roundTrip = RoundTrip.make();
   pendingInit();
   admitted = Sessions.make();
@@ -162,7 +206,9 @@ export function proposerInit(now_us: u64): void {
   inFlightMax = settingU32(Setting.inFlight);
   timeoutMax_us = settingU32(Setting.proposerTimeout_us);
   assert(inFlightMax >= 1 && inFlightMax <= WINDOW_INSTANCES, "window out of range");
+  heartbeatPeriod_us = settingU32(Setting.heartbeat_us);
   campaignAt_us = now_us + LISTEN_US + randomBelow(LISTEN_US);
+  electionInit(now_us);
 }
 
 /** A frame of a leader, 2A or heartbeat: who leads, and how far it is. */
@@ -173,6 +219,8 @@ export function proposerHearLeader(p: usize, decided: u64, now_us: u64): void {
   if (heard != leaderBallot) note(Event.leaderHeard, ballotId(heard), heard);
   leaderBallot = heard;
   leaderHeardAt_us = now_us;
+  unpromisedNoteAt_us = 0;
+  electionWait(now_us);
   observe(heard, now_us);
   // A leader goes by its own count alone: it announces in its own ballot, and only there is that true.
   if (state == FOLLOWER) window.advance(decided);
@@ -189,7 +237,7 @@ export function proposerPromise(p: usize, now_us: u64): void {
   window.advance(decided);
   const cursor = cursors + (<usize>index << 3);
   const wanted = load<u64>(cursor);
-  if (wanted == NEVER) return;
+  if (wanted == NEVER || index == rejoinIndex) return;
   const start = load<u64>(p, PROMISE_START);
   const flags = <u32>load<u16>(p, PROMISE_FLAGS);
   if (start > wanted && start > decided) {
@@ -218,10 +266,12 @@ export function proposerPromise(p: usize, now_us: u64): void {
   }
   if ((flags & PROMISE_LAST) != 0) {
     store<u64>(cursor, NEVER);
-    if (++promises >= quorum) lead(now_us);
+    store<u64>(known + (<usize>index << 3), load<u64>(p, PROMISE_MEMORIES));
+    if (promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum) lead(now_us);
     return;
   }
   store<u64>(cursor, max(wanted, load<u64>(p, PROMISE_END)));
+  if (electionTimeout_us != 0) campaignEnd_us = now_us + CAMPAIGN_TIMEOUTS * electionTimeout_us;
   // While pages come, the wait for one that was lost need not grow.
   prepareTimeout_us = min(RETRANSMIT_FIRST_US, timeoutMax_us);
   prepareAt_us = now_us + prepareTimeout_us;
@@ -259,16 +309,46 @@ export function proposerReject(p: usize, now_us: u64): void {
   window.advance(load<u64>(p, REJECT_DECIDED));
 }
 
-/** What an acceptor answers when it has trimmed what is proposed. */
+/** Complete promises whose acceptors know this of each other's memories. */
+function promisesLike(memories: u64): i32 {
+  let promises = 0;
+  for (let i = 0; i < acceptorCount; i++) {
+    const at = <usize>i << 3;
+    if (load<u64>(cursors + at) == NEVER && load<u64>(known + at) == memories) promises++;
+  }
+  return promises;
+}
+
+/**
+ * What an acceptor answers when it has trimmed what is proposed, or when it was asked whether it hears a
+ * leader.
+ */
 export function proposerOk(p: usize, now_us: u64): void {
+  if (load<u8>(p, HEADER_SENDER_ROLE) != Role.acceptor) return;
   const decided = load<u64>(p, OK_DECIDED);
-  if (state == LEADING && decided > window.base) {
+  if (state == FOLLOWER && electedBy(p, now_us)) return campaign(now_us);
+  if (state == LEADING && decided > window.base && load<u64>(p, OK_TRIMMED) > window.base) {
     // Another leader decided what this one still proposes, and that acceptor will not vote for it any
     // more. A new phase 1 finds out where to go on.
     stepDown(ballot, now_us);
     campaignAt_us = now_us;
   }
   if (state == FOLLOWER) window.advance(decided);
+}
+
+/** An acceptor says that it lost its memory: only a new phase 1, without it, lets it in again. */
+export function proposerRecovering(p: usize, now_us: u64): void {
+  const index = acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+  const memory = load<u32>(p, HEADER_INCARNATION);
+  recovering |= 1 << index;
+  if (state != LEADING) return;
+  if (index == rejoinIndex && memory == rejoinMemory) return sendRejoin();
+  // Who still speaks under its name did not restart: two nodes have that id, and one must not replace the other.
+  const known = acceptorMemory(index);
+  if (known != 0 && known != memory && now_us - acceptorHeard(index) < ALIVE_US) return;
+  if (now_us < rejoinAt_us) return;
+  rejoinAt_us = now_us + REJOIN_PERIOD_US;
+  campaign(now_us, index, memory);
 }
 
 /** A client looks for the leader. */
@@ -286,6 +366,7 @@ export function proposerHi(p: usize): void {
   store<u64>(q, window.base, OK_DECIDED);
   store<u64>(q, 0, OK_TRIMMED);
   store<u64>(q, next, OK_NEXT);
+  memory.fill(q + OK_PROMISED, 0, OK_BYTES - OK_PROMISED);
   finish(q, OK_BYTES, sourceAddress(p));
 }
 
@@ -382,20 +463,9 @@ export function proposerTick(now_us: u64): u64 {
   if (state == FOLLOWER) {
     due = followerTick(now_us);
   } else if (state == PREPARING) {
-    if (now_us >= prepareAt_us) {
-      for (let i = 0; i < acceptorCount; i++) {
-        if (load<u64>(cursors + (<usize>i << 3)) != NEVER) sendPrepare(i);
-      }
-      prepareTimeout_us = min(prepareTimeout_us * 2, timeoutMax_us);
-      prepareAt_us = now_us + prepareTimeout_us;
-    }
-    due = prepareAt_us;
+    due = prepareTick(now_us);
   } else {
-    if (now_us >= heartbeatAt_us) {
-      sendHeartbeat(groupAddress);
-      heartbeatAt_us = now_us + HEARTBEAT_PERIOD_US;
-    }
-    due = min(heartbeatAt_us, retransmit(now_us));
+    due = leaderTick(now_us);
   }
   gauge(Gauge.proposerState, state);
   gauge(Gauge.decided, window.base);
@@ -405,6 +475,7 @@ export function proposerTick(now_us: u64): u64 {
 }
 
 function followerTick(now_us: u64): u64 {
+  if (electionTimeout_us != 0) return electionDue(now_us);
   if (leaderSetting != selfId) return NEVER;
   const quietAt_us = leaderHeardAt_us == 0 ? 0 : leaderHeardAt_us + LEADER_SILENT_US;
   const due = max(campaignAt_us, quietAt_us);
@@ -413,17 +484,78 @@ function followerTick(now_us: u64): u64 {
   return now_us;
 }
 
-/** Begins phase 1 with a ballot above every one seen. */
-function campaign(now_us: u64): void {
+function prepareTick(now_us: u64): u64 {
+  if (now_us >= unpromisedNoteAt_us) {
+    unpromisedNoteAt_us = now_us + UNPROMISED_NOTE_US;
+    noteUnpromised();
+  }
+  if (now_us >= campaignEnd_us) {
+    // Others may reach a majority.
+    state = FOLLOWER;
+    electionWait(now_us);
+    return now_us;
+  }
+  if (now_us >= prepareAt_us) {
+    preparePending();
+    prepareAt_us = now_us + prepareTimeout_us;
+    prepareTimeout_us = min(prepareTimeout_us * 2, timeoutMax_us);
+  }
+  return min(prepareAt_us, min(unpromisedNoteAt_us, campaignEnd_us));
+}
+
+/** Asks every acceptor whose promise is not complete; all of them, if a majority promised and does not agree about memories. */
+function preparePending(): void {
+  let complete = 0;
+  for (let i = 0; i < acceptorCount; i++) {
+    if (load<u64>(cursors + (<usize>i << 3)) == NEVER) complete++;
+  }
+  for (let i = 0; i < acceptorCount; i++) {
+    const cursor = cursors + (<usize>i << 3);
+    if (complete >= quorum) store<u64>(cursor, window.base);
+    if (load<u64>(cursor) != NEVER && i != rejoinIndex) sendPrepare(i);
+  }
+}
+
+function noteUnpromised(): void {
+  let missing: u64 = 0;
+  for (let i = 0; i < acceptorCount; i++) {
+    if (load<u64>(cursors + (<usize>i << 3)) != NEVER) missing |= 1 << i;
+  }
+  note(Event.unpromised, recovering & <u32>missing, missing);
+}
+
+function leaderTick(now_us: u64): u64 {
+  if (electionTimeout_us != 0 && !hearsMajority(now_us)) {
+    // Acceptors may hear this leader, and so keep others from taking over, though it hears none of them.
+    note(Event.isolated, 0, 0);
+    state = FOLLOWER;
+    pendingClear();
+    electionAfter(now_us + electionTimeout_us * 2 + randomBelow(electionTimeout_us * 2));
+    return now_us;
+  }
+  if (now_us >= heartbeatAt_us) {
+    sendHeartbeat(groupAddress);
+    heartbeatAt_us = now_us + heartbeatPeriod_us;
+  }
+  return min(heartbeatAt_us, retransmit(now_us));
+}
+
+/** Begins phase 1 with a ballot above every one seen; with `rejoining`, it lets this acceptor in again, with this memory. */
+function campaign(now_us: u64, rejoining: i32 = -1, memory: u32 = 0): void {
   ballot = ballotOf(ballotRound(highestBallot) + 1, selfId);
   highestBallot = ballot;
   state = PREPARING;
-  promises = 0;
+  rejoinIndex = rejoining;
+  rejoinMemory = memory;
+  if (rejoining >= 0) learnRejoined(rejoining, ballot, memory);
+  recovering = 0;
   window.clear();
   next = window.base;
   for (let i = 0; i < acceptorCount; i++) store<u64>(cursors + (<usize>i << 3), window.base);
   prepareTimeout_us = min(RETRANSMIT_FIRST_US, timeoutMax_us);
   prepareAt_us = now_us;
+  if (unpromisedNoteAt_us == 0) unpromisedNoteAt_us = now_us + UNPROMISED_NOTE_US;
+  campaignEnd_us = electionTimeout_us == 0 ? NEVER : now_us + CAMPAIGN_TIMEOUTS * electionTimeout_us;
   note(Event.preparing, selfId, ballot);
 }
 
@@ -443,7 +575,22 @@ function lead(now_us: u64): void {
   }
   heartbeatAt_us = now_us;
   lookAt_us = now_us;
+  unpromisedNoteAt_us = 0;
+  inheritedFrom = window.base;
+  inheritedEnd = next;
+  if (rejoinIndex >= 0) sendRejoin();
   note(Event.leading, selfId, ballot);
+}
+
+/** Lets the acceptor in again for which this ballot was made. */
+function sendRejoin(): void {
+  const p = begin(Message.rejoin, Role.proposer, Role.acceptor, acceptorId(rejoinIndex), ballot);
+  if (p == 0) return;
+  store<u32>(p, rejoinMemory, REJOIN_MEMORY);
+  store<u32>(p, 0, REJOIN_MEMORY + 4);
+  store<u64>(p, inheritedFrom, REJOIN_FROM);
+  store<u64>(p, inheritedEnd, REJOIN_END);
+  finish(p, REJOIN_BYTES, acceptorAddress(rejoinIndex));
 }
 
 /** A ballot above this proposer's own was seen. */
@@ -457,13 +604,18 @@ function stepDown(seen: u64, now_us: u64): void {
   state = FOLLOWER;
   pendingClear();
   campaignAt_us = now_us + (backoff_us >> 1) + randomBelow(backoff_us >> 1);
-  backoff_us = min(backoff_us * 2, BACKOFF_MAX_US);
+  const most_us = electionTimeout_us == 0 ? BACKOFF_MAX_US : electionTimeout_us * BACKOFF_TIMEOUTS;
+  backoff_us = min(backoff_us * 2, most_us);
+  electionAfter(campaignAt_us);
 }
 
 function sendPrepare(index: i32): void {
   const p = begin(Message.prepare, Role.proposer, Role.acceptor, acceptorId(index), ballot);
   if (p == 0) return;
   store<u64>(p, load<u64>(cursors + (<usize>index << 3)), PREPARE_FROM);
+  store<u16>(p, <u16>(rejoinIndex < 0 ? 0 : acceptorId(rejoinIndex)), PREPARE_REJOINING);
+  store<u16>(p, 0, PREPARE_REJOINING + 2);
+  store<u32>(p, rejoinMemory, PREPARE_MEMORY);
   finish(p, PREPARE_BYTES, acceptorAddress(index));
 }
 
@@ -478,6 +630,7 @@ function sendHeartbeat(address: u64): void {
   if (p == 0) return;
   store<u64>(p, window.base, HEARTBEAT_DECIDED);
   store<u64>(p, next, HEARTBEAT_NEXT);
+  tellRejoined(p + HEARTBEAT_REJOINED);
   finish(p, HEARTBEAT_BYTES, address);
 }
 

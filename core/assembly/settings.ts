@@ -7,7 +7,7 @@ import {
   Setting,
 } from "../layout";
 
-const values = memory.data(32 * 8, 8);
+const values = memory.data(64 * 8, 8);
 const acceptorIds = memory.data(ACCEPTORS_MAX * 4, 4);
 const proposerIds = memory.data(PROPOSERS_MAX * 4, 4);
 
