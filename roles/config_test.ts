@@ -48,6 +48,8 @@ Deno.test("without a file there are three replicas, ids 1 to 3, addresses discov
     source: "the default configuration",
     warnings: [],
     leader: 1,
+    electionTimeout_ms: 100,
+    heartbeat_ms: 25,
     cluster: 1,
     ethertype: 0x88b5,
     proposerTimeout_ms: 1000,

@@ -443,7 +443,10 @@ function headerFlaws(
     ),
     changing(
       "badType",
-      fc.oneof(fc.constant(0), fc.integer({ min: 15, max: 255 })),
+      fc.oneof(
+        fc.constant(0),
+        fc.integer({ min: layout.MESSAGE_END, max: 255 }),
+      ),
       layout.HEADER_TYPE,
       1,
     ),

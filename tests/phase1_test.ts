@@ -243,7 +243,12 @@ Deno.test("a leader that hears that what it proposes is decided asks anew where 
   assert.equal(asked.length, 3);
   const again = decode(asked[0]);
   assert(again.ballot > ballot);
-  assert.deepEqual(again.body, { type: "prepare", from: 6n });
+  assert.deepEqual(again.body, {
+    type: "prepare",
+    from: 6n,
+    rejoining: 0,
+    memory: 0,
+  });
   const page = { start: 6n, end: 6n };
   rig.feed(
     promise(2, again.ballot, [], page),

@@ -25,7 +25,11 @@ Deno.test("an acceptor that restarts without its memory rejoins under load, and 
     cluster.must("it is back", 5e6, () => isBack(again));
     acceptors[2].kill();
     const before = client.acknowledged.size;
-    cluster.must("it votes", 10e6, () => client.acknowledged.size > before + 500);
+    cluster.must(
+      "it votes",
+      10e6,
+      () => client.acknowledged.size > before + 500,
+    );
     client.values = client.submitted;
     cluster.finish(30_000_000);
   }
@@ -40,7 +44,9 @@ Deno.test("a cluster whose majority lost its memory decides nothing any more", (
   cluster.add({ roles: Role.learner, id: 1 });
   const client = cluster.add({ roles: Role.client, id: 1, values: 1e6 });
   cluster.must("a start", 5e6, () => client.acknowledged.size > 200);
-  const again = [0, 1].map((i) => acceptors[i]).map((it) => cluster.restart(it));
+  const again = [0, 1].map((i) => acceptors[i]).map((it) =>
+    cluster.restart(it)
+  );
   cluster.run(100_000);
   const before = client.acknowledged.size;
   cluster.run(20_000_000);

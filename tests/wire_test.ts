@@ -64,7 +64,10 @@ for (const [heading, prefix] of Object.entries(DRAWN)) {
     for (const [offset, size, field] of rows) {
       assert.equal(Number(offset), end, `${field || "the end"} leaves no gap`);
       end += Number(size);
-      assert(size === "" || end % Math.min(Number(size), 8) === 0, `${field} is aligned`);
+      assert(
+        size === "" || end % Math.min(Number(size), 8) === 0,
+        `${field} is aligned`,
+      );
       if (field === "_reserved_") continue;
       const name = field === ""
         ? `${prefix}_BYTES`

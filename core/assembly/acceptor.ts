@@ -92,7 +92,7 @@ import {
 } from "../layout";
 import { arenaTake } from "./arena";
 import { ballotId } from "./ballot";
-import { Accepted, logBegin, logGet, logHigh, logInit, logLow, logPut } from "./log";
+import { Accepted, logBegin, logFill, logGet, logHigh, logInit, logLow, logPut } from "./log";
 import { count, gauge, note } from "./meters";
 import {
   begin,
@@ -113,7 +113,7 @@ import {
   registryLowest,
   slowestLearner,
 } from "./registry";
-import { refillBegin, refillInit, refillKnows, refillLowest, refillTick } from "./refill";
+import { refilling, refillBegin, refillInit, refillKnows, refillLowest, refillTick } from "./refill";
 import {
   acceptorCount,
   acceptorIndex,
@@ -144,6 +144,8 @@ const EXPIRE_PERIOD_US: u64 = 100_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
 /** Progress of the decided watermark that storage may miss at most; less, where so much would not fit the log. */
 const DECIDED_RECORD_INSTANCES: u64 = 64;
+/** How much of the log may be in use for an acceptor to accept anything while it refills. */
+const REFILLING_FILL_MAX: f64 = 0.125;
 const NEVER: u64 = u64.MAX_VALUE;
 
 /** Highest ballot promised, and the incarnation of its proposer. Invariant: never falls. */
@@ -229,6 +231,9 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
   if (instance < logLow) return sendOk(p, now_us);
   leaderAt_us = now_us;
+
+  // What it forgot and others may need goes before: a majority of the others can accept without it.
+  if (refilling && rejoinBallot == 0 && logFill() > REFILLING_FILL_MAX) return count(Counter.logFull);
 
   const before = logGet(instance);
   if (before == null || before.ballot != ballot) {

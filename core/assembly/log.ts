@@ -95,6 +95,16 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
   return true;
 }
 
+/** Instances that the index holds. */
+export function logSlots(): u64 {
+  return indexMask + 1;
+}
+
+/** How much of the log's memory is in use: 0 to 1. */
+export function logFill(): f64 {
+  return <f64>filled / <f64>ringBytes;
+}
+
 /** Forgets all instances below `low`: its log begins there. */
 export function logBegin(low: u64): void {
   if (low > logLow) logLow = low;

@@ -554,7 +554,10 @@ function campaign(now_us: u64, rejoining: i32 = -1, memory: u32 = 0): void {
   for (let i = 0; i < acceptorCount; i++) store<u64>(cursors + (<usize>i << 3), window.base);
   prepareTimeout_us = min(RETRANSMIT_FIRST_US, timeoutMax_us);
   prepareAt_us = now_us;
-  if (unpromisedNoteAt_us == 0) unpromisedNoteAt_us = now_us + UNPROMISED_NOTE_US;
+  // Across campaigns, but never before this one could have been answered.
+  unpromisedNoteAt_us = unpromisedNoteAt_us == 0
+    ? now_us + UNPROMISED_NOTE_US
+    : max(unpromisedNoteAt_us, now_us + RETRANSMIT_FIRST_US * 2);
   campaignEnd_us = electionTimeout_us == 0 ? NEVER : now_us + CAMPAIGN_TIMEOUTS * electionTimeout_us;
   note(Event.preparing, selfId, ballot);
 }

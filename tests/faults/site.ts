@@ -77,6 +77,8 @@ interface Node {
   readonly host: string;
   readonly command: readonly string[];
   process?: LocalProcess;
+  /** By the experiment. */
+  killed: boolean;
 }
 
 /** A running cluster; see `openSite`. */
@@ -92,6 +94,10 @@ export class Site implements AsyncDisposable {
   readonly #nodes = new Map<string, Node>();
   readonly #submitted: string[] = [];
   readonly #startedAt_ms = now_ms();
+  /** Processes that ended though nobody killed them, and what they said last. */
+  readonly #deaths: string[] = [];
+  /** Nodes may end now. */
+  #leaving = false;
   readonly #events: Deno.FsFile;
   #leader?: { round: number; id: number };
   #sampler?: ReturnType<typeof setInterval>;
@@ -149,6 +155,7 @@ export class Site implements AsyncDisposable {
     if (node.process !== undefined && !node.process.hasEnded) {
       throw new Error(`${name} runs already`);
     }
+    node.killed = false;
     node.process = this.#spawn(name, node.host, node.command, { outputFile });
     const line = await inTime(
       node.process.errors.find(/: running /),
@@ -164,6 +171,7 @@ export class Site implements AsyncDisposable {
   /** kill -9. Returns when it was sent, in ms since 1970. */
   kill(name: string): number {
     const at_ms = now_ms();
+    this.#node(name).killed = true;
     this.process(name).signal("SIGKILL");
     this.note(`kill -9 of ${name}`);
     return at_ms;
@@ -225,7 +233,7 @@ export class Site implements AsyncDisposable {
       stdin: more.stdin,
       onOutput: (text) => lines.push(JSON.parse(text)),
     });
-    this.#nodes.set(name, { host, command, process });
+    this.#nodes.set(name, { host, command, process, killed: false });
     return { process, lines };
   }
 
@@ -260,6 +268,7 @@ export class Site implements AsyncDisposable {
 
   /** Ends all nodes, in order: the last that were started first. */
   async leave(): Promise<void> {
+    this.#leaving = true;
     clearInterval(this.#sampler);
     const processes = [...this.#nodes.values()].flatMap(({ process }) =>
       process === undefined ? [] : [process]
@@ -294,8 +303,10 @@ export class Site implements AsyncDisposable {
     }
     const report: Report = JSON.parse(line);
     this.note(`check: ${verdict(report)}`);
-    const wrong = report.violations.map(({ property, file, line, message }) =>
-      `${property}: ${file}:${line}: ${message}`
+    const wrong = this.#deaths.concat(
+      report.violations.map(({ property, file, line, message }) =>
+        `${property}: ${file}:${line}: ${message}`
+      ),
     );
     const missing = report.proposed - report.deliveredByAll;
     if (isComplete && missing > 0) {
@@ -308,6 +319,7 @@ export class Site implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#leaving = true;
     clearInterval(this.#sampler);
     for (const { process } of this.#nodes.values()) process?.signal("SIGKILL");
     for (const { process } of this.#nodes.values()) await process?.ended;
@@ -318,7 +330,8 @@ export class Site implements AsyncDisposable {
 
   #declare(name: string, host: string, options: readonly string[] = []): void {
     const [kind, id] = name.split(" ");
-    this.#nodes.set(name, { host, command: [kind, "--id", id, ...options] });
+    const command = [kind, "--id", id, ...options];
+    this.#nodes.set(name, { host, command, killed: false });
   }
 
   #node(name: string): Node {
@@ -358,7 +371,10 @@ export class Site implements AsyncDisposable {
         this.#listen(line);
       },
     });
-    process.ended.then(() => log.close());
+    process.ended.then(() => {
+      log.close();
+      if (!name.startsWith("client")) this.#bury(name, process);
+    });
     this.memory.push({
       name,
       pid: process.pid,
@@ -366,6 +382,16 @@ export class Site implements AsyncDisposable {
       samples: [],
     });
     return process;
+  }
+
+  /** A node that ends by itself has found a bug, or made one visible. */
+  #bury(name: string, { errors }: LocalProcess): void {
+    if (this.#leaving || this.#node(name).killed) return;
+    const { lines } = errors;
+    const said = lines.find((line) => line.startsWith("Error:")) ??
+      lines.at(-1);
+    this.note(`${name} ended by itself`);
+    this.#deaths.push(`${name} ended by itself: ${said}`);
   }
 
   /** Who leads: the highest ballot of which its owner says so. */
