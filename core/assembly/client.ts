@@ -66,6 +66,7 @@ const SEARCH_PERIOD_US: u64 = 100_000;
 const LEADER_SILENT_US: u64 = 1_000_000;
 const RETRY_FIRST_US: u64 = 250_000;
 const RETRY_MIN_US: u64 = 3_000;
+const PROBE_DOUBLINGS_MAX: u32 = 8;
 const ROOM_KEPT: i32 = 8;
 const NONE: u32 = 0xffffffff;
 const NEVER: u64 = u64.MAX_VALUE;
@@ -122,7 +123,9 @@ let leaderBallot: u64 = 0;
 let leaderHeardAt_us: u64 = 0;
 let insisted: u32 = 0;
 let hiAt_us: u64 = 0;
+/** When the oldest was sent again before its time, and how often in a row without any answer. */
 let probedAt_us: u64 = 0;
+let probes: u32 = 0;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
@@ -348,7 +351,7 @@ export function clientTick(now_us: u64): u64 {
  */
 function probe(now_us: u64): u64 {
   if (flying.head == NONE) return NEVER;
-  const probe_us = roundTrip.probe_us();
+  const probe_us = min(roundTrip.probe_us(RETRY_FIRST_US) << min(probes, PROBE_DOUBLINGS_MAX), timeoutMax_us);
   const due_us = max(probedAt_us, at(flying.head).sentAt_us) + probe_us;
   if (now_us < due_us) return due_us;
   let room = batchBytesMax;
@@ -363,6 +366,7 @@ function probe(now_us: u64): u64 {
     append(waiting, index);
   }
   probedAt_us = now_us;
+  probes++;
   return now_us;
 }
 
@@ -452,6 +456,7 @@ function completeRun(run: usize, now_us: u64): void {
     store<u32>(to, <u32>client, COMPLETION_CLIENT);
     store<u32>(to, <u32>min(latency_us, 0xffffffff), COMPLETION_LATENCY);
     roundTrip.answered(flight.sentAt_us, flight.tries, now_us);
+    probes = 0;
     store<u32>(freeFlights + (<usize>(freeCount++) << 2), index);
     count(Counter.completed);
   }

@@ -686,9 +686,9 @@ function retransmit(now_us: u64): u64 {
   for (let i = window.base; i < sent && repeated < RETRANSMITS_MAX; i++) {
     const slot = window.slot(i);
     if (slot.decided) continue;
-    const longest_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
     // Everybody waits for the first.
-    const wait_us = i == window.base ? min(roundTrip.probe_us() << min(<u64>slot.tries - 1, 6), longest_us) : longest_us;
+    const first_us = i == window.base ? min(roundTrip.probe_us(RETRANSMIT_FIRST_US), timeout_us) : timeout_us;
+    const wait_us = min(first_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
     if (
       now_us - slot.sentAt_us < wait_us && !roundTrip.overtaken(slot.sentAt_us, slot.tries)
     ) continue;
@@ -697,7 +697,7 @@ function retransmit(now_us: u64): u64 {
     repeated++;
     count(Counter.retransmitted);
   }
-  lookAt_us = now_us + (roundTrip.probe_us() >> 1);
+  lookAt_us = now_us + (roundTrip.probe_us(RETRANSMIT_FIRST_US) >> 1);
   return lookAt_us;
 }
 

@@ -48,9 +48,9 @@ export class RoundTrip {
     return this.newest_us > sentAt_us + (reordering_us << min(tries - 1, DOUBLINGS_MAX));
   }
 
-  /** After how long without an answer to try whether the oldest was lost. */
-  probe_us(): u64 {
-    return max(this.smoothed_us << 1, PROBE_MIN_US);
+  /** After how long to try whether the oldest was lost: `first_us` while nothing was measured. */
+  probe_us(first_us: u64): u64 {
+    return this.smoothed_us == 0 ? first_us : max(this.smoothed_us << 1, PROBE_MIN_US);
   }
 
   /** After how long to repeat what is unanswered: `first_us` while nothing was measured, and never outside the bounds. */
