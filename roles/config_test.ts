@@ -55,6 +55,8 @@ Deno.test("without a file there are three replicas, ids 1 to 3, addresses discov
     proposerTimeout_ms: 1000,
     preexecWindow: 64,
     learnerCatchUp: true,
+    learnerLease_ms: 1000,
+    learnerPatience_ms: 10_000,
     clientTimeout_ms: 1000,
     acceptorLogBytes: 64 << 20,
     verbosity: "info",

@@ -29,6 +29,10 @@ interface Promise {
 export class AcceptorModel {
   /** The incarnation in which this memory began. */
   readonly memory: number;
+  /** The lowest instance that it keeps, as it told last. */
+  trimmed = 1;
+  /** After so many of its returns it told that it had fetched what it had forgotten. */
+  refilled = 0;
   readonly #name: string;
   readonly #promises = new Map<number, Promise>();
   /** Ballots of the votes revealed, by instance. */
@@ -82,6 +86,11 @@ export class AcceptorModel {
     for (const [promised, promise] of this.#promises) {
       this.#compare(promised, promise, instance, ballot);
     }
+  }
+
+  /** Ballots in which it is known to have accepted this instance. */
+  votesFor(instance: number): readonly number[] {
+    return this.#votes[instance] ?? [];
   }
 
   /** The first word about an instance counts: what comes later may tell of this ballot's own votes. */

@@ -10,6 +10,7 @@ import {
   ACCEPT_INSTANCE,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  CHUNK_BYTES,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
   ENTRY_BYTES,
@@ -19,6 +20,8 @@ import {
   HEADER_BALLOT,
   HEADER_BYTES,
   HEADER_INCARNATION,
+  HEADER_RECEIVER_ID,
+  HEADER_RECEIVER_ROLES,
   HEADER_SENDER_ID,
   HEADER_SENDER_ROLE,
   HEADER_TYPE,
@@ -32,21 +35,36 @@ import {
   Message,
   OK_DECIDED,
   OK_TRIMMED,
+  PREPARE_MEMORY,
+  PREPARE_REJOINING,
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_END,
   PROMISE_ENTRIES,
   PROMISE_FLAGS,
+  PROMISE_INCARNATION,
   PROMISE_LAST,
+  PROMISE_MEMORIES,
   PROMISE_START,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
   Record as RecordKind,
   REJECT_DECIDED,
+  REJOIN_END,
+  REJOIN_FROM,
+  REJOIN_MEMORY,
   Role,
   RUN_BYTES,
   RUN_SEQUENCE,
+  SESSION_BYTES,
+  SESSION_COUNT,
+  Verdict,
+  VERDICT_BYTES,
+  VERDICT_CLIENT,
+  VERDICT_FLAGS,
+  VERDICT_INSTANCE,
+  VERDICT_VERDICT,
 } from "../core/layout.ts";
 import { ballotText } from "../roles/events.ts";
 import { AcceptorModel } from "./acceptor_model.ts";
@@ -60,8 +78,10 @@ import {
   valueKey,
   valuesOf,
 } from "./chosen.ts";
+import type { TableLimits, TableVerdict } from "./delivery_model.ts";
 import { JournalModel } from "./journal_model.ts";
-import { type NodeWatch, type SimNode, valueOf } from "./node.ts";
+import type { NodeWatch, SimNode } from "./node.ts";
+import { RecoveryModel } from "./recovery_model.ts";
 import { RegistryModel } from "./registry_model.ts";
 import { Violation } from "./violation.ts";
 
@@ -91,7 +111,9 @@ export class Checker implements NodeWatch {
   readonly submittedValues = new Map<number, string>();
   readonly answeredValues = new Set<number>();
   readonly #acceptors: readonly number[];
-  readonly #models = new Map<number, AcceptorModel>();
+  readonly #recovery: RecoveryModel;
+  /** By acceptor's id: one for each memory that spoke under its name, the latest last. */
+  readonly #models = new Map<number, AcceptorModel[]>();
   readonly #journals = new Map<SimNode, JournalModel>();
   readonly #learners = new Map<SimNode, Learner>();
   readonly #registries = new Map<SimNode, RegistryModel>();
@@ -103,14 +125,33 @@ export class Checker implements NodeWatch {
   #decidedClaim = 0;
   readonly #decidedEntries: Entry[] = [];
   readonly #answers: [client: number, sequence: number][] = [];
+  readonly #refusedKeys = new Set<number>();
+  readonly #verdicts: (TableVerdict & { readonly instance: number })[] = [];
+  /** Large values submitted, by the keys of all their chunks. */
+  readonly #largeValues = new Map<number, string>();
+  /** Deliveries that were compared with what was submitted, and refusals with what was answered. */
+  #compared = 0;
+  #refused = 0;
 
-  /** @param acceptors Ids of all acceptors. */
-  constructor(acceptors: readonly number[], onChosen?: OnChosen) {
+  /**
+   * @param acceptors Ids of all acceptors.
+   * @param limits Of the learners' tables.
+   */
+  constructor(
+    acceptors: readonly number[],
+    onChosen?: OnChosen,
+    limits?: TableLimits,
+  ) {
     this.#acceptors = acceptors;
-    this.chosen = new Chosen(acceptors.length, (instance, ballot, values) => {
-      for (const value of values) this.#mustBeSubmitted(value);
-      onChosen?.(instance, ballot, values);
-    });
+    this.chosen = new Chosen(
+      acceptors.length,
+      (instance, ballot, values) => {
+        for (const value of values) this.#mustBeSubmitted(value);
+        onChosen?.(instance, ballot, values);
+      },
+      limits,
+    );
+    this.#recovery = new RecoveryModel(acceptors, () => this.chosen.prefix);
   }
 
   /** `node` sent a frame, or was killed when it was about to. */
@@ -122,13 +163,20 @@ export class Checker implements NodeWatch {
     if (view.getUint8(HEADER_SENDER_ROLE) === Role.acceptor) {
       this.#sentByAcceptor(node, view, now_us);
     } else {
-      this.#sentByOther(view);
+      this.#sentByOther(node, view);
     }
   }
 
-  submitted(node: SimNode, client: number, sequence: number): void {
-    const value = valueOf(client, sequence, node.spec.padBytes);
-    this.submittedValues.set(valueKey(client, sequence), value);
+  submitted(
+    _node: SimNode,
+    client: number,
+    sequence: number,
+    value: string,
+    whole?: string,
+  ): void {
+    const key = valueKey(client, sequence);
+    this.submittedValues.set(key, value);
+    if (whole !== undefined) this.#largeValues.set(key, whole);
   }
 
   /** A frame that nothing happened to was taken in by `node`. */
@@ -141,9 +189,10 @@ export class Checker implements NodeWatch {
     // What it answers in this turn it may have said before it came to this frame, or after.
     switch (view.getUint8(HEADER_TYPE)) {
       case Message.hi: {
+        const id = view.getUint16(HEADER_SENDER_ID, true);
         const delivered = u64(view, HI_DELIVERED);
         registry.relax(incarnation, delivered);
-        this.#heard.push(() => registry.hi(incarnation, delivered, now_us));
+        this.#heard.push(() => registry.hi(id, incarnation, delivered, now_us));
         break;
       }
       case Message.bye:
@@ -152,13 +201,20 @@ export class Checker implements NodeWatch {
     }
   }
 
+  /** An acceptor says that it leaves a learner behind. */
+  leftBehind(node: SimNode, id: number, now_us: number): void {
+    this.#registry(node).leave(id, now_us);
+  }
+
   /** From now on nobody knows which learners are registered with this acceptor. */
   loseSightOfLearners(node: SimNode): void {
     this.#registry(node).blind = true;
   }
 
   answered(node: SimNode, client: number, sequence: number): void {
-    this.answeredValues.add(valueKey(client, sequence));
+    const key = valueKey(client, sequence);
+    this.answeredValues.add(key);
+    if (this.#refusedKeys.has(key)) this.#mustBeDelivered(key);
     if (this.chosen.has(client, sequence)) return;
     throw new Violation(
       "answers",
@@ -227,6 +283,9 @@ export class Checker implements NodeWatch {
         } is chosen`,
       );
     }
+    for (const told of this.#verdicts.splice(0)) this.#mustBeTold(node, told);
+    this.#compareLargeValues();
+    this.#lookAtRefusals();
     for (const [client, sequence] of this.#answers.splice(0)) {
       if (this.chosen.has(client, sequence)) continue;
       throw new Violation(
@@ -241,8 +300,79 @@ export class Checker implements NodeWatch {
     return this.#learners.get(node)?.position ?? 0;
   }
 
-  #mustBeSubmitted({ instance, client, sequence, bytes }: Value): void {
-    const content = text.decode(bytes.slice());
+  /** Whether an acceptor has, as far as can be seen, what is chosen for an instance. */
+  holds(acceptor: number, instance: number): boolean {
+    const model = this.#models.get(acceptor)?.at(-1);
+    if (model === undefined || instance < model.trimmed) return false;
+    if (instance < this.#recovery.returns(acceptor).fetchedTo) return true;
+    const chosen = this.chosen.batch(instance);
+    return chosen !== undefined && model.votesFor(instance).some((ballot) => {
+      const voted = this.chosen.proposed(instance, ballot);
+      return voted !== undefined && sameBytes(voted, chosen);
+    });
+  }
+
+  /** What a learner tells of a command follows from the log. */
+  #mustBeTold(
+    node: SimNode,
+    told: TableVerdict & { readonly instance: number },
+  ): void {
+    const { instance, client, verdict, hasRoom } = told;
+    const due = this.chosen.verdicts(instance);
+    const right = due?.some((it) =>
+      it.client === client && it.verdict === verdict && it.hasRoom === hasRoom
+    );
+    if (right) return;
+    throw new Violation(
+      "sessions",
+      `${node.name} told client ${client} of its command in instance ${instance}: ${
+        Verdict[verdict]
+      }${hasRoom ? " with room" : ""}; it should be told ${
+        JSON.stringify(due?.filter((it) => it.client === client))
+      }`,
+    );
+  }
+
+  /** No client takes for delivered what learners refuse. */
+  #lookAtRefusals(): void {
+    const { refusals } = this.chosen;
+    for (; this.#refused < refusals.length; this.#refused++) {
+      const { client, sequence } = refusals[this.#refused];
+      const key = valueKey(client, sequence);
+      this.#refusedKeys.add(key);
+      if (this.answeredValues.has(key)) this.#mustBeDelivered(key);
+    }
+  }
+
+  #mustBeDelivered(key: number): void {
+    if (this.chosen.delivers(key)) return;
+    throw new Violation(
+      "answers",
+      `${Math.floor(key / 2 ** 32)}/${
+        key % 2 ** 32
+      } was answered, and learners refuse it`,
+    );
+  }
+
+  /** Large values come out as they were submitted. */
+  #compareLargeValues(): void {
+    const { deliveries } = this.chosen;
+    for (; this.#compared < deliveries.length; this.#compared++) {
+      const { instance, client, sequence, bytes } = deliveries[this.#compared];
+      const whole = this.#largeValues.get(valueKey(client, sequence));
+      if (whole === undefined || text.decode(bytes) === whole) continue;
+      throw new Violation(
+        "integrity",
+        `the large value that chunk ${client}/${sequence} of instance ${instance} completes is not what was submitted`,
+      );
+    }
+  }
+
+  #mustBeSubmitted(
+    { instance, client, sequence, bytes, isChunk }: Value,
+  ): void {
+    if (sequence === 0) return;
+    const content = text.decode(bytes.slice(isChunk ? CHUNK_BYTES : 0));
     const submitted = this.submittedValues.get(valueKey(client, sequence));
     if (content === submitted) return;
     throw new Violation(
@@ -277,25 +407,53 @@ export class Checker implements NodeWatch {
         return this.#claim(u64(view, HI_DELIVERED));
       case Message.ok:
         this.#claim(u64(view, OK_DECIDED));
-        return this.#trimmed(node, u64(view, OK_TRIMMED), now_us);
+        // Acceptors that ask one another need no memory to answer.
+        if (view.getUint8(HEADER_RECEIVER_ROLES) === Role.acceptor) return;
+        this.#model(node, view);
+        return this.#trimmed(node, view, u64(view, OK_TRIMMED), now_us);
       case Message.learned:
         this.#model(node, view);
         this.#claim(u64(view, LEARNED_DECIDED));
-        this.#trimmed(node, u64(view, LEARNED_TRIMMED), now_us);
+        this.#trimmed(node, view, u64(view, LEARNED_TRIMMED), now_us);
         this.#entries(node, view, LEARNED_BYTES, LEARNED_ENTRIES, journal);
     }
   }
 
-  #sentByOther(view: DataView): void {
+  #sentByOther(node: SimNode, view: DataView): void {
+    const ballot = u64(view, HEADER_BALLOT);
+    const incarnation = view.getUint32(HEADER_INCARNATION, true);
+    const { roles, id } = node.options;
+    const own = (roles & Role.acceptor) !== 0 ? id : 0;
     switch (view.getUint8(HEADER_TYPE)) {
+      case Message.prepare:
+        return this.#recovery.prepare(
+          ballot,
+          incarnation,
+          view.getUint16(PREPARE_REJOINING, true),
+          view.getUint32(PREPARE_MEMORY, true),
+        );
+      case Message.rejoin: {
+        const from = u64(view, REJOIN_FROM);
+        this.#claim(from);
+        return this.#recovery.rejoin(
+          node.name,
+          view.getUint16(HEADER_RECEIVER_ID, true),
+          view.getUint32(REJOIN_MEMORY, true),
+          { ballot, from, end: u64(view, REJOIN_END) },
+          incarnation,
+          own,
+        );
+      }
       case Message.accept: {
+        this.#recovery.leads(node.name, ballot, incarnation, own);
         this.#claim(u64(view, ACCEPT_DECIDED));
         const bytes = view.getUint32(ACCEPT_BATCH_BYTES, true);
         const batch = bytesOf(view, ACCEPT_BYTES, bytes);
         const instance = u64(view, ACCEPT_INSTANCE);
-        return this.chosen.propose(instance, u64(view, HEADER_BALLOT), batch);
+        return this.chosen.propose(instance, ballot, batch);
       }
       case Message.heartbeat:
+        this.#recovery.leads(node.name, ballot, incarnation, own);
         return this.#claim(u64(view, HEARTBEAT_DECIDED));
       case Message.ok:
         return this.#claim(u64(view, OK_DECIDED));
@@ -305,19 +463,46 @@ export class Checker implements NodeWatch {
           const sequence = view.getUint32(at + RUN_SEQUENCE, true);
           this.#answers.push([u64(view, at), sequence]);
         }
+        return;
+      case Message.session:
+        for (let n = 0; n < view.getUint32(SESSION_COUNT, true); n++) {
+          const at = SESSION_BYTES + n * VERDICT_BYTES;
+          this.#verdicts.push({
+            client: u64(view, at + VERDICT_CLIENT),
+            instance: u64(view, at + VERDICT_INSTANCE),
+            verdict: view.getUint32(at + VERDICT_VERDICT, true),
+            hasRoom: view.getUint32(at + VERDICT_FLAGS, true) === 1,
+          });
+        }
     }
   }
 
   /** What is trimmed is decided, and no learner that the acceptor knows of still needs it. */
-  #trimmed(node: SimNode, trimmed: number, now_us: number): void {
+  #trimmed(
+    node: SimNode,
+    view: DataView,
+    trimmed: number,
+    now_us: number,
+  ): void {
     this.#claim(trimmed);
-    this.#registry(node).trim(trimmed, now_us);
+    const model = this.#model(node, view);
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    model.trimmed = trimmed;
+    const { count, fetchedTo } = this.#recovery.returns(id);
+    if (trimmed < fetchedTo) model.refilled = count;
+    // Who lost its memory gives nothing up when it does not have yet what it must fetch.
+    if (count > model.refilled && trimmed <= fetchedTo) {
+      this.#registry(node).beginAnew();
+    } else this.#registry(node).trim(trimmed, now_us);
   }
 
   #registry(node: SimNode): RegistryModel {
     let registry = this.#registries.get(node);
     if (registry === undefined) {
-      registry = new RegistryModel(node.name);
+      registry = new RegistryModel(
+        node.name,
+        node.options.learnerPatience_us,
+      );
       this.#registries.set(node, registry);
     }
     return registry;
@@ -327,19 +512,16 @@ export class Checker implements NodeWatch {
     this.#decidedClaim = Math.max(this.#decidedClaim, decided);
   }
 
-  /** The model of the acceptor that sent this; its memory must be the only one that ever spoke under its name. */
+  /** The model of the acceptor that sent this; its memory must be one that may speak under its name. */
   #model(node: SimNode, view: DataView): AcceptorModel {
     const id = view.getUint16(HEADER_SENDER_ID, true);
     const memory = view.getUint32(HEADER_INCARNATION, true);
-    let model = this.#models.get(id);
-    if (model === undefined) {
-      this.#models.set(id, model = new AcceptorModel(node.name, memory));
+    let models = this.#models.get(id);
+    if (models === undefined) this.#models.set(id, models = []);
+    if (this.#recovery.speak(node.name, id, memory)) {
+      models.push(new AcceptorModel(node.name, memory));
     }
-    if (model.memory === memory) return model;
-    throw new Violation(
-      "amnesia",
-      `${node.name} voted or promised, and an earlier one did that has forgotten it`,
-    );
+    return models.at(-1)!;
   }
 
   #promise(
@@ -356,12 +538,18 @@ export class Checker implements NodeWatch {
       journal,
     );
     const last = (view.getUint16(PROMISE_FLAGS, true) & PROMISE_LAST) !== 0;
-    this.#model(node, view).promise({
+    const page = {
       ballot,
       start: u64(view, PROMISE_START),
       end: last ? Infinity : u64(view, PROMISE_END),
+      decided: u64(view, PROMISE_DECIDED),
       accepted: new Map(entries.map((it) => [it.instance, it.ballot])),
-    });
+      proposer: view.getUint32(PROMISE_INCARNATION, true),
+      memories: view.getBigUint64(PROMISE_MEMORIES, true),
+    };
+    this.#model(node, view).promise(page);
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    this.#recovery.promise(node.name, id, page);
   }
 
   #accepted(
@@ -371,9 +559,8 @@ export class Checker implements NodeWatch {
     journal: JournalModel | undefined,
   ): void {
     const model = this.#model(node, view);
-    const index = this.#acceptors.indexOf(
-      view.getUint16(HEADER_SENDER_ID, true),
-    );
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    const index = this.#acceptors.indexOf(id);
     const ranges = view.getUint32(RANGES_COUNT, true);
     for (let r = 0; r < ranges; r++) {
       const at = RANGES_BYTES + r * RANGE_BYTES;
@@ -381,6 +568,7 @@ export class Checker implements NodeWatch {
       for (let instance = u64(view, at); instance < end; instance++) {
         this.chosen.vote(instance, ballot, index);
         model.vote(instance, ballot);
+        this.#recovery.vote(node.name, id, instance, ballot);
         journal?.revealAccepted(instance, ballot);
       }
     }
@@ -406,13 +594,37 @@ export class Checker implements NodeWatch {
         batch: bytesOf(view, at + ENTRY_BYTES, bytes),
       };
       at += ENTRY_BYTES + bytes;
-      if (entry.ballot === 0) continue;
+      if (entry.ballot === 0) {
+        this.#mustBeNothing(node, view, entry.instance);
+        continue;
+      }
       entries.push(entry);
       this.#mustBeProposed(node, entry);
       journal?.revealAccepted(entry.instance, entry.ballot);
       if (entry.decided) this.#decidedEntries.push(entry);
     }
     return entries;
+  }
+
+  /**
+   * Of an instance that is decided, an acceptor tells that it accepted nothing only if it is so. What it
+   * accepted and forgot, it must not have helped to choose.
+   */
+  #mustBeNothing(node: SimNode, view: DataView, instance: number): void {
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    const present = this.#model(node, view);
+    for (const model of this.#models.get(id)!) {
+      const lie = model.votesFor(instance).find((ballot) =>
+        model === present || this.chosen.isChosen(instance, ballot)
+      );
+      if (lie === undefined) continue;
+      throw new Violation(
+        "amnesia",
+        `${node.name} told that it accepted nothing for instance ${instance}, and it voted for it in ballot ${
+          ballotText(lie)
+        }`,
+      );
+    }
   }
 
   #mustBeProposed(node: SimNode, { instance, ballot, batch }: Entry): void {
@@ -453,9 +665,13 @@ export class Checker implements NodeWatch {
     const { instance, index, client, sequence } = delivery;
     const batch = this.chosen.batch(instance) ?? NOTHING;
     const value = valuesOf(instance, batch)[index];
+    const key = valueKey(Number(client), sequence);
     if (
       value === undefined || BigInt(value.client) !== client ||
-      value.sequence !== sequence || !sameBytes(value.bytes, delivery.value)
+      value.sequence !== sequence ||
+      !(value.isChunk
+        ? text.decode(delivery.value.slice()) === this.#largeValues.get(key)
+        : sameBytes(value.bytes, delivery.value))
     ) {
       throw new Violation(
         "agreement",
@@ -465,7 +681,6 @@ export class Checker implements NodeWatch {
       );
     }
     if (learner.seen.size > 0) this.#mustBeNext(node, delivery, learner);
-    const key = valueKey(Number(client), sequence);
     if (learner.seen.has(key)) {
       throw new Violation(
         "duplicates",
@@ -492,7 +707,9 @@ export class Checker implements NodeWatch {
       for (const value of valuesOf(i, this.chosen.batch(i) ?? NOTHING)) {
         if (i === learner.instance && value.index <= learner.index) continue;
         if (i === delivery.instance && value.index >= delivery.index) return;
-        const { client, sequence } = value;
+        const { client, sequence, isChunk } = value;
+        // Of a large value it may have missed the beginning.
+        if (sequence === 0 || isChunk) continue;
         if (learner.seen.has(valueKey(client, sequence))) continue;
         throw new Violation(
           "agreement",

@@ -22,22 +22,42 @@ import { Random } from "./random.ts";
  * What a plan is mostly about. Some bugs need many elections in a row, some a log that is full, some
  * memories that are lost while others are cut off: a plan that has a bit of everything seldom has those.
  */
-const MOODS = ["any", "any", "duel", "duel", "bulk", "amnesia"] as const;
+const MOODS = [
+  "any",
+  "any",
+  "duel",
+  "duel",
+  "bulk",
+  "amnesia",
+  "failover",
+  "recovery",
+] as const;
 type Mood = typeof MOODS[number];
 
 /** Draws the plan of a seed; the same one every time. */
 export function drawPlan(seed: number, wanted?: Topology): Plan {
   // Apart from the run's own random numbers, so that a plan can change and leave them alone.
   const random = new Random(seed ^ 0x5eed);
+  // And this apart from the plan's, so that seeds mean what they meant before it was drawn.
+  const patience = new Random(seed ^ 0x9a71e);
   const topology = wanted ?? random.pick(TOPOLOGIES);
   const mood = random.pick(MOODS);
   const heal_us = random.between(500_000, 6_000_000);
-  const newCluster = mood !== "amnesia" && random.chance(0.4);
+  const newCluster = mood !== "amnesia" && mood !== "recovery" &&
+    random.chance(0.4);
   const mtu = random.pick([256, 512, 512, 1500]);
   const logBytes = mood === "bulk"
     ? 1 << 16
     : random.pick([1 << 16, 1 << 18, 1 << 20]);
-  const nodes = drawNodes(random, { topology, mood, mtu, heal_us });
+  // Of its own, so that what else a seed draws does not depend on it.
+  const sizes = new Random(seed ^ 0x512e5);
+  const early = drawNodes(random, { topology, mood, mtu, heal_us })
+    .map((node, i, all) => withLarge(sizes, withTable(node, i, all), mtu));
+  const table = drawTable(sizes, early, heal_us);
+  const nodes = [...early, ...table.rivals];
+  const acceptors = nodes.filter(({ roles }) => (roles & Role.acceptor) !== 0);
+  const majority = Math.floor(acceptors.length / 2) + 1;
+  const electionTimeout_us = drawElectionTimeout(random, mood);
   return {
     seed,
     topology,
@@ -49,12 +69,122 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
       : Math.min(inFlightFit(logBytes, mtu), random.pick([1, 4, 64, 256])),
     proposerTimeout_us: random.pick([100_000, 1_000_000]),
     clientTimeout_us: random.pick([200_000, 1_000_000]),
+    learnerPatience_us: patience.pick([300_000, 1_000_000, 10_000_000]),
+    electionTimeout_us,
+    heartbeat_us: electionTimeout_us === 0 ? 50_000 : electionTimeout_us >> 2,
     newCluster,
+    leastMemories: random.chance(0.7) ? majority : 1,
+    sessions: table.sessions,
+    sessionSpan: table.sessionSpan,
     nodes,
     weather: drawWeather(random, mood),
-    events: drawEvents(random, mood, nodes, newCluster, heal_us),
+    events: [
+      ...drawEvents(random, mood, early, heal_us),
+      ...table.events,
+    ].sort((a, b) => a.at_us - b.at_us),
     heal_us,
   };
+}
+
+/** One learner at least begins with the first instance, since only such ones open sessions. */
+function withTable(
+  node: PlanNode,
+  index: number,
+  nodes: readonly PlanNode[],
+): PlanNode {
+  const learns = ({ roles }: PlanNode) => (roles & Role.learner) !== 0;
+  const open = nodes.some((it) => learns(it) && it.from === undefined);
+  return open || index !== nodes.findIndex(learns)
+    ? node
+    : { ...node, from: undefined };
+}
+
+/** Some clients have values now and then that take a few frames. */
+function withLarge(random: Random, node: PlanNode, mtu: number): PlanNode {
+  const { client } = node;
+  if (client === undefined || !random.chance(0.3)) return node;
+  const large = {
+    every: random.between(2, 12),
+    bytes: random.between(mtu, 5 * mtu),
+  };
+  return { ...node, client: { ...client, large } };
+}
+
+/** The learners' tables of a plan, and clients that contend for them. */
+interface Table {
+  readonly sessions?: number;
+  readonly sessionSpan?: number;
+  readonly rivals: readonly PlanNode[];
+  readonly events: readonly PlanEvent[];
+}
+
+/** Sometimes there are fewer sessions than clients, or hardly enough, and they are soon forgotten. */
+function drawTable(
+  random: Random,
+  nodes: readonly PlanNode[],
+  heal_us: number,
+): Table {
+  // Who begins in the middle forgets other clients than the others when there are too many.
+  if (nodes.some(({ from }) => from === 0) || !random.chance(0.4)) {
+    return { rivals: [], events: [] };
+  }
+  const sessionSpan = random.pick([32, 128, 1024]);
+  if (random.chance(0.4)) {
+    const sessions = random.between(1, 8);
+    return { sessions, sessionSpan, rivals: [], events: [] };
+  }
+  const clients = nodes.flatMap(({ client }) => client?.clients ?? []);
+  const steady = drawRival(random, nodes, 38, 0, heal_us);
+  const tenth_us = Math.floor(heal_us / 10);
+  const at_us = tenth_us * random.between(1, 4);
+  const for_us = tenth_us * random.between(3, 5);
+  const late = at_us + Math.floor(for_us * 0.8);
+  const away = nodes.findIndex(({ client }) => client !== undefined);
+  return {
+    // The late ones find room only where somebody who is away had it.
+    sessions: clients.reduce((sum, n) => sum + n, 1),
+    sessionSpan: 32,
+    rivals: [steady, drawRival(random, nodes, 39, late, heal_us)],
+    events: [{
+      kind: "pause",
+      node: away,
+      at_us,
+      for_us,
+    }],
+  };
+}
+
+/** A client that submits little by little. */
+function drawRival(
+  random: Random,
+  nodes: readonly PlanNode[],
+  id: number,
+  start_us: number,
+  heal_us: number,
+): PlanNode {
+  const values = random.between(50, 300);
+  return {
+    roles: Role.client,
+    id,
+    start_us,
+    leader: nodes[0].leader,
+    queueFrames: 4096,
+    clockRate: 1,
+    client: {
+      clients: 1,
+      outstanding: 4,
+      values,
+      pace_us: Math.ceil(heal_us / values),
+      padBytes: 0,
+      proposer: 0,
+    },
+  };
+}
+
+/** How long a leader is silent before others campaign; 0: the configured one leads, or nobody does. */
+function drawElectionTimeout(random: Random, mood: Mood): number {
+  const share = mood === "failover" || mood === "recovery" ? 0.9 : 0.5;
+  return random.chance(share) ? random.between(50_000, 300_000) : 0;
 }
 
 interface Shape {
@@ -66,7 +196,8 @@ interface Shape {
 
 function drawNodes(random: Random, shape: Shape): PlanNode[] {
   const { topology, mood, heal_us } = shape;
-  const onDisk = mood !== "amnesia" && random.chance(0.5);
+  const onDisk = mood !== "amnesia" && mood !== "recovery" &&
+    random.chance(0.5);
   const drifting = random.chance(0.3);
   const small = random.chance(0.2);
   const duel = mood === "duel" || random.chance(0.4);
@@ -116,7 +247,7 @@ function drawRoles(
     many(0, 2, Role.learner, 20);
   } else if (topology === "roles") {
     many(acceptors, acceptors, Role.acceptor);
-    many(mood === "duel" ? 2 : 1, 3, Role.proposer);
+    many(mood === "duel" || mood === "failover" ? 2 : 1, 3, Role.proposer);
     many(1, 2, Role.learner);
   } else {
     nodes.push([REPLICA, 1], [Role.proposer | Role.acceptor, 2]);
@@ -181,6 +312,10 @@ const KINDS = [
   "failing disk",
   "full disk",
   "bit flip",
+  "flap",
+  "isolate leader",
+  "kill leader",
+  "pause leader",
 ] as const;
 
 const MOST_EVENTS: Record<Mood, readonly number[]> = {
@@ -188,6 +323,8 @@ const MOST_EVENTS: Record<Mood, readonly number[]> = {
   duel: [30, 150],
   bulk: [15, 60],
   amnesia: [15, 60],
+  failover: [15, 60],
+  recovery: [15, 60],
 };
 
 /** What each mood does not leave to chance. */
@@ -196,72 +333,42 @@ const INSISTED: Record<Mood, readonly (typeof KINDS[number])[]> = {
   duel: ["jump", "partition"],
   bulk: ["crash", "unread", "pause"],
   amnesia: ["crash", "power cut", "partition"],
+  failover: ["isolate leader", "kill leader", "pause leader", "flap"],
+  recovery: ["crash", "kill leader", "partition"],
 };
 
 function drawEvents(
   random: Random,
   mood: Mood,
   nodes: readonly PlanNode[],
-  newCluster: boolean,
   heal_us: number,
 ): PlanEvent[] {
   const kinds = [...random.some(KINDS, 0.4), ...INSISTED[mood]];
   if (kinds.length === 0) return [];
-  const cast = { nodes, mortal: mortals(random, nodes, newCluster) };
   const events: PlanEvent[] = [];
   const most = random.pick(MOST_EVENTS[mood]);
   for (let n = random.between(0, most); n > 0; n--) {
     const at_us = random.between(0, heal_us);
-    const event = drawEvent(random, random.pick(kinds), mood, cast);
+    const event = drawEvent(random, random.pick(kinds), mood, nodes);
     if (event !== undefined) events.push({ at_us, ...event } as PlanEvent);
   }
   return events.sort((a, b) => a.at_us - b.at_us);
-}
-
-/**
- * Nodes that may stop. An acceptor that has only its memory never votes again after that, so that at
- * most a minority of them may; and none whose cluster's maker vouched for it, since then nobody was
- * asked to remember it.
- */
-function mortals(
-  random: Random,
-  nodes: readonly PlanNode[],
-  newCluster: boolean,
-): number[] {
-  const acceptors = nodes.filter(({ roles }) => (roles & Role.acceptor) !== 0);
-  let spare = newCluster ? 0 : Math.floor((acceptors.length - 1) / 2);
-  const indices = nodes.map((_, index) => index);
-  // Which of them it may be must not depend on their order.
-  const offset = random.between(0, nodes.length - 1);
-  const turned = [...indices.slice(offset), ...indices.slice(0, offset)];
-  return turned.filter((index) => {
-    const { roles, commit_us } = nodes[index];
-    if ((roles & Role.acceptor) === 0 || commit_us !== undefined) return true;
-    return spare-- > 0;
-  });
 }
 
 type Happening = PlanEvent extends infer E
   ? E extends PlanEvent ? Omit<E, "at_us"> : never
   : never;
 
-interface Cast {
-  readonly nodes: readonly PlanNode[];
-  /** Indices of those that may stop. */
-  readonly mortal: readonly number[];
-}
-
 function drawEvent(
   random: Random,
   kind: typeof KINDS[number],
   mood: Mood,
-  { nodes, mortal }: Cast,
+  nodes: readonly PlanNode[],
 ): Happening | undefined {
   const any = random.between(0, nodes.length - 1);
   const proposers = nodes.flatMap(({ roles }, i) =>
     (roles & Role.proposer) !== 0 ? [i] : []
   );
-  const stops = mortal.length > 0 ? random.pick(mortal) : undefined;
   const disks = nodes.flatMap(({ commit_us }, i) =>
     commit_us === undefined ? [] : [i]
   );
@@ -272,19 +379,18 @@ function drawEvent(
     random.between(0, 100_000);
   switch (kind) {
     case "crash":
-      if (stops === undefined) return;
       return {
         kind,
-        node: stops,
+        node: any,
         afterFrames: random.chance(0.5) ? random.between(0, 4) : undefined,
         down_us,
       };
     case "power cut": {
-      const cut = random.some(mortal, 0.6);
+      const cut = random.some([...nodes.keys()], 0.6);
       return cut.length === 0 ? undefined : { kind, nodes: cut, down_us };
     }
     case "leave":
-      return stops === undefined ? undefined : { kind, node: stops, down_us };
+      return { kind, node: any, down_us };
     case "pause":
       return { kind, node: any, for_us };
     case "unread": {
@@ -325,6 +431,19 @@ function drawEvent(
       return disk === undefined ? undefined : { kind, node: disk, for_us };
     case "bit flip":
       return disk === undefined ? undefined : { kind, node: disk };
+    case "flap":
+      return {
+        kind,
+        cuts: drawCuts(random, nodes.length),
+        every_us: random.pick([5000, 50_000, 200_000]),
+        for_us,
+      };
+    case "isolate leader":
+      return { kind, ways: random.pick(["from", "to", "both"]), for_us };
+    case "kill leader":
+      return { kind, down_us };
+    case "pause leader":
+      return { kind, for_us: random.between(50_000, 500_000) };
   }
 }
 

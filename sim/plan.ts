@@ -32,6 +32,8 @@ export interface PlanNode {
     readonly values: number;
     readonly pace_us: number;
     readonly padBytes: number;
+    /** Each virtual client's values of which the number is a multiple of `every` are large; absent: none. */
+    readonly large?: { readonly every: number; readonly bytes: number };
     /** Proposer that it insists on; 0: whoever leads. */
     readonly proposer: number;
   };
@@ -106,6 +108,23 @@ export type PlanEvent =
     }
     /** A bit of what a disk keeps flips; who reads it must not start. */
     | { readonly kind: "bit flip"; readonly node: number }
+    /** Frames from one node to another are cut off and let through in turn. */
+    | {
+      readonly kind: "flap";
+      readonly cuts: readonly (readonly [from: number, to: number])[];
+      readonly every_us: number;
+      readonly for_us: number;
+    }
+    /** Whoever leads then is cut off: what it sends, what it should hear, or both. Nobody leads: nothing happens. */
+    | {
+      readonly kind: "isolate leader";
+      readonly ways: "from" | "to" | "both";
+      readonly for_us: number;
+    }
+    /** Whoever leads then dies, and starts anew after a while. */
+    | { readonly kind: "kill leader"; readonly down_us: number }
+    /** The process of whoever leads then does not run. */
+    | { readonly kind: "pause leader"; readonly for_us: number }
   );
 
 export interface Plan {
@@ -116,8 +135,22 @@ export interface Plan {
   readonly inFlight: number;
   readonly proposerTimeout_us: number;
   readonly clientTimeout_us: number;
+  /** How long full logs wait for a learner that does not go on (default: 10 s, as in a cluster). */
+  readonly learnerPatience_us?: number;
+  /** Sessions that learners keep, and instances for which each is safe after a use; absent: as the program has it. */
+  readonly sessions?: number;
+  readonly sessionSpan?: number;
+  /** How long a leader is silent before others campaign, µs; absent or 0: there are no elections. */
+  readonly electionTimeout_us?: number;
+  /** Time between two heartbeats, µs; absent: 50,000. */
+  readonly heartbeat_us?: number;
   /** Its maker vouches that no acceptor ran before. */
   readonly newCluster: boolean;
+  /**
+   * An acceptor without a disk stops only while at least so many others have their memory, and nobody who
+   * was vouched for does; absent or 0: it stops whenever the plan says so.
+   */
+  readonly leastMemories?: number;
   readonly nodes: readonly PlanNode[];
   readonly weather: Weather;
   /** In the order of time. */

@@ -26,6 +26,13 @@ function whole(least: number, most: number): Shape {
       : `${where} should be a whole number from ${least} to ${most}`;
 }
 
+function oneOf(...texts: readonly string[]): Shape {
+  return (value, where) =>
+    texts.includes(value as string)
+      ? undefined
+      : `${where} should be one of ${texts.join(", ")}`;
+}
+
 function list(shape: Shape, least = 0): Shape {
   return (value, where) => {
     if (!Array.isArray(value) || value.length < least) {
@@ -89,6 +96,7 @@ const node = object({
     values: whole(0, 1_000_000),
     pace_us: time,
     padBytes: whole(0, 9000),
+    "large?": object({ every: whole(1, 1_000_000), bytes: whole(1, 1 << 20) }),
     proposer: whole(0, 65535),
   }),
 });
@@ -111,6 +119,14 @@ const EVENTS: Record<PlanEvent["kind"], Shape> = {
   "failing disk": object({ ...onNode, for_us: time }),
   "full disk": object({ ...onNode, for_us: time }),
   "bit flip": object(onNode),
+  "flap": object({
+    cuts: list(list(index, 2)),
+    every_us: whole(1000, TIME_US_MAX),
+    for_us: time,
+  }),
+  "isolate leader": object({ ways: oneOf("from", "to", "both"), for_us: time }),
+  "kill leader": object({ down_us: time }),
+  "pause leader": object({ for_us: time }),
 };
 
 const event: Shape = (value, where) => {
@@ -129,7 +145,13 @@ const plan = object({
   inFlight: whole(1, 2047),
   proposerTimeout_us: whole(1000, TIME_US_MAX),
   clientTimeout_us: whole(1000, TIME_US_MAX),
+  "learnerPatience_us?": whole(1000, TIME_US_MAX),
+  "sessions?": whole(1, 4096),
+  "sessionSpan?": whole(16, 2 ** 31),
+  "electionTimeout_us?": whole(0, TIME_US_MAX),
+  "heartbeat_us?": whole(1000, TIME_US_MAX),
   newCluster: truth,
+  "leastMemories?": whole(0, 31),
   nodes: list(node, 1),
   weather,
   events: list(event),

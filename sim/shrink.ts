@@ -82,6 +82,9 @@ function withoutNodes(plan: Plan): Plan[] {
 /** Without one node; events speak of the others by their new places. */
 function withoutNode(plan: Plan, gone: number): Plan {
   const moved = (index: number) => index > gone ? index - 1 : index;
+  const cutsWithout = (cuts: readonly (readonly [number, number])[]) =>
+    cuts.filter((pair) => !pair.includes(gone))
+      .map(([from, to]) => [moved(from), moved(to)] as const);
   const events = plan.events.flatMap((event): PlanEvent[] => {
     switch (event.kind) {
       case "power cut": {
@@ -89,11 +92,17 @@ function withoutNode(plan: Plan, gone: number): Plan {
         return nodes.length === 0 ? [] : [{ ...event, nodes }];
       }
       case "partition": {
-        const cuts = event.cuts.filter((pair) => !pair.includes(gone))
-          .map(([from, to]) => [moved(from), moved(to)] as const);
+        const cuts = cutsWithout(event.cuts);
+        return cuts.length === 0 ? [] : [{ ...event, cuts }];
+      }
+      case "flap": {
+        const cuts = cutsWithout(event.cuts);
         return cuts.length === 0 ? [] : [{ ...event, cuts }];
       }
       case "weather":
+      case "isolate leader":
+      case "kill leader":
+      case "pause leader":
         return [event];
       default:
         return event.node === gone

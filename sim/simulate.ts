@@ -17,7 +17,7 @@ import {
 import { StorageError } from "../storage/storage.ts";
 import { Checker } from "./checker.ts";
 import type { Value } from "./chosen.ts";
-import { SimCluster } from "./cluster.ts";
+import { OPTIONS, SimCluster } from "./cluster.ts";
 import { Disk } from "./disk.ts";
 import type { Fate } from "./events.ts";
 import type { MockNic } from "./mock_nic.ts";
@@ -42,6 +42,9 @@ import { type Property, Violation } from "./violation.ts";
 const LIVENESS_US = 60_000_000;
 /** Most turns for that: nodes that are as busy as that only keep each other busy. */
 const TURNS_MAX = 1_500_000;
+
+/** Of plans that say nothing of heartbeats. */
+const HEARTBEAT_US = 50_000;
 
 /** What came of a run. */
 export interface Result {
@@ -103,6 +106,8 @@ export const REFUSALS = [
 ];
 
 const NO_CUTS = () => false;
+/** The state of a proposer that leads, as its gauge shows it. */
+const LEADING = 2;
 
 /** A node of the plan, over all its incarnations. */
 interface Post {
@@ -113,7 +118,7 @@ interface Post {
   starts: number;
   /** Its memory is gone, or damaged: it does not vote any more. */
   lostMemory: boolean;
-  /** All others confirmed that it is new, or somebody vouched for it. */
+  /** All others confirmed that it is new, somebody vouched for it, or it rejoined. */
   confirmed: boolean;
 }
 
@@ -158,6 +163,7 @@ class Run implements NodeWatch {
     this.#checker = new Checker(
       this.#acceptors,
       (...chosen) => watch.chosen?.(...chosen),
+      plan,
     );
     this.#posts = plan.nodes.map((node, index) => ({
       index,
@@ -214,9 +220,15 @@ class Run implements NodeWatch {
 
   // What nodes do: to the checker, the hash, and whoever watches.
 
-  submitted(node: SimNode, client: number, sequence: number): void {
-    this.#checker.submitted(node, client, sequence);
-    this.#watch.submitted?.(node, client, sequence);
+  submitted(
+    node: SimNode,
+    client: number,
+    sequence: number,
+    value: string,
+    whole?: string,
+  ): void {
+    this.#checker.submitted(node, client, sequence, value, whole);
+    this.#watch.submitted?.(node, client, sequence, value, whole);
   }
 
   answered(node: SimNode, client: number, sequence: number): void {
@@ -232,8 +244,15 @@ class Run implements NodeWatch {
   }
 
   noted(node: SimNode, event: CoreEvent): void {
-    if (event.code === Event.confirmed) {
-      this.#posts[node.place].confirmed = true;
+    const post = this.#posts[node.place];
+    if (event.code === Event.confirmed) post.confirmed = true;
+    if (event.code === Event.rejoined) {
+      post.lostMemory = false;
+      post.confirmed = true;
+    }
+    if (event.code === Event.leftBehind) {
+      this.#count("learner left behind");
+      this.#checker.leftBehind(node, event.small, this.#cluster.now_us);
     }
     this.#watch.noted?.(node, event);
   }
@@ -394,11 +413,17 @@ class Run implements NodeWatch {
       mtu: this.#plan.mtu,
       logBytes: this.#plan.logBytes,
       inFlight: this.#plan.inFlight,
+      electionTimeout_us: this.#plan.electionTimeout_us ?? 0,
+      heartbeat_us: this.#plan.heartbeat_us ?? HEARTBEAT_US,
       proposerTimeout_us: this.#plan.proposerTimeout_us,
       clientTimeout_us: this.#plan.clientTimeout_us,
+      learnerPatience_us: this.#plan.learnerPatience_us ??
+        OPTIONS.learnerPatience_us,
       queueFrames: plan.queueFrames,
       clockRate: plan.clockRate,
       from: BigInt(plan.from ?? 1),
+      sessions: this.#plan.sessions,
+      sessionSpan: this.#plan.sessionSpan,
       keepsNothing: true,
       ...client && {
         clients: client.clients,
@@ -409,6 +434,7 @@ class Run implements NodeWatch {
         values: client.values,
         pace_us: client.pace_us,
         padBytes: client.padBytes,
+        large: client.large,
       },
     };
   }
@@ -427,15 +453,105 @@ class Run implements NodeWatch {
           event.for_us,
         );
         return this.#during(event.for_us, this.#partitions, event.cuts);
+      case "flap":
+        this.#count(event.kind);
+        this.#fault(
+          `flapping ${cutsText(event.cuts, this.#names)}`,
+          undefined,
+          event.for_us,
+        );
+        return this.#flap(event, this.#cluster.now_us + event.for_us);
+      case "isolate leader":
+      case "kill leader":
+      case "pause leader":
+        return this.#happenToLeader(event);
       case "power cut":
         this.#count(event.kind);
         for (const index of event.nodes) {
-          this.#stop(this.#posts[index], "power cut", event.down_us);
+          const post = this.#posts[index];
+          if (!this.#mayStop(post)) continue;
+          this.#stop(post, "power cut", event.down_us);
         }
         return;
       default:
         return this.#happenTo(this.#posts[event.node], event);
     }
+  }
+
+  /** Cuts for as long as it lets through, until it ends. */
+  #flap(
+    event: Extract<PlanEvent, { readonly kind: "flap" }>,
+    end_us: number,
+  ): void {
+    const { cuts, every_us } = event;
+    const rest_us = end_us - this.#cluster.now_us;
+    if (rest_us <= 0) return;
+    this.#during(Math.min(every_us, rest_us), this.#partitions, cuts);
+    this.#after(2 * every_us, () => this.#flap(event, end_us));
+  }
+
+  /** The node that leads in the highest ballot; undefined if none does. */
+  #leader(): Post | undefined {
+    let leader: Post | undefined;
+    let highest = 0;
+    for (const post of this.#posts) {
+      const { node } = post;
+      if (node === undefined || !node.alive) continue;
+      if (node.gauge(Gauge.proposerState) !== LEADING) continue;
+      const ballot = node.gauge(Gauge.leaderBallot);
+      if (ballot > highest) [leader, highest] = [post, ballot];
+    }
+    return leader;
+  }
+
+  #happenToLeader(
+    event: Extract<PlanEvent, { readonly kind: `${string} leader` }>,
+  ): void {
+    const leader = this.#leader();
+    if (leader === undefined) return;
+    const { index } = leader;
+    switch (event.kind) {
+      case "kill leader":
+        if (!this.#mayStop(leader)) return;
+        this.#count(event.kind);
+        return this.#stop(leader, "crash", event.down_us);
+      case "pause leader":
+        this.#count(event.kind);
+        return this.#pause(leader, event.for_us);
+      case "isolate leader": {
+        this.#count(event.kind);
+        const cuts = this.#posts.filter((it) => it.index !== index).flatMap(
+          (it): [number, number][] =>
+            [
+              ...event.ways === "to" ? [] : [[index, it.index]] as const,
+              ...event.ways === "from" ? [] : [[it.index, index]] as const,
+            ].map(([from, to]) => [from, to]),
+        );
+        this.#fault(cutsText(cuts, this.#names), index, event.for_us);
+        return this.#during(event.for_us, this.#partitions, cuts);
+      }
+    }
+  }
+
+  #pause(post: Post, for_us: number): void {
+    const node = post.node!;
+    this.#fault("paused", post.index, for_us);
+    node.frozen = true;
+    this.#after(for_us, () => node.frozen = false);
+  }
+
+  /** Whether enough others remember what this one would forget. */
+  #mayStop(post: Post): boolean {
+    const { leastMemories = 0, newCluster } = this.#plan;
+    const forgets = (post.plan.roles & Role.acceptor) !== 0 &&
+      post.plan.commit_us === undefined;
+    if (!forgets || leastMemories === 0) return true;
+    if (newCluster) return false;
+    const others = this.#posts.filter((it) =>
+      it !== post && (it.plan.roles & Role.acceptor) !== 0 &&
+      it.node?.alive && it.node.killAfterFrames === undefined && !it.lostMemory
+    );
+    return others.length >= leastMemories;
   }
 
   #happenTo(
@@ -446,6 +562,7 @@ class Run implements NodeWatch {
     if (node === undefined || !node.alive) return;
     switch (event.kind) {
       case "crash":
+        if (!this.#mayStop(post)) return;
         if (event.afterFrames === undefined) {
           this.#count("crash");
           return this.#stop(post, "crash", event.down_us);
@@ -454,13 +571,12 @@ class Run implements NodeWatch {
         node.killAfterFrames = event.afterFrames;
         return this.#after(event.down_us, () => this.#start(post));
       case "leave":
+        if (!this.#mayStop(post)) return;
         this.#count(event.kind);
         return this.#stop(post, "leave", event.down_us);
       case "pause":
         this.#count(event.kind);
-        this.#fault("paused", post.index, event.for_us);
-        node.frozen = true;
-        return this.#after(event.for_us, () => node.frozen = false);
+        return this.#pause(post, event.for_us);
       case "jump":
         this.#count("clock jump");
         this.#fault(`its clock jumps by ${event.by_us / 1000} ms`, post.index);
@@ -584,7 +700,7 @@ class Run implements NodeWatch {
       () => cluster.turns - turns > TURNS_MAX || this.#finished(),
     );
     this.#ended = this.#finished();
-    if (capable && !this.#ended) {
+    if (capable && !this.#ended && this.#opens()) {
       const passed_us = cluster.now_us - this.#plan.heal_us;
       throw new Violation(
         "liveness",
@@ -613,8 +729,10 @@ class Run implements NodeWatch {
       (plan.roles & Role.proposer) !== 0
     );
     const running = new Set(proposers.filter(lives).map(({ plan }) => plan.id));
+    // Without elections only those lead that are told to.
+    const elected = (this.#plan.electionTimeout_us ?? 0) !== 0;
     const led = proposers.some((post) =>
-      lives(post) && post.plan.leader === post.plan.id
+      lives(post) && (elected || post.plan.leader === post.plan.id)
     );
     const served = this.#posts.every(({ plan: { client } }) =>
       client === undefined || client.proposer === 0 ||
@@ -625,14 +743,21 @@ class Run implements NodeWatch {
     return voting.length >= majority && led && served && fits;
   }
 
+  /** Whether a learner is left that can tell clients of their sessions. */
+  #opens(): boolean {
+    return this.#cluster.living(Role.learner).some((node) =>
+      node.options.from === 1n && !this.#isBehind(node)
+    );
+  }
+
   #finished(): boolean {
     const { chosen } = this.#checker;
     for (const node of this.#cluster.nodes) {
       if (!node.alive) continue;
-      const { roles, clients, from } = node.options;
+      const { roles, from } = node.options;
       if ((roles & Role.client) !== 0) {
-        if (node.acknowledged.size < node.values * clients) return false;
-      } else if ((roles & Role.learner) !== 0 && !isBehind(node)) {
+        if (node.unanswered > 0) return false;
+      } else if ((roles & Role.learner) !== 0 && !this.#isBehind(node)) {
         const complete = from === 1n
           ? this.#checker.deliveredBy(node) === chosen.deliveries.length
           : node.gauge(Gauge.delivered) >= chosen.prefix;
@@ -645,18 +770,26 @@ class Run implements NodeWatch {
     return true;
   }
 
+  /** A learner that needs what no acceptor has any more says so, and delivers no more. */
+  #isBehind(node: SimNode): boolean {
+    if (!node.events.some(({ code }) => code === Event.behindTrim)) {
+      return false;
+    }
+    const next = node.gauge(Gauge.delivered);
+    return !this.#posts.some((post) =>
+      post.node?.alive && (post.plan.roles & Role.acceptor) !== 0 &&
+      !post.lostMemory && this.#checker.holds(post.plan.id, next)
+    );
+  }
+
   #unfinished(): string {
     const missing: string[] = [];
     for (const node of this.#cluster.nodes) {
       if (!node.alive) continue;
-      const { roles, clients } = node.options;
+      const { roles } = node.options;
       if ((roles & Role.client) !== 0) {
-        const all = node.values * clients;
-        const answered = node.acknowledged.size;
-        if (answered < all) {
-          missing.push(
-            `${node.name} has ${answered} of ${all} values answered`,
-          );
+        if (node.unanswered > 0) {
+          missing.push(`${node.name} has ${node.unanswered} values unanswered`);
         }
       } else if ((roles & Role.learner) !== 0) {
         missing.push(
@@ -694,9 +827,4 @@ class Run implements NodeWatch {
       }
     }
   }
-}
-
-/** A learner that needs what all acceptors have trimmed says so, and delivers no more. */
-function isBehind(node: SimNode): boolean {
-  return node.events.some(({ code }) => code === Event.behindTrim);
 }

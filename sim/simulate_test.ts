@@ -1,6 +1,6 @@
 /** The simulator as a library: every seed holds, the same seed is the same run, and what is broken is seen. */
 import assert from "node:assert/strict";
-import { Role } from "../core/layout.ts";
+import { Event, Role } from "../core/layout.ts";
 import { drawPlan } from "./draw.ts";
 import { CALM, type Plan, type PlanEvent, TOPOLOGIES } from "./plan.ts";
 import { type RunWatch, simulate } from "./simulate.ts";
@@ -107,6 +107,10 @@ Deno.test("every topology is drawn, and every kind of fault happens", () => {
       "full disk",
       "bit flip",
       "refused to start",
+      "flap",
+      "isolate leader",
+      "kill leader",
+      "pause leader",
     ]
   ) {
     assert(faults[kind] > 0, `${kind} never happened`);
@@ -133,14 +137,82 @@ Deno.test("a replica with a disk that is killed goes on with what it promised", 
   );
 });
 
-Deno.test("a replica without a disk that is killed never votes again, and the others go on", () => {
+Deno.test("replicas without a disk that are killed one after another rejoin, and the cluster goes on", () => {
+  const rejoined: string[] = [];
+  const plan = quietPlan([1, 2, 0].map((node, i) => ({
+    at_us: 300_000 + i * 700_000,
+    kind: "crash",
+    node,
+    down_us: 50_000,
+  })));
   const result = simulate(
-    quietPlan([
-      { at_us: 300_000, kind: "crash", node: 1, down_us: 50_000 },
-    ]),
+    { ...plan, electionTimeout_us: 100_000, heal_us: 3_000_000 },
+    {
+      watch: {
+        noted(node, { code }) {
+          if (code === Event.rejoined) rejoined.push(node.name);
+        },
+      },
+    },
   );
   assert.equal(result.violation, undefined);
   assert(result.ended);
+  assert.deepEqual(rejoined, ["replica 2", "replica 3", "replica 1"]);
+});
+
+Deno.test("whoever leads is killed, paused and cut off, and others take over", () => {
+  const events: PlanEvent[] = [
+    { at_us: 500_000, kind: "kill leader", down_us: 100_000 },
+    { at_us: 1_500_000, kind: "pause leader", for_us: 400_000 },
+    {
+      at_us: 2_500_000,
+      kind: "isolate leader",
+      ways: "from",
+      for_us: 600_000,
+    },
+  ];
+  const leaders = new Set<bigint>();
+  const result = simulate(
+    {
+      ...quietPlan(events),
+      electionTimeout_us: 100_000,
+      heartbeat_us: 25_000,
+      heal_us: 4_000_000,
+    },
+    {
+      watch: {
+        noted(_, { code, large }) {
+          if (code === Event.leading) leaders.add(large);
+        },
+      },
+    },
+  );
+  assert.equal(result.violation, undefined);
+  assert(result.ended);
+  assert(leaders.size >= 4, `${leaders.size} ballots`);
+});
+
+Deno.test("where the last memory is spared, the others' loss stops the cluster and breaks nothing", () => {
+  const events = [0, 1, 2].map((node): PlanEvent => ({
+    at_us: 300_000,
+    kind: "crash",
+    node,
+    down_us: 1000,
+  }));
+  const result = simulate({ ...quietPlan(events), leastMemories: 1 });
+  assert.equal(result.violation, undefined);
+  assert.equal(result.faults.crash, 2);
+  assert(!result.ended);
+});
+
+Deno.test("a link that flaps is let through as long as it is cut", () => {
+  const cuts = [[0, 1], [1, 0]] as const;
+  const result = simulate(quietPlan([
+    { at_us: 200_000, kind: "flap", cuts, every_us: 50_000, for_us: 400_000 },
+  ]));
+  assert.equal(result.violation, undefined);
+  assert(result.ended);
+  assert(result.faults.partitioned > 0);
 });
 
 Deno.test("a node whose disk is damaged does not start again", () => {

@@ -708,19 +708,84 @@ const DELIVERY: readonly Mutation[] = [
     violates: ["duplicates", "agreement"],
     edits: [{
       file: "learner.ts",
-      find: "sessions.add(client, sequence)",
-      replace: "true",
+      find: "!sessionTake(session, sequence)",
+      replace: "false",
     }],
   },
   {
-    name: "session table cleared by a new leader",
-    why: "A value that two leaders decided is delivered twice.",
+    name: "every client taken for one with a session",
+    why:
+      "The values of a client whose session was forgotten are delivered by who makes it a new one, maybe again.",
     violates: ["duplicates", "agreement"],
     edits: [{
+      file: "session_table.ts",
+      find: "return complete ? NO_SESSION : insert(client, first, instance);",
+      replace: "return insert(client, first, instance);",
+    }],
+  },
+  {
+    name: "old command brings a forgotten client back",
+    why:
+      "A client touches its session after it was forgotten, and gets a new one that knows none of its values.",
+    violates: ["sessions", "duplicates", "agreement"],
+    edits: [{
+      file: "session_table.ts",
+      find: "load<u64>(command, COMMAND_BORN) <= forgotten",
+      replace: "false",
+    }],
+  },
+  {
+    name: "session in use forgotten",
+    why:
+      "A client whose session was used a moment ago loses it to a new client, and its values are answered and never delivered.",
+    violates: ["sessions", "answers", "liveness"],
+    edits: [{
+      file: "session_table.ts",
+      find: "!at(index).closed && !isIdle(index, instance)",
+      replace: "false",
+    }],
+  },
+  {
+    name: "values do not use their session",
+    why:
+      "A session that is used by values alone is forgotten when it was opened long ago.",
+    violates: ["sessions", "answers", "liveness", "agreement"],
+    edits: [{
+      file: "session_table.ts",
+      find: "  use(index, instance);\n  return index;",
+      replace: "  return index;",
+    }],
+  },
+  {
+    name: "closed session stays",
+    why: "A table that is full of clients that left takes no new one.",
+    violates: ["sessions"],
+    edits: [{
+      file: "session_table.ts",
+      find: "standing.closed = true;",
+      replace: "standing.closed = false;",
+    }],
+  },
+  {
+    name: "chunks put where they come",
+    why:
+      "Chunks of a large value are put together in the order in which they were decided.",
+    violates: ["agreement"],
+    edits: [{
+      file: "assembly.ts",
+      find: "load<u32>(chunk, CHUNK_OFFSET)",
+      replace: "assembly.filled",
+    }],
+  },
+  {
+    name: "large value ends the step no more",
+    why:
+      "A client's next large value overwrites the one that the host is about to take.",
+    violates: ["agreement"],
+    edits: [{
       file: "learner.ts",
-      find: "window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));",
-      replace:
-        "if (ballot > window.watermarkBallot) sessions.clear(); window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));",
+      find: "wholeDelivered = true;",
+      replace: "wholeDelivered = false;",
     }],
   },
   {
@@ -771,6 +836,17 @@ const ANSWERS: readonly Mutation[] = [
     }],
   },
   {
+    name: "client sure of its session for ever",
+    why:
+      "A client that was away for long takes values for delivered that learners refused, since its session was forgotten.",
+    violates: ["answers", "liveness"],
+    edits: [{
+      file: "client_session.ts",
+      find: "instance < session.used + span",
+      replace: "true",
+    }],
+  },
+  {
     name: "client content with one vote",
     why:
       "A client takes its value for decided when the first acceptor votes for it.",
@@ -811,7 +887,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["liveness"],
     edits: [{
       file: "learner.ts",
-      find: "!started || paused || window.base >= decided",
+      find: "!started || paused || more || window.base >= decided",
       replace: "true",
     }],
   },
@@ -822,7 +898,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["liveness"],
     edits: [{
       file: "registry.ts",
-      find: "now_us - entry.heardAt_us < LEASE_US",
+      find: "now_us - entry.heardAt_us < lease_us",
       replace: "true",
     }],
   },
@@ -872,6 +948,17 @@ const PROGRESS: readonly Mutation[] = [
       file: "acceptor.ts",
       find: "registryLowest(logLow, decided)",
       replace: "decided",
+    }],
+  },
+  {
+    name: "no patience with learners",
+    why:
+      "An acceptor leaves a learner behind as soon as its log is full, though it goes on.",
+    violates: ["trim"],
+    edits: [{
+      file: "registry.ts",
+      find: "now_us - entry.stuckAt_us < patience_us",
+      replace: "false",
     }],
   },
   {

@@ -26,6 +26,30 @@ function makeNet(): Promise<Net> {
 }
 
 Deno.test({
+  name:
+    "a learner that starts late catches up while values are decided, and has all of them",
+  ...inNamespaces,
+  async fn() {
+    await using net = await makeNet();
+    await using stage = new Stage();
+    const onD = { prefix: net.command("d", []) };
+    const replicas = await runReplicas(stage, net, " --output none");
+    const early = await stage.runLearner("--id 4 --if eth0", onD);
+    const submitted = stage.path("submitted");
+    const client = stage.start(
+      `client --if eth0 --outstanding 8 --seconds 2 --json --submitted ${submitted}`,
+      onD,
+    );
+    await client.prints(1);
+    const late = await stage.runLearner("--id 5 --if eth0", onD);
+    await client.ends(0);
+    const values = await stage.agree([submitted], [early, late]);
+    assert.equal(values, client.report.pop()!.values);
+    for (const replica of replicas) await replica.endsOn("SIGTERM", 0);
+  },
+});
+
+Deno.test({
   name: "replicas decide values in every second, also when one is killed",
   ...inNamespaces,
   async fn() {

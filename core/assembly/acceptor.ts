@@ -48,6 +48,8 @@ import {
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
+  LEARNED_FLAGS,
+  LEARNED_LAST,
   LEARNED_TRIMMED,
   Message,
   OK_BYTES,
@@ -88,11 +90,25 @@ import {
   REJOIN_MEMORY,
   Role,
   Setting,
+  StatusField,
+  Voting,
   WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
 import { ballotId } from "./ballot";
-import { Accepted, logBegin, logFill, logGet, logHigh, logInit, logLow, logPut } from "./log";
+import {
+  Accepted,
+  logBegin,
+  logFill,
+  logFilled,
+  logGet,
+  logHigh,
+  logInit,
+  logLow,
+  logPut,
+  logSlots,
+  logStatus,
+} from "./log";
 import { count, gauge, note } from "./meters";
 import {
   begin,
@@ -103,14 +119,17 @@ import {
   outboxRoom,
   sourceAddress,
 } from "./outbox";
-import { hearRejoined, learnRejoined, memories, setRejoined, tellRejoined } from "./peers";
+import { acceptorMemory, hearRejoined, learnRejoined, memories, sendForgot, setRejoined, tellRejoined } from "./peers";
 import { appendRecord, recoveryAt } from "./records";
 import {
+  expirePeriod_us,
   registryBye,
   registryExpire,
+  registryFull,
   registryHi,
   registryInit,
   registryLowest,
+  registryStatus,
   slowestLearner,
 } from "./registry";
 import { refilling, refillBegin, refillInit, refillKnows, refillLowest, refillTick } from "./refill";
@@ -122,10 +141,11 @@ import {
   selfId,
   settingU32,
 } from "./settings";
+import { statusDecided, statusField } from "./status";
 
 /** Frames of one answer to a prepare; the proposer paces itself by asking again. */
 const PAGE_FRAMES: i32 = 16;
-/** A learner asks for no more instances at once than this has frames, so one answer holds all of them. */
+/** Frames of one answer to a repair; the learner paces itself by asking again. */
 const REPAIR_FRAMES: i32 = 64;
 /**
  * At its start an acceptor without stable storage says hi and listens before it votes, so that those
@@ -140,7 +160,6 @@ const LISTEN_HI_PERIOD_US: u64 = 25_000;
 const HI_PERIOD_US: u64 = 100_000;
 /** An acceptor that still waits for confirmation after this long says for whom, and again each time. */
 const UNCONFIRMED_NOTE_US: u64 = 2_000_000;
-const EXPIRE_PERIOD_US: u64 = 100_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
 /** Progress of the decided watermark that storage may miss at most; less, where so much would not fit the log. */
 const DECIDED_RECORD_INSTANCES: u64 = 64;
@@ -174,6 +193,8 @@ let rejoinNext: u64 = 0;
 let rejoinEnd: u64 = 0;
 /** When a leader was heard last, or promised to; or when this acceptor began to vote. */
 let leaderAt_us: u64 = 0;
+/** The last batch that was new did not fit the log. */
+let logIsFull: bool = false;
 let votesFrom_us: u64 = 0;
 /** Bits of the acceptors that have not confirmed yet. */
 let unconfirmed: u32 = 0;
@@ -199,6 +220,8 @@ export function acceptorInit(now_us: u64): void {
   decidedRecordInstances = max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)));
   registryInit();
   refillInit();
+  gauge(Gauge.logTotalBytes, logBytes);
+  gauge(Gauge.logInstancesMax, logSlots());
   voteRangesMax = (mtu - RANGES_BYTES) / RANGE_BYTES;
   voteRanges = arenaTake(<usize>voteRangesMax * RANGE_BYTES);
 }
@@ -240,14 +263,21 @@ export function acceptorAccept(p: usize, now_us: u64): void {
     // Below: an acceptor that accepted in a ballot has promised it, so an older copy is of a lower one.
     assert(before == null || before.ballot < ballot, "accepted above the promise");
     const values = load<u16>(p, ACCEPT_VALUES);
-    if (!logPut(instance, ballot, p + ACCEPT_BYTES, bytes, values, trimLimit())) {
+    const from = p + ACCEPT_BYTES;
+    let kept = logPut(instance, ballot, from, bytes, values, trimLimit());
+    if (!kept && registryFull(logLow, decided, now_us)) {
+      kept = logPut(instance, ballot, from, bytes, values, trimLimit());
+    }
+    if (!kept) {
       count(Counter.logFull);
+      logIsFull = true;
       if (now_us - logFullNotedAt_us >= LOG_FULL_NOTE_PERIOD_US) {
         logFullNotedAt_us = now_us;
         note(Event.logFull, slowestLearner, instance);
       }
       return;
     }
+    logIsFull = false;
     promise(ballot, proposer);
     const batch = logGet(instance)!.batch;
     appendRecord(Record.accept, ballot, proposer, instance, batch, bytes, values);
@@ -323,6 +353,11 @@ export function acceptorHi(p: usize, now_us: u64): void {
       now_us,
     );
   }
+  if (acceptor && readmitted) {
+    // It may have lost what it knew of this one. Who is taken for forgetful, and is not, rejoins: that is always safe.
+    const asking = load<u32>(p, HEADER_INCARNATION);
+    return sendForgot(load<u16>(p, HEADER_SENDER_ID), 0, asking, sourceAddress(p));
+  }
   // To be counted on, an acceptor must vote; but those that ask one another do not vote yet.
   if (acceptor || mayVote(now_us)) sendOk(p, now_us);
 }
@@ -352,9 +387,10 @@ export function acceptorRepair(p: usize, now_us: u64): void {
       const accepted = logGet(instance);
       const bytes = accepted == null ? 0 : accepted.bytes;
       if (frame != 0 && at + ENTRY_BYTES + bytes > mtu) {
-        endLearned(frame, p, entries, at);
+        const last = ++frames == REPAIR_FRAMES;
+        endLearned(frame, p, entries, at, last);
+        if (last) return;
         frame = 0;
-        if (++frames == REPAIR_FRAMES) return;
       }
       if (frame == 0) {
         frame = beginLearned(p);
@@ -373,7 +409,7 @@ export function acceptorRepair(p: usize, now_us: u64): void {
     at = LEARNED_BYTES;
     entries = 0;
   }
-  endLearned(frame, p, entries, at);
+  endLearned(frame, p, entries, at, true);
 }
 
 /** Sends the votes of this burst. */
@@ -398,7 +434,7 @@ export function acceptorFlush(): void {
 export function acceptorTick(now_us: u64): u64 {
   if (now_us >= expireAt_us) {
     registryExpire(now_us);
-    expireAt_us = now_us + EXPIRE_PERIOD_US;
+    expireAt_us = now_us + expirePeriod_us;
   }
   if (unconfirmed == 0 && !confirmedRecorded && !recovering) {
     confirmedRecorded = true;
@@ -414,6 +450,8 @@ export function acceptorTick(now_us: u64): u64 {
   }
   gauge(Gauge.promised, promised);
   gauge(Gauge.trimmed, logLow);
+  gauge(Gauge.logFilledBytes, logFilled);
+  gauge(Gauge.logInstances, logHigh - logLow);
   return min(min(expireAt_us, hiAt_us), refillTick(now_us));
 }
 
@@ -422,7 +460,9 @@ export function acceptorTick(now_us: u64): u64 {
  * promised. It must not vote as if it had not.
  */
 export function acceptorForgot(p: usize): void {
-  if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || recovering || readmitted) return;
+  if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || recovering) return;
+  // Not everybody has heard of its return yet. But an old frame can have let an older memory rejoin after it.
+  if (readmitted && acceptorMemory(acceptorIndex(selfId)) == memoryIncarnation) return;
   recovering = true;
   note(Event.recovering, load<u16>(p, HEADER_SENDER_ID), 0);
 }
@@ -662,10 +702,30 @@ function beginLearned(p: usize): usize {
   );
 }
 
-function endLearned(frame: usize, p: usize, entries: u32, length: u32): void {
+function endLearned(frame: usize, p: usize, entries: u32, length: u32, last: bool): void {
   store<u64>(frame, refillLowest(), LEARNED_TRIMMED);
   store<u64>(frame, decided, LEARNED_DECIDED);
   store<u32>(frame, entries, LEARNED_ENTRIES);
-  store<u32>(frame, 0, LEARNED_ENTRIES + 4);
+  store<u32>(frame, last ? LEARNED_LAST : 0, LEARNED_FLAGS);
   finishHeld(frame, length, sourceAddress(p));
+}
+
+/** What a status says of the acceptor, and of the learners that it knows. */
+export function acceptorStatus(now_us: u64): void {
+  statusField(StatusField.voting, voting(now_us));
+  if (unconfirmed != 0) statusField(StatusField.unconfirmed, unconfirmed);
+  statusField(StatusField.promised, promised);
+  statusField(StatusField.trimmed, logLow);
+  statusDecided(decided);
+  logStatus(trimLimit());
+  statusField(StatusField.logFull, logIsFull ? 1 : 0);
+  statusField(StatusField.logHolder, slowestLearner);
+  registryStatus(now_us);
+}
+
+function voting(now_us: u64): Voting {
+  if (recovering) return Voting.recovering;
+  if (rejoinBallot != 0) return Voting.rejoining;
+  if (now_us < votesFrom_us) return Voting.listening;
+  return unconfirmed != 0 ? Voting.unconfirmed : Voting.votes;
 }

@@ -39,6 +39,7 @@ import {
   acceptorRecover,
   acceptorRejoin,
   acceptorRepair,
+  acceptorStatus,
   acceptorTick,
 } from "./acceptor";
 import { arenaBytes as arenaUsed, arenaInit, arenaTake } from "./arena";
@@ -51,13 +52,17 @@ import {
   clientFlush,
   clientHeartbeat,
   clientInit,
+  clientOk,
   clientRoom as room,
+  clientStatus,
   clientSubmit as submit,
+  clientSubmitChunk as submitChunk,
   clientTick,
   completionCount as completed,
   completions,
   staging,
 } from "./client";
+import { sessionHasRoom, sessionsVerdicts } from "./client_session";
 import { frameFault } from "./frame";
 import {
   deliveries,
@@ -71,6 +76,7 @@ import {
   learnerInit,
   learnerLearned,
   learnerOk,
+  learnerStatus,
   learnerTick,
 } from "./learner";
 import { count, counters, eventCount as noted, events, eventsClear, gauges, metersReset } from "./meters";
@@ -93,6 +99,7 @@ import {
   hearRecovering,
   hearRejoined,
   peersInit,
+  peersStatus,
   presetAddress,
 } from "./peers";
 import {
@@ -105,6 +112,7 @@ import {
   proposerPromise,
   proposerRecovering,
   proposerReject,
+  proposerStatus,
   proposerSubmit,
   proposerTick,
 } from "./proposer";
@@ -128,6 +136,16 @@ import {
   settingU64,
   settle,
 } from "./settings";
+import {
+  statusAsk,
+  statusBegin,
+  statusClear,
+  statusCount as statusesHeard,
+  statusHear,
+  statusInit,
+  statusSend,
+  statuses,
+} from "./status";
 
 let receiveSlots: usize = 0;
 let receiveSlotBytes: usize = 0;
@@ -158,6 +176,7 @@ export function init(now_us: f64): f64 {
   recordsInit();
   outboxInit();
   peersInit();
+  statusInit();
   const now = <u64>now_us;
   if (is(Role.proposer)) proposerInit(now);
   if (is(Role.acceptor)) acceptorInit(now);
@@ -196,6 +215,7 @@ export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
   outboxClear();
   recordsClear();
   eventsClear();
+  statusClear();
   if (is(Role.learner)) learnerClear(pause);
   if (is(Role.client)) clientClear();
   release(<u64>durable);
@@ -321,6 +341,7 @@ function dispatch(p: usize, now: u64): void {
       if (acceptor) acceptorOk(p);
       if (proposer) proposerOk(p, now);
       if (learner) learnerOk(p);
+      if (client) clientOk(p);
       break;
     case Message.bye:
       if (acceptor) acceptorBye(p);
@@ -338,7 +359,27 @@ function dispatch(p: usize, now: u64): void {
     case Message.forgot:
       if (acceptor) acceptorForgot(p);
       break;
+    case Message.session:
+      if (client) sessionsVerdicts(p);
+      break;
+    case Message.query:
+      answerQuery(p, now);
+      break;
+    case Message.status:
+      if (client) statusHear(p);
+      break;
   }
+}
+
+/** Tells who asks how this node is: every role what it knows. */
+function answerQuery(p: usize, now: u64): void {
+  if (!statusBegin(p, now)) return;
+  if (is(Role.proposer)) proposerStatus(now);
+  if (is(Role.acceptor)) acceptorStatus(now);
+  if (is(Role.learner)) learnerStatus();
+  if (is(Role.client)) clientStatus(now);
+  peersStatus(now);
+  statusSend(p);
 }
 
 // Where the host finds things.
@@ -394,6 +435,18 @@ export function stagingAt(): usize {
   return staging;
 }
 
+export function statusAt(): usize {
+  return statuses;
+}
+export function statusCount(): i32 {
+  return statusesHeard;
+}
+
+/** Asks every node for its status, in the next step; the answers carry `number`, which is not 0. */
+export function query(number: u32): void {
+  statusAsk(number);
+}
+
 /** How many more values a virtual client may submit now. */
 export function clientRoom(client: u32): u32 {
   return room(client);
@@ -401,4 +454,12 @@ export function clientRoom(client: u32): u32 {
 /** Submits the value of `bytes` bytes at `stagingAt`; returns its sequence number. */
 export function clientSubmit(client: u32, bytes: u32, now_us: f64): f64 {
   return <f64>submit(client, bytes, <u64>now_us);
+}
+/** Submits the piece of a large value, `bytes` bytes behind room for a chunk's header at `stagingAt`. */
+export function clientSubmitChunk(client: u32, bytes: u32, total: u32, offset: u32, now_us: f64): f64 {
+  return <f64>submitChunk(client, bytes, total, offset, <u64>now_us);
+}
+/** Whether the virtual client's large values can be put together; if not, room for that is asked for. */
+export function clientHasRoom(client: u32): bool {
+  return sessionHasRoom(client);
 }

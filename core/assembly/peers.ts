@@ -33,7 +33,16 @@ import { arenaTake } from "./arena";
 import { count, gauge, gauged, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
 import { appendRecord } from "./records";
-import { acceptorCount, acceptorId, acceptorIndex, memoryIncarnation, roles } from "./settings";
+import {
+  acceptorCount,
+  acceptorId,
+  acceptorIndex,
+  memoryIncarnation,
+  proposerCount,
+  proposerId,
+  roles,
+} from "./settings";
+import { statusPeer } from "./status";
 
 @unmanaged
 class Peer {
@@ -166,7 +175,8 @@ function entryHashOf(index: i32, ballot: u64, memory: u32): u64 {
   return hash ^ (hash >> 33);
 }
 
-function sendForgot(id: u32, known: u32, refused: u32, address: u64): void {
+/** Tells an acceptor that a frame of its came from another memory than the one that counts. */
+export function sendForgot(id: u32, known: u32, refused: u32, address: u64): void {
   const role = roles & (0 - roles);
   const p = begin(Message.forgot, role, Role.acceptor, id, 0);
   if (p == 0) return;
@@ -202,4 +212,14 @@ export function acceptorAddress(index: i32): u64 {
 export function proposerAddress(index: i32): u64 {
   const peer = proposer(index);
   return peer.known ? peer.address : groupAddress;
+}
+
+/** Tells of every configured acceptor and proposer when it was heard. */
+export function peersStatus(now_us: u64): void {
+  for (let i = 0; i < acceptorCount; i++) {
+    statusPeer(Role.acceptor, acceptorId(i), acceptor(i).heardAt_us, now_us, 0);
+  }
+  for (let i = 0; i < proposerCount; i++) {
+    statusPeer(Role.proposer, proposerId(i), proposer(i).heardAt_us, now_us, 0);
+  }
 }

@@ -21,6 +21,7 @@ import {
   ACCEPTORS_MAX,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  ANSWER_DECIDED,
   Counter,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
@@ -70,7 +71,9 @@ import {
   REJOIN_MEMORY,
   Role,
   RUN_BYTES,
+  SESSIONS_MAX,
   Setting,
+  StatusField,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   WINDOW_INSTANCES,
@@ -78,7 +81,7 @@ import {
 import { arenaTake } from "./arena";
 import { ballotId, ballotOf, ballotRound } from "./ballot";
 import { Run } from "./batch";
-import { count, gauge, note } from "./meters";
+import { count, gauge, gauged, note } from "./meters";
 import { begin, finish, groupAddress, outboxRoom, sourceAddress } from "./outbox";
 import {
   electedBy,
@@ -97,6 +100,7 @@ import {
   pendingPush,
   pendingRoom,
   pendingTake,
+  QUEUE_BYTES,
   takenValues,
 } from "./pending";
 import { random, randomBelow } from "./random";
@@ -115,6 +119,7 @@ import {
   selfId,
   settingU32,
 } from "./settings";
+import { statusDecided, statusField, statusLeader } from "./status";
 import { Slot, Window } from "./window";
 
 const FOLLOWER: i32 = 0;
@@ -130,6 +135,13 @@ const BACKOFF_US: u64 = 100_000;
 const BACKOFF_MAX_US: u64 = 3_200_000;
 const RETRANSMIT_FIRST_US: u64 = 50_000;
 const RETRANSMIT_MIN_US: u64 = 3_000;
+/**
+ * Acceptors whose logs are full do not answer. So that they go on soon after they have room, the
+ * first unanswered instance is repeated this often at least; when it is chosen, the others follow.
+ */
+const PROBE_US: u64 = 25_000;
+/** An instance that was sent this often was not merely lost. */
+const STALLED_TRIES: u32 = 4;
 /** Repeated 2A of one look at the window: a burst of losses is repaired, not answered by a flood. */
 const RETRANSMITS_MAX: i32 = 64;
 /** Frames of a step that proposals leave to everybody else. */
@@ -184,6 +196,8 @@ let prepareTimeout_us: u64 = 0;
 let heartbeatAt_us: u64 = 0;
 let heartbeatPeriod_us: u64 = 0;
 let lookAt_us: u64 = 0;
+/** When an instance was chosen that acceptors had not answered for long: what was sent before may be repeated at once. */
+let resumedAt_us: u64 = 0;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
@@ -201,8 +215,8 @@ export function proposerInit(now_us: u64): void {
   known = arenaTake(ACCEPTORS_MAX * 8);
   roundTrip = RoundTrip.make();
   pendingInit();
-  admitted = Sessions.make();
-  answered = Sessions.make();
+  admitted = Sessions.make(SESSIONS_MAX);
+  answered = Sessions.make(SESSIONS_MAX);
   inFlightMax = settingU32(Setting.inFlight);
   timeoutMax_us = settingU32(Setting.proposerTimeout_us);
   assert(inFlightMax >= 1 && inFlightMax <= WINDOW_INSTANCES, "window out of range");
@@ -407,7 +421,8 @@ function admissible(client: u64, sequence: u64, bytes: usize): bool {
     count(Counter.tooLarge);
     return false;
   }
-  if (!admitted.has(client, sequence)) return true;
+  // What a command brings about hangs on its place in the log: a repeated one is another one.
+  if (sequence == 0 || !admitted.has(client, sequence)) return true;
   count(Counter.duplicateSubmits);
   // The client repeats it because it lost the votes.
   if (answered.has(client, sequence)) answer(client, sequence);
@@ -430,6 +445,8 @@ function answer(client: u64, sequence: u64): void {
 function sendAnswer(p: usize): void {
   store<u32>(answerFrame, answerCount, ANSWER_COUNT);
   store<u32>(answerFrame, 0, ANSWER_COUNT + 4);
+  // What was chosen out of order lies above the first undecided instance, but below the next one.
+  store<u64>(answerFrame, max(next, window.base), ANSWER_DECIDED);
   // What another proposer forwarded came from a client whose address only the group reaches.
   const forwarded = load<u8>(p, HEADER_SENDER_ROLE) == Role.proposer;
   finish(
@@ -663,6 +680,10 @@ function chosen(instance: u64, now_us: u64): void {
   backoff_us = BACKOFF_US;
   const slot = window.slot(instance);
   roundTrip.answered(slot.sentAt_us, slot.tries, now_us);
+  if (slot.tries >= STALLED_TRIES) {
+    resumedAt_us = now_us;
+    lookAt_us = now_us;
+  }
   admitBatch(answered, instance);
 }
 
@@ -673,6 +694,7 @@ function admitBatch(table: Sessions, instance: u64): void {
   for (let run = batch; run < end; run = Run.end(run)) {
     const client = Run.client(run);
     let sequence = Run.first(run);
+    if (sequence == 0) continue;
     for (let n = Run.count(run); n > 0; n--) table.add(client, sequence++);
   }
 }
@@ -686,18 +708,21 @@ function retransmit(now_us: u64): u64 {
   for (let i = window.base; i < sent && repeated < RETRANSMITS_MAX; i++) {
     const slot = window.slot(i);
     if (slot.decided) continue;
-    // Everybody waits for the first.
-    const first_us = i == window.base ? min(roundTrip.probe_us(RETRANSMIT_FIRST_US), timeout_us) : timeout_us;
-    const wait_us = min(first_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
-    if (
-      now_us - slot.sentAt_us < wait_us && !roundTrip.overtaken(slot.sentAt_us, slot.tries)
-    ) continue;
+    let wait_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
+    if (i == window.base) {
+      // Everybody waits for the first.
+      const probe_us = min(roundTrip.probe_us(RETRANSMIT_FIRST_US), timeout_us) << min(<u64>slot.tries - 1, 6);
+      wait_us = min(wait_us, min(probe_us, max(timeout_us, PROBE_US)));
+    }
+    const resumed = slot.tries >= STALLED_TRIES && slot.sentAt_us < resumedAt_us;
+    const overtaken = roundTrip.overtaken(slot.sentAt_us, slot.tries);
+    if (!resumed && !overtaken && now_us - slot.sentAt_us < wait_us) continue;
     if (outboxRoom() <= ROOM_KEPT) break;
     transmit(slot, now_us);
     repeated++;
     count(Counter.retransmitted);
   }
-  lookAt_us = now_us + (roundTrip.probe_us(RETRANSMIT_FIRST_US) >> 1);
+  lookAt_us = now_us + min(roundTrip.probe_us(RETRANSMIT_FIRST_US) >> 1, PROBE_US);
   return lookAt_us;
 }
 
@@ -711,6 +736,7 @@ function queue(client: u64, first: u64, values: u32, from: usize, to: usize): vo
   memory.copy(run + RUN_BYTES, from, bytes);
   memory.fill(run + RUN_BYTES + bytes, 0, padded - RUN_BYTES - bytes);
   pendingPush(run + padded);
+  if (first == 0) return;
   for (let n: u32 = 0; n < values; n++) admitted.add(client, first + n);
 }
 
@@ -727,4 +753,21 @@ function forward(p: usize, now_us: u64): void {
   memory.copy(q + SUBMIT_BATCH_BYTES, p + SUBMIT_BATCH_BYTES, length - SUBMIT_BATCH_BYTES);
   finish(q, length, proposerAddress(proposerIndex(leader)));
   count(Counter.forwarded);
+}
+
+/** What a status says of the proposer. */
+export function proposerStatus(now_us: u64): void {
+  statusField(StatusField.proposerState, state);
+  if (state == LEADING) {
+    statusLeader(ballot, now_us, now_us);
+  } else if (leaderHeardAt_us != 0) {
+    statusLeader(leaderBallot, leaderHeardAt_us, now_us);
+  }
+  statusDecided(window.base);
+  if (state == FOLLOWER) return;
+  statusField(StatusField.next, next);
+  statusField(StatusField.windowUsed, next - window.base);
+  statusField(StatusField.windowSize, inFlightMax);
+  statusField(StatusField.queueBytes, gauged(Gauge.pendingBytes));
+  statusField(StatusField.queueBytesMax, QUEUE_BYTES);
 }

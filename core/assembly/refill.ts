@@ -19,6 +19,8 @@ import {
   HEADER_SENDER_ID,
   LEARNED_BYTES,
   LEARNED_ENTRIES,
+  LEARNED_FLAGS,
+  LEARNED_LAST,
   LEARNED_TRIMMED,
   Message,
   RANGE_BYTES,
@@ -97,11 +99,9 @@ export function refillLearned(p: usize, now_us: u64): void {
     trimmedTo = trimmedBy == 0 ? trimmed : min(trimmedTo, trimmed);
     trimmedBy |= bit;
   }
-  let isEnd = trimmed >= low;
   let entry = p + LEARNED_BYTES;
   for (let n = load<u32>(p, LEARNED_ENTRIES); n > 0; n--) {
     const instance = load<u64>(entry, ENTRY_INSTANCE);
-    if (instance + 1 == low) isEnd = true;
     if (instance >= max(askedFrom, logLow) && instance < low && !take(entry, instance, bit)) return finishRefill();
     entry += ENTRY_BYTES + load<u32>(entry, ENTRY_BATCH_BYTES);
   }
@@ -111,7 +111,7 @@ export function refillLearned(p: usize, now_us: u64): void {
     startRange();
   }
   // Nothing more will come of this request.
-  if (isEnd) askAt_us = now_us;
+  if ((load<u32>(p, LEARNED_FLAGS) & LEARNED_LAST) != 0) askAt_us = now_us;
 }
 
 /** Asks when it is time to. Returns when to look again. */

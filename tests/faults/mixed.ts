@@ -26,9 +26,11 @@ const CALM_MS = [1_000, 3_000] as const;
 /** The clients go on for so long after the last fault. */
 const TAIL_S = 5;
 /** A process's first samples do not count: memory is touched for the first time. */
-const WARM_UP_S = 30;
+const WARM_UP_S = 60;
 /** Shorter stretches say nothing about growth. */
 const STRETCH_S = 60;
+/** So small that it is soon full: until then an acceptor's memory is still being touched for the first time. */
+const LOG = "acceptor-log-size 4mb";
 /** More is a leak: 600 KiB a minute is a GB a day. */
 const SLOPE_KB_PER_MIN_MAX = 600;
 /** Nothing may stand still for longer after a fault is over. */
@@ -44,7 +46,11 @@ export const mixed: Experiment = {
 async function runMixed(wanted: Wanted): Promise<Outcome> {
   const { seconds, outstanding, seed } = wanted;
   const random = new Random(seed);
-  await using site = await openSite({ ...wanted, clients: 2 }, 2);
+  await using site = await openSite({
+    ...wanted,
+    conf: [LOG, ...wanted.conf],
+    clients: 2,
+  }, 2);
   await site.start(2);
   await site.led();
   site.sampleMemory();
@@ -98,9 +104,12 @@ async function inflict(
   fault: (typeof FAULTS)[number],
   random: Random,
 ): Promise<void> {
-  const victim = fault === "kill leader"
-    ? await site.led()
-    : random.pick(site.members);
+  // One is never killed, so that its memory is seen from beginning to end.
+  const mortal = site.members.filter((name) => !name.endsWith(" 3"));
+  const leader = await site.led();
+  const victim = fault === "kill leader" && mortal.includes(leader)
+    ? leader
+    : random.pick(fault.startsWith("kill") ? mortal : site.members);
   const host = site.host(victim);
   const lasts_ms = random.between(...FAULT_MS);
   const last = () => sleep(lasts_ms);
