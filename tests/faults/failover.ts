@@ -71,13 +71,12 @@ async function runFailover(wanted: Wanted): Promise<Outcome> {
   });
 }
 
-/** Has so many instances decided: one value in flight makes an instance of every value. */
+/** Has so many instances decided: two values of this size do not fit one frame. */
 async function decide(site: Site, instances: number): Promise<void> {
   site.note(`${grouped(instances)} instances first`);
-  const clients = 64;
   const first = site.client([
-    ...["--count", `${instances}`, "--clients", `${clients}`],
-    ...["--outstanding", "1", "--value-size", "1"],
+    ...["--count", `${instances}`, "--outstanding", "64"],
+    ...["--value-size", "700"],
   ], { host: "c2" });
   const [problem] = await problems(first);
   if (problem !== undefined) throw new Error(problem);

@@ -26,7 +26,7 @@ const CALM_MS = [1_000, 3_000] as const;
 /** The clients go on for so long after the last fault. */
 const TAIL_S = 5;
 /** A process's first samples do not count: memory is touched for the first time. */
-const WARM_UP_S = 60;
+const WARM_UP_S = 180;
 /** Shorter stretches say nothing about growth. */
 const STRETCH_S = 60;
 /** So small that it is soon full: until then an acceptor's memory is still being touched for the first time. */
