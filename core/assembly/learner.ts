@@ -505,7 +505,7 @@ function repairTick(now_us: u64): u64 {
 /** An answer is coming: it is given up only when no more of it comes. */
 function hearRepair(now_us: u64): void {
   repairHeard = false;
-  if (repairSentAt_us != 0 && repairTries == 0) repairTrip.measure(now_us - repairSentAt_us);
+  if (repairSentAt_us != 0 && repairTries == 0) repairTrip.answered(repairSentAt_us, 1, now_us);
   repairSentAt_us = 0;
   if (repairEnd != 0) repairAt_us = max(repairAt_us, now_us + repairPatience_us());
 }
