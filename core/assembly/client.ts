@@ -360,7 +360,7 @@ export function clientFlush(now_us: u64): void {
   }
 }
 
-/** Whether a value waits to be sent. Those of clients without a session, which learners would refuse, are laid aside. */
+/** Whether a value waits to be sent. Those of lost sessions, which learners would refuse, are laid aside. */
 function anyWaits(): bool {
   while (waiting.head != NONE) {
     const index = waiting.head;
