@@ -535,7 +535,8 @@ export class Checker implements NodeWatch {
     this.#model(node, view).promise(page);
     const id = view.getUint16(HEADER_SENDER_ID, true);
     this.#recovery.promise(node.name, id, page);
-    this.#memoriesOf(node).promise(page.memories);
+    const rejoining = this.#recovery.rejoining(ballot, page.proposer);
+    this.#memoriesOf(node).promise(page.memories, ballot, rejoining);
   }
 
   #accepted(

@@ -23,6 +23,8 @@ interface Peer {
   sure: Return;
   /** Later ones that may be known. */
   maybe: Return[];
+  /** Ballot of a return that the promise at hand must know of, or of a later one. */
+  least: number;
   /** The latest return that was told in the turn under way. */
   told?: Return;
 }
@@ -45,7 +47,12 @@ export class MemoriesModel {
     this.#name = name;
     this.#acceptors = acceptors;
     this.#keeps = keeps;
-    this.#peers = acceptors.map(() => ({ heard: 0, sure: NONE, maybe: [] }));
+    this.#peers = acceptors.map(() => ({
+      heard: 0,
+      sure: NONE,
+      maybe: [],
+      least: 0,
+    }));
   }
 
   /** The process of a persistent acceptor started anew: whom it heard is forgotten. */
@@ -98,8 +105,11 @@ export class MemoriesModel {
     }
   }
 
-  /** The `memories` of a promise. */
-  promise(memories: bigint): void {
+  /** The `memories` of a promise of `ballot`; its 1A told that `rejoining`, an acceptor's id, rejoins in it (0: nobody does). */
+  promise(memories: bigint, ballot = 0, rejoining = 0): void {
+    for (const [place, peer] of this.#peers.entries()) {
+      peer.least = this.#acceptors[place] === rejoining ? ballot : 0;
+    }
     const choice = this.#explain(memories, 0);
     if (choice === undefined) {
       throw new Violation(
@@ -119,6 +129,7 @@ export class MemoriesModel {
     const { sure, told, maybe } = peer;
     const candidates = told === undefined ? [sure] : [sure, told];
     for (const it of [...candidates, ...maybe]) {
+      if (it.ballot < peer.least) continue;
       const others = this.#explain(rest ^ hashOf(it, place), place + 1);
       if (others !== undefined) return [it, ...others];
     }

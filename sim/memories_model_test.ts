@@ -76,3 +76,11 @@ Deno.test("what is on its way to a disk may be lost, unless a promise told it", 
   model.restart();
   assert.throws(() => model.promise(0n), REFUSED);
 });
+
+Deno.test("the promise of a ballot that lets an acceptor rejoin knows of that", () => {
+  const model = make();
+  model.tell(20, 5, 77, false);
+  assert.throws(() => model.promise(0n, 5, 20), REFUSED);
+  model.promise(SECOND_IN_5, 5, 20);
+  model.promise(SECOND_IN_5, 6, 0);
+});
