@@ -304,8 +304,8 @@ const PHASE_1: readonly Mutation[] = [
     violates: ["proposal", "agreement"],
     edits: [{
       file: "proposer.ts",
-      find: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum",
-      replace: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum - 1",
+      find: "promisesLike(memories) >= quorum",
+      replace: "promisesLike(memories) >= quorum - 1",
     }],
   },
   {
@@ -313,12 +313,15 @@ const PHASE_1: readonly Mutation[] = [
     why: "A promise that arrives twice counts as those of two acceptors.",
     violates: ["proposal", "agreement"],
     edits: [
-      { file: "proposer.ts", find: "wanted == NEVER", replace: "false" },
       {
         file: "proposer.ts",
-        find: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum",
-        replace:
-          "promisesLike(load<u64>(p, PROMISE_MEMORIES)) + (wanted == NEVER ? 1 : 0) >= quorum",
+        find: "load<u64>(cursor) == NEVER",
+        replace: "false",
+      },
+      {
+        file: "proposer.ts",
+        find: "promisesLike(memories) >= quorum",
+        replace: "promisesLike(memories) + (wanted == NEVER ? 1 : 0) >= quorum",
       },
     ],
   },
@@ -659,6 +662,7 @@ const DURABILITY: readonly Mutation[] = [
     violates: ["watermark", "agreement", "liveness"],
     edits: [{
       file: "acceptor.ts",
+      after: "function recordDecided",
       find: "appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);",
       replace: "appendRecord(Record.decided, 0, 0, accepted + 1, 0, 0, 0);",
     }],
@@ -1086,8 +1090,9 @@ const RETURN: readonly Mutation[] = [
     violates: ["amnesia", "promise", "agreement", "liveness"],
     edits: [{
       file: "peers.ts",
-      find: "ballot <= peer.rejoinedIn",
-      replace: "ballot == peer.rejoinedIn",
+      find:
+        "ballot < peer.rejoinedIn || (ballot == peer.rejoinedIn && memory <= peer.incarnation)",
+      replace: "ballot == peer.rejoinedIn && memory == peer.incarnation",
     }],
   },
   {
@@ -1174,7 +1179,7 @@ const ELECTIONS: readonly Mutation[] = [
       },
       {
         file: "election.ts",
-        find: "first || load<u32>(p, OK_SILENCE) >= electionTimeout_us",
+        find: "load<u32>(p, OK_SILENCE) >= least_us",
         replace: "true",
       },
     ],
