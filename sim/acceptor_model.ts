@@ -33,6 +33,8 @@ export class AcceptorModel {
   trimmed = 1;
   /** After so many of its returns it told that it had fetched what it had forgotten. */
   refilled = 0;
+  /** Instances whose chosen value it told. */
+  readonly knows = new Set<number>();
   readonly #name: string;
   readonly #promises = new Map<number, Promise>();
   /** Ballots of the votes revealed, by instance. */

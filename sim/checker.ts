@@ -305,10 +305,25 @@ export class Checker implements NodeWatch {
     return this.#learners.get(node)?.position ?? 0;
   }
 
-  /** Whether an acceptor has, as far as can be seen, what is chosen for an instance. */
-  holds(acceptor: number, instance: number): boolean {
-    const model = this.#models.get(acceptor)?.at(-1);
-    if (model === undefined || instance < model.trimmed) return false;
+  /**
+   * Whether these acceptors can tell what is chosen for an instance: one of them knows, or one has it and so
+   * many tell what they accepted that the others are no majority.
+   */
+  canTell(acceptors: readonly number[], instance: number): boolean {
+    const keeping = acceptors.filter((id) => {
+      const model = this.#models.get(id)?.at(-1);
+      return model !== undefined && instance >= model.trimmed;
+    });
+    const all = this.#acceptors.length;
+    const enough = keeping.length >= all - Math.floor(all / 2);
+    return keeping.some((id) =>
+      this.#models.get(id)!.at(-1)!.knows.has(instance) ||
+      enough && this.#holds(id, instance)
+    );
+  }
+
+  #holds(acceptor: number, instance: number): boolean {
+    const model = this.#models.get(acceptor)!.at(-1)!;
     if (instance < this.#recovery.returns(acceptor).fetchedTo) return true;
     const chosen = this.chosen.batch(instance);
     return chosen !== undefined && model.votesFor(instance).some((ballot) => {
@@ -606,7 +621,10 @@ export class Checker implements NodeWatch {
       entries.push(entry);
       this.#mustBeProposed(node, entry);
       journal?.revealAccepted(entry.instance, entry.ballot);
-      if (entry.decided) this.#decidedEntries.push(entry);
+      if (entry.decided) {
+        this.#decidedEntries.push(entry);
+        this.#model(node, view).knows.add(entry.instance);
+      }
     }
     return entries;
   }

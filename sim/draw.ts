@@ -42,7 +42,10 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
   const patience = new Random(seed ^ 0x9a71e);
   const topology = wanted ?? random.pick(TOPOLOGIES);
   const mood = random.pick(MOODS);
-  const heal_us = random.between(500_000, 6_000_000);
+  const heal_us = random.between(
+    BRISK.includes(mood) ? 2_000_000 : 500_000,
+    6_000_000,
+  );
   const newCluster = mood !== "amnesia" && mood !== "recovery" &&
     random.chance(0.4);
   const mtu = random.pick([256, 512, 512, 1500]);
@@ -323,9 +326,14 @@ const MOST_EVENTS: Record<Mood, readonly number[]> = {
   duel: [30, 150],
   bulk: [15, 60],
   amnesia: [15, 60],
-  failover: [15, 60],
-  recovery: [15, 60],
+  failover: [30, 100],
+  recovery: [30, 100],
 };
+
+/** Moods in which what fails is back soon, so that it fails often. */
+const BRISK: readonly Mood[] = ["failover", "recovery"];
+/** When all acceptors of a cluster have surely confirmed each other, if nothing hinders them. */
+const CONFIRMED_US = 400_000;
 
 /** What each mood does not leave to chance. */
 const INSISTED: Record<Mood, readonly (typeof KINDS[number])[]> = {
@@ -347,8 +355,10 @@ function drawEvents(
   if (kinds.length === 0) return [];
   const events: PlanEvent[] = [];
   const most = random.pick(MOST_EVENTS[mood]);
+  // Where memories are lost before all know each other, nobody votes any more.
+  const least_us = mood === "recovery" ? CONFIRMED_US : 0;
   for (let n = random.between(0, most); n > 0; n--) {
-    const at_us = random.between(0, heal_us);
+    const at_us = random.between(least_us, heal_us);
     const event = drawEvent(random, random.pick(kinds), mood, nodes);
     if (event !== undefined) events.push({ at_us, ...event } as PlanEvent);
   }
@@ -373,9 +383,11 @@ function drawEvent(
     commit_us === undefined ? [] : [i]
   );
   const disk = disks.length > 0 ? random.pick(disks) : undefined;
-  const down_us = random.pick([0, 1000, 100_000, 1_500_000]) +
-    random.between(0, 500_000);
-  const for_us = random.pick([1000, 50_000, 500_000, 2_000_000]) +
+  const brisk = BRISK.includes(mood);
+  const down_us = brisk
+    ? random.pick([0, 1000, 50_000]) + random.between(0, 200_000)
+    : random.pick([0, 1000, 100_000, 1_500_000]) + random.between(0, 500_000);
+  const for_us = random.pick([1000, 50_000, 500_000, brisk ? 100 : 2_000_000]) +
     random.between(0, 100_000);
   switch (kind) {
     case "crash":

@@ -776,10 +776,11 @@ class Run implements NodeWatch {
       return false;
     }
     const next = node.gauge(Gauge.delivered);
-    return !this.#posts.some((post) =>
+    const tellers = this.#posts.filter((post) =>
       post.node?.alive && (post.plan.roles & Role.acceptor) !== 0 &&
-      !post.lostMemory && this.#checker.holds(post.plan.id, next)
+      !post.lostMemory
     );
+    return !this.#checker.canTell(tellers.map(({ plan }) => plan.id), next);
   }
 
   #unfinished(): string {

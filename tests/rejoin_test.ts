@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Event, Gauge, Role } from "../core/layout.ts";
 import { decode } from "../sim/decode.ts";
+import { ballotOf, encode } from "./encode.ts";
 import { Cluster, type TestNode } from "./cluster.ts";
 
 const LEADING = 2;
@@ -131,5 +132,16 @@ Deno.test("an old frame of a memory that is dead shuts nobody out", () => {
     "progress with it",
     5e6,
     () => client.acknowledged.size > before + 50,
+  );
+});
+
+Deno.test("an acceptor whose card never holds a whole answer fetches all that it had forgotten", () => {
+  const { cluster, acceptors, client } = apart(4);
+  cluster.must("enough for a range", 5e6, () => client.acknowledged.size > 200);
+  const again = cluster.restart(acceptors[1], { queueFrames: 16 });
+  cluster.must(
+    "it has fetched",
+    5e6,
+    () => again.noted(Event.refilled).length > 0,
   );
 });

@@ -56,6 +56,8 @@ interface Leader {
 class PlayedCluster {
   readonly said: Said[] = [];
   readonly quorum: number;
+  /** Of every majority one is among so many. */
+  readonly blocking: number;
   readonly #promised: number[];
   readonly #accepted: Map<number, Accepted>[];
   readonly #leaders: Leader[] = [];
@@ -66,6 +68,7 @@ class PlayedCluster {
 
   constructor(acceptors: number) {
     this.quorum = Math.floor(acceptors / 2) + 1;
+    this.blocking = acceptors - this.quorum + 1;
     this.#promised = new Array(acceptors).fill(0);
     this.#accepted = this.#promised.map(() => new Map());
   }
@@ -313,7 +316,7 @@ class Hearer {
       { ballot: 0, decided: 0 },
     );
     return heard.some(({ type }) => type === "known") ||
-      (reports.size >= this.#cluster.quorum && highest > 0) ||
+      (reports.size >= this.#cluster.blocking && highest > 0) ||
       (word.decided > instance && word.ballot === highest) ||
       majorityAt(heard, this.#cluster.quorum) <= highest;
   }

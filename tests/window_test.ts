@@ -125,6 +125,14 @@ Deno.test("where an instance is known to be decided, a majority's reports decide
   assert.equal(window.decided(), 9n);
 });
 
+Deno.test("of four acceptors, the reports of two are enough: the others are no majority", () => {
+  const window = makeWindow(4);
+  window.offer(7n);
+  assert.equal(window.units.windowReport(1n, 0), 0);
+  assert.equal(window.units.windowReport(1n, 3), 1);
+  assert.equal(window.decided(), 7n);
+});
+
 Deno.test("a majority's reports that nothing was accepted decide nothing until a value comes", () => {
   const window = makeWindow();
   window.units.windowReport(1n, 0);

@@ -485,8 +485,8 @@ export function acceptorTick(now_us: u64): u64 {
  */
 export function acceptorForgot(p: usize, now_us: u64): void {
   if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || recovering) return;
-  // Who merely cannot tell is heeded only by one that asked, and waits for that answer still.
-  if (load<u32>(p, FORGOT_KNOWN) == 0 && state(now_us) != AcceptorState.asks) return;
+  // Who knows of no other memory cannot vouch for this one; but all others did, maybe before that one forgot.
+  if (load<u32>(p, FORGOT_KNOWN) == 0 && unconfirmed == 0) return;
   // Not everybody has heard of its return yet. But an old frame can have let an older memory rejoin after it.
   if (readmitted && acceptorMemory(acceptorIndex(selfId)) == memoryIncarnation) return;
   recovering = true;

@@ -166,8 +166,8 @@ export function tellRejoined(at: usize): void {
   memory.fill(at, 0, 16);
   for (let tries = 0; tries < acceptorCount; tries++) {
     const index = toldNext;
-    const peer = acceptor(index);
     toldNext = (index + 1) % acceptorCount;
+    const peer = acceptor(index);
     if (peer.rejoinedIn == 0) continue;
     store<u64>(at, peer.rejoinedIn, REJOINED_BALLOT);
     store<u16>(at, acceptorId(index), REJOINED_ID);

@@ -4,8 +4,8 @@
  * Until it has them, fewer acceptors than a majority may be left that do, and learners that still need one
  * would depend on them. It asks one acceptor after another, newest instances first, for as much as its log
  * has room for beside what is accepted meanwhile. Where the one that is asked does not know what is
- * decided, the word of a majority of the others is enough, as it is for learners (`window.ts`): at least one
- * of them was in the majority that chose. What it does not have yet it calls trimmed, never nothing.
+ * decided, the word of so many is enough that the rest is no majority, as it is for learners (`window.ts`): at
+ * least one of them was in the majority that chose. What it does not have yet it calls trimmed, never nothing.
  */
 import {
   ENTRY_BALLOT,
@@ -123,6 +123,12 @@ export function refillTick(now_us: u64): u64 {
     return NEVER;
   }
   if (now_us >= askAt_us) {
+    const newest = logLow >= low ? 0 : clz(~(known << (64 - (low - askedFrom))));
+    if (newest > 0) {
+      // What is known is not asked for again: a card that never holds a whole answer would lose the rest each time.
+      low -= newest;
+      startRange();
+    }
     // What this one did not bring another one may.
     if (isAsked) turn++;
     if (isAsked && known == knownBefore) {
@@ -181,7 +187,7 @@ function take(entry: usize, instance: u64, bit: u32): bool {
   store<u32>(at, load<u32>(at) | bit);
   const isDecided = (load<u16>(entry, ENTRY_FLAGS) & ENTRY_DECIDED) != 0;
   const accepted = logGet(instance);
-  if (accepted == null || (!isDecided && <i32>popcnt(load<u32>(at)) < quorum)) return true;
+  if (accepted == null || (!isDecided && <i32>popcnt(load<u32>(at)) <= acceptorCount - quorum)) return true;
   accepted.decided = true;
   known |= <u64>1 << (instance - askedFrom);
   return true;

@@ -7,13 +7,13 @@
  * and so is the value of any higher one, since no proposer may propose another above a chosen one
  * ("Paxos Made Simple", P2b).
  *
- * Where an instance is known to be decided, though not with what, a majority of acceptors that tell
- * what they accepted is enough: one of them was in the majority that chose, so the highest ballot
- * told is that of the choice or above it, and its value is the chosen one.
+ * Where an instance is known to be decided, though not with what, so many acceptors that tell what they
+ * accepted are enough that the others are no majority: one of them was in the majority that chose, so the
+ * highest ballot told is that of the choice or above it, and its value is the chosen one.
  */
 import { WINDOW_INSTANCES } from "../layout";
 import { arenaTake } from "./arena";
-import { quorum } from "./settings";
+import { acceptorCount, quorum } from "./settings";
 
 @unmanaged
 export class Slot {
@@ -115,7 +115,7 @@ export class Window {
     const slot = this.slot(instance);
     if (slot.decided) return false;
     slot.reports |= 1 << index;
-    if (<i32>popcnt(slot.reports) < quorum || slot.valueBallot == 0) return false;
+    if (<i32>popcnt(slot.reports) <= acceptorCount - quorum || slot.valueBallot == 0) return false;
     return this.decideNow(slot);
   }
 
