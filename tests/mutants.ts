@@ -504,7 +504,7 @@ const DECIDED: readonly Mutation[] = [
     violates: ["agreement"],
     edits: [{
       file: "window.ts",
-      find: "<i32>popcnt(slot.reports) < quorum",
+      find: "<i32>popcnt(slot.reports) <= acceptorCount - quorum",
       replace: "false",
     }],
   },
@@ -1126,7 +1126,8 @@ const RETURN: readonly Mutation[] = [
     violates: ["watermark", "agreement"],
     edits: [{
       file: "refill.ts",
-      find: "(!isDecided && <i32>popcnt(load<u32>(at)) < quorum)",
+      find:
+        "(!isDecided && <i32>popcnt(load<u32>(at)) <= acceptorCount - quorum)",
       replace: "false",
     }],
   },
