@@ -35,7 +35,7 @@ function hunt({ name, violates }: Mutation) {
 }
 
 Deno.test("the simulator finds every deliberate bug, where it finds nothing in the shipping core", async (t) => {
-  for (const mutation of MUTATIONS) {
+  for (const mutation of MUTATIONS.filter(({ explored }) => !explored)) {
     await t.step(mutation.name, () => {
       const begin_ms = performance.now();
       const { seed, property, tried } = hunt(mutation);
