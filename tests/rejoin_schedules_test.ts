@@ -404,3 +404,28 @@ Deno.test("two acceptors that hear nothing and ask to be let in do not preempt t
   const campaigns = proposer.noted(Event.leading).length - before;
   assert(campaigns < 20, `${campaigns} campaigns in 20 s`);
 });
+
+Deno.test("two returns told in the same ballot leave all with the same knowledge, whatever came first", () => {
+  const told = [901, 902].map((memory) =>
+    encode({ ...fromAcceptor(3), receiverRoles: ["acceptor"] }, {
+      type: "hi",
+      delivered: 1n,
+      rejoined: { ballot: ballotOf(5, 1), id: 2, memory },
+    })
+  );
+  const memories = [told, told.toReversed()].map((frames) => {
+    const rig = new Rig({ roles: Role.acceptor, id: 1 });
+    rig.wait(200_000);
+    rig.feed(...frames);
+    const [page] = rig.feed(
+      encode({ ...fromProposer(1, ballotOf(6, 1)) }, {
+        type: "prepare",
+        from: 1n,
+      }),
+    ).filter((it) => typeOf(it) === "promise").map(decode);
+    assert(page.body.type === "promise");
+    return page.body.memories;
+  });
+  assert.equal(memories[0], memories[1]);
+  assert.notEqual(memories[0], 0n);
+});

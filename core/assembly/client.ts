@@ -87,7 +87,8 @@ const SEARCH_PERIOD_US: u64 = 100_000;
 /** A leader that was silent for this long is searched anew. */
 const LEADER_SILENT_US: u64 = 1_000_000;
 const RETRY_FIRST_US: u64 = 250_000;
-const RETRY_MIN_US: u64 = 10_000;
+const RETRY_MIN_US: u64 = 3_000;
+const PROBE_DOUBLINGS_MAX: u32 = 8;
 const ROOM_KEPT: i32 = 8;
 const NONE: u32 = 0xffffffff;
 const NEVER: u64 = u64.MAX_VALUE;
@@ -148,6 +149,9 @@ let leaderBallot: u64 = 0;
 let leaderHeardAt_us: u64 = 0;
 let insisted: u32 = 0;
 let hiAt_us: u64 = 0;
+/** When the oldest was sent again before its time, and how often in a row without any answer. */
+let probedAt_us: u64 = 0;
+let probes: u32 = 0;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
@@ -356,7 +360,7 @@ export function clientFlush(now_us: u64): void {
   }
 }
 
-/** Whether a value waits to be sent. Those of clients without a session, which learners would refuse, are laid aside. */
+/** Whether a value waits to be sent. Those of lost sessions, which learners would refuse, are laid aside. */
 function anyWaits(): bool {
   while (waiting.head != NONE) {
     const index = waiting.head;
@@ -385,12 +389,15 @@ export function clientTick(now_us: u64): u64 {
     next = flight.next;
     if (!sessionIsOpen(flight.client)) continue;
     // Oldest first: those behind it were sent later, but a repeated one among them waits longer.
-    if (now_us - flight.sentAt_us < timeout_us) {
+    const early = now_us - flight.sentAt_us < timeout_us;
+    if (early && !roundTrip.overtaken(flight.sentAt_us, 1)) {
       due = min(due, flight.sentAt_us + timeout_us);
       break;
     }
     const wait_us = min(timeout_us << min(<u64>flight.tries - 1, 8), timeoutMax_us);
-    if (now_us - flight.sentAt_us < wait_us) {
+    if (
+      now_us - flight.sentAt_us < wait_us && !roundTrip.overtaken(flight.sentAt_us, flight.tries)
+    ) {
       due = min(due, flight.sentAt_us + wait_us);
       continue;
     }
@@ -399,10 +406,36 @@ export function clientTick(now_us: u64): u64 {
     append(waiting, index);
     due = now_us;
   }
+  due = min(due, probe(now_us));
   gauge(Gauge.leaderBallot, leaderBallot);
   gauge(Gauge.leaderHeard_us, leaderHeardAt_us);
   gauge(Gauge.inFlightValues, flightCount - freeCount);
   return waiting.head != NONE && to != 0 ? now_us : due;
+}
+
+/**
+ * Sends the oldest again, a frame of it, well before its time: if that is answered, all that was sent
+ * between is known to be lost. Returns when to do so next.
+ */
+function probe(now_us: u64): u64 {
+  if (flying.head == NONE) return NEVER;
+  const probe_us = min(roundTrip.probe_us(RETRY_FIRST_US) << min(probes, PROBE_DOUBLINGS_MAX), timeoutMax_us);
+  const due_us = max(probedAt_us, at(flying.head).sentAt_us) + probe_us;
+  if (now_us < due_us) return due_us;
+  let room = batchBytesMax;
+  while (flying.head != NONE) {
+    const index = flying.head;
+    const flight = at(index);
+    const bytes = RUN_BYTES + VALUE_HEADER_BYTES + flight.bytes;
+    if (bytes > room || flight.sentAt_us + probe_us > now_us) break;
+    room -= bytes;
+    remove(flying, index);
+    flight.waiting = true;
+    append(waiting, index);
+  }
+  probedAt_us = now_us;
+  probes++;
+  return now_us;
 }
 
 export function clientBye(): void {
@@ -497,7 +530,8 @@ function completeRun(run: usize, client: u32, now_us: u64): void {
     store<u64>(to, s, COMPLETION_SEQUENCE);
     store<u32>(to, client, COMPLETION_CLIENT);
     store<u32>(to, <u32>min(latency_us, 0xffffffff), COMPLETION_LATENCY);
-    if (flight.tries == 1) roundTrip.measure(now_us - flight.sentAt_us);
+    roundTrip.answered(flight.sentAt_us, flight.tries, now_us);
+    probes = 0;
     store<u32>(freeFlights + (<usize>(freeCount++) << 2), index);
     count(Counter.completed);
   }

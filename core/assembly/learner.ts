@@ -343,7 +343,7 @@ function hearTrimmed(p: usize, to: u64): void {
   trimmedBy |= bit;
 }
 
-/** Delivers the values of a decided batch, from where it stopped before. False when it stopped, behind a large one. */
+/** Delivers a decided batch, from where it stopped before. False when it stopped, behind a large value. */
 function deliver(instance: u64, batch: usize, bytes: u32): bool {
   let index: u32 = 0;
   const end = batch + bytes;
@@ -381,7 +381,14 @@ function deliver(instance: u64, batch: usize, bytes: u32): bool {
 }
 
 /** Puts a chunk to the others of its large value, and delivers that when this was the last one missing. */
-function deliverChunk(instance: u64, client: u64, sequence: u64, session: u32, value: usize, index: u32): void {
+function deliverChunk(
+  instance: u64,
+  client: u64,
+  sequence: u64,
+  session: u32,
+  value: usize,
+  index: u32,
+): void {
   const assembly = sessionAssembly(session, instance);
   if (assembly == NO_ASSEMBLY || !assemblyPut(assembly, value + VALUE_HEADER_BYTES, Run.bytes(value))) {
     return count(Counter.refusedValues);
@@ -505,7 +512,7 @@ function repairTick(now_us: u64): u64 {
 /** An answer is coming: it is given up only when no more of it comes. */
 function hearRepair(now_us: u64): void {
   repairHeard = false;
-  if (repairSentAt_us != 0 && repairTries == 0) repairTrip.measure(now_us - repairSentAt_us);
+  if (repairSentAt_us != 0 && repairTries == 0) repairTrip.answered(repairSentAt_us, 1, now_us);
   repairSentAt_us = 0;
   if (repairEnd != 0) repairAt_us = max(repairAt_us, now_us + repairPatience_us());
 }

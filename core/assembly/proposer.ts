@@ -322,6 +322,10 @@ export function proposerAccepted(p: usize, now_us: u64): void {
     }
   }
   while (window.base < sent && window.slot(window.base).decided) window.advance(window.base + 1);
+  if (window.base == sent) return;
+  // What everybody waits for need not wait for a timer.
+  const first = window.slot(window.base);
+  if (roundTrip.overtaken(first.sentAt_us, first.tries)) lookAt_us = now_us;
 }
 
 /** Preempted: an acceptor promised a higher ballot, or this one to another incarnation. */
@@ -700,7 +704,7 @@ function chosen(instance: u64, now_us: u64): void {
   // Only now: leaders that preempt each other before anything is chosen must wait longer each time.
   backoff_us = BACKOFF_US;
   const slot = window.slot(instance);
-  if (slot.tries == 1) roundTrip.measure(now_us - slot.sentAt_us);
+  roundTrip.answered(slot.sentAt_us, slot.tries, now_us);
   if (slot.tries >= STALLED_TRIES) {
     resumedAt_us = now_us;
     lookAt_us = now_us;
@@ -730,15 +734,20 @@ function retransmit(now_us: u64): u64 {
     const slot = window.slot(i);
     if (slot.decided) continue;
     let wait_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
-    if (i == window.base) wait_us = min(wait_us, max(timeout_us, PROBE_US));
+    if (i == window.base) {
+      // Everybody waits for the first.
+      const probe_us = min(roundTrip.probe_us(RETRANSMIT_FIRST_US), timeout_us) << min(<u64>slot.tries - 1, 6);
+      wait_us = min(wait_us, min(probe_us, max(timeout_us, PROBE_US)));
+    }
     const resumed = slot.tries >= STALLED_TRIES && slot.sentAt_us < resumedAt_us;
-    if (!resumed && now_us - slot.sentAt_us < wait_us) continue;
+    const overtaken = roundTrip.overtaken(slot.sentAt_us, slot.tries);
+    if (!resumed && !overtaken && now_us - slot.sentAt_us < wait_us) continue;
     if (outboxRoom() <= ROOM_KEPT) break;
     transmit(slot, now_us);
     repeated++;
     count(Counter.retransmitted);
   }
-  lookAt_us = now_us + min(timeout_us >> 1, PROBE_US);
+  lookAt_us = now_us + min(roundTrip.probe_us(RETRANSMIT_FIRST_US) >> 1, PROBE_US);
   return lookAt_us;
 }
 
