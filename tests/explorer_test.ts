@@ -123,19 +123,21 @@ Deno.test("every rule of the return is needed: without it the cores break agreem
 });
 
 Deno.test("deliberate bugs that are too rare for the simulator are found in a small world", async (t) => {
-  const lowest = smallWorld({ campaigns: [2, 1], rounds: 2 });
-  const worlds: Record<string, World> = {
-    "value of the lowest ballot proposed": lowest,
-    "promise before the return is complete": returnWorld(),
-    "promises of different memories together": returnWorld(),
-  };
   const rare = MUTATIONS.filter(({ explored }) => explored);
-  assert.deepEqual(rare.map(({ name }) => name), Object.keys(worlds));
-  for (const [name, world] of Object.entries(worlds)) {
-    await t.step(name, () => {
-      assert.match(brokenBy(name, world).rule, BROKEN);
-    });
+  assert(rare.length > 0);
+  for (const { name } of rare) {
+    await t.step(name, () => assert.match(brokenBy(name).rule, BROKEN));
   }
+});
+
+Deno.test("the value of the lowest ballot is not what may be chosen, as a shortest path shows", () => {
+  const world = smallWorld({ campaigns: [2, 1], rounds: 2 });
+  const { rule, path } = brokenBy("value of the lowest ballot proposed", world);
+  assert.equal(
+    rule,
+    "instance 1 in ballot 2.1 was proposed as x (1/1), though y (2/1) was chosen as instance 1 in ballot 1.2",
+  );
+  assert.equal(path.length, 14);
 });
 
 Deno.test("proposers that are configured with different acceptors are found out, by a shortest path", () => {

@@ -395,7 +395,6 @@ const PHASE_1: readonly Mutation[] = [
     why:
       "Of the values that phase 1 brings up, the leader takes that of the lowest ballot (P2c).",
     violates: ["proposal", "agreement"],
-    explored: true,
     edits: [{
       file: "proposer.ts",
       find: "load<u64>(entry, ENTRY_BALLOT)",
@@ -1086,18 +1085,6 @@ const RETURN: readonly Mutation[] = [
       file: "proposer.ts",
       find: "load<u64>(known + at) == memories",
       replace: "true",
-    }],
-  },
-  {
-    name: "memory that is gone put back",
-    why:
-      "An old frame makes nodes take an acceptor's lost memory for its present one.",
-    violates: ["amnesia", "promise", "agreement", "liveness"],
-    edits: [{
-      file: "peers.ts",
-      find:
-        "ballot < peer.rejoinedIn || (ballot == peer.rejoinedIn && memory <= peer.incarnation)",
-      replace: "ballot == peer.rejoinedIn && memory == peer.incarnation",
     }],
   },
   {
