@@ -89,8 +89,8 @@ export class Automaton {
   readonly #twinsMax: number;
   /** What the process is after a restart. */
   readonly #restarted: CoreState | undefined;
-  /** The frame that it receives at once after a restart; undefined: none. */
-  #forgot: number | undefined;
+  /** The frames that it receives at once after a restart. */
+  #told: readonly number[] = [];
 
   /**
    * @param twinsMax How many states to keep for `compareTwins`.
@@ -136,9 +136,9 @@ export class Automaton {
     });
   }
 
-  /** After a restart it receives this frame at once, and lets time pass to say what it learned. */
-  inform(forgot: number): void {
-    this.#forgot = forgot;
+  /** After a restart it receives these frames at once, and lets time pass to say what it learned. */
+  inform(told: readonly number[]): void {
+    this.#told = told;
   }
 
   /** Whether the node is one that a frame is meant for. */
@@ -199,18 +199,16 @@ export class Automaton {
   }
 
   #restart({ left, said }: NodeState): Candidate {
-    const core = this.#restarted!;
-    // To hear whether it may vote, it must be able to wait once more.
-    const waits = left.waits + (this.#forgot === undefined ? 1 : 0);
-    const reborn = {
-      core,
-      clock_us: START_US,
-      left: { ...left, restarts: left.restarts - 1, waits },
-      said,
-    };
-    if (this.#forgot === undefined) return reborn;
-    const told = this.#step(reborn, this.#forgot, START_US, reborn.left);
-    return this.#step(told, Act.wait, START_US + JUMP_US, reborn.left);
+    const restarts = left.restarts - 1;
+    let reborn = { core: this.#restarted!, clock_us: START_US, left, said };
+    if (this.#told.length === 0) {
+      // To hear whether it may vote, it must be able to wait once more.
+      return { ...reborn, left: { ...left, restarts, waits: left.waits + 1 } };
+    }
+    for (const frame of this.#told) {
+      reborn = this.#step(reborn, frame, START_US, { ...left, restarts });
+    }
+    return this.#step(reborn, Act.wait, START_US + JUMP_US, reborn.left);
   }
 
   #step(

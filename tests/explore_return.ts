@@ -45,8 +45,9 @@ export function returnWorld(choices: ReturnChoices = {}): World {
     rounds: 2,
     submits: [{ to: 1, value: "x" }, { to: 2, value: "y" }],
     confirmed: true,
-    // That one that forgot does not vote before it learns so is shown in worlds of its own.
-    informed: true,
+    // That one that forgot does not vote before it learns so is shown in worlds of its own. A leader heeds
+    // it when it names the leader's ballot.
+    informed: ["heartbeat 1.1 of proposer 1, decided 1, next 1"],
     prelude: LED,
     lost: ["reject", "submit", "repair", "learned", "ok", "forgot"],
     unheard: (frame, node) => isUnheard(frame, node, choices),

@@ -69,8 +69,8 @@ export interface World {
   readonly prelude?: readonly string[];
   /** Frames that do not reach a node, after the prelude, though all rules hold of what they say. */
   readonly unheard?: (frame: FrameFields, node: NodePlan) => boolean;
-  /** An acceptor that restarts learns at once that it had another memory. */
-  readonly informed?: boolean;
+  /** An acceptor that restarts learns at once that it had another memory, and hears these frames of the prelude. */
+  readonly informed?: readonly string[];
 }
 
 /** What is beside a world. */
@@ -327,7 +327,6 @@ class Explorer implements Ears {
       );
       this.#background = withBits(this.#background, confirmations);
     }
-    if (this.#world.informed) this.#inform();
     this.#world.submits.forEach((submit, i) => {
       const number = this.#number(submitFrame(submit, i + 1));
       this.#background = withBits(this.#background, [number]);
@@ -340,6 +339,8 @@ class Explorer implements Ears {
       return this.#automata[n].pristine(id, bounds);
     });
     for (const words of this.#world.prelude ?? []) this.#act(row, words);
+    const { informed } = this.#world;
+    if (informed !== undefined) this.#inform(informed);
     this.#began = true;
     this.#frames.forEach((frame, number) => {
       if (frame !== undefined) this.#address(decode(frame), number);
@@ -366,7 +367,14 @@ class Explorer implements Ears {
   }
 
   /** Has acceptors that restart receive what tells them so. */
-  #inform(): void {
+  #inform(names: readonly string[]): void {
+    const hears = names.map((name) => {
+      const number = this.#frames.findIndex((frame) =>
+        frame !== undefined && frameName(decode(frame)) === name
+      );
+      if (number < 0) throw new Error(`The prelude does not bring "${name}".`);
+      return number;
+    });
     const [first, ...others] = this.#world.nodes.filter(({ roles }) =>
       (roles & Role.acceptor) !== 0
     );
@@ -374,7 +382,7 @@ class Explorer implements Ears {
       if ((plan.restarts ?? 0) === 0) return;
       const from = plan === first ? others[0] : first;
       const frame = forgotFrame(plan, from.id, from.roles << 8 | from.id);
-      this.#automata[n].inform(this.#number(frame));
+      this.#automata[n].inform([this.#number(frame), ...hears]);
     });
   }
 

@@ -26,6 +26,8 @@ export interface Mutation {
   readonly why: string;
   /** What it violates; any one of them shows it. */
   readonly violates: readonly Property[];
+  /** It takes a turn of events too rare for the simulator's seeds; the explorer finds it (`explorer_test.ts`). */
+  readonly explored?: true;
   readonly edits: readonly Edit[];
 }
 
@@ -37,7 +39,7 @@ const QUORUMS: readonly Mutation[] = [
     name: "quorum one short",
     why:
       "One acceptor less than a majority decides, so two quorums need not meet (2.2).",
-    violates: ["agreement", "watermark", "answers"],
+    violates: ["quorum", "agreement", "watermark", "answers"],
     edits: [{
       file: "settings.ts",
       find: "(acceptorCount >> 1) + 1",
@@ -48,7 +50,7 @@ const QUORUMS: readonly Mutation[] = [
     name: "quorum of half",
     why:
       "Half of an even number of acceptors decides, so two quorums need not meet (2.2).",
-    violates: ["agreement", "watermark", "answers"],
+    violates: ["quorum", "agreement", "watermark", "answers"],
     edits: [{
       file: "settings.ts",
       find: "(acceptorCount >> 1) + 1",
@@ -301,24 +303,27 @@ const PHASE_1: readonly Mutation[] = [
     name: "phase 1 ends one promise early",
     why:
       "A minority's promises make a leader, who then need not know of what was chosen (2.2).",
-    violates: ["proposal", "agreement"],
+    violates: ["quorum", "proposal", "agreement"],
     edits: [{
       file: "proposer.ts",
-      find: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum",
-      replace: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum - 1",
+      find: "promisesLike(memories) >= quorum",
+      replace: "promisesLike(memories) >= quorum - 1",
     }],
   },
   {
     name: "last page counted twice",
     why: "A promise that arrives twice counts as those of two acceptors.",
-    violates: ["proposal", "agreement"],
+    violates: ["quorum", "proposal", "agreement"],
     edits: [
-      { file: "proposer.ts", find: "wanted == NEVER", replace: "false" },
       {
         file: "proposer.ts",
-        find: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum",
-        replace:
-          "promisesLike(load<u64>(p, PROMISE_MEMORIES)) + (wanted == NEVER ? 1 : 0) >= quorum",
+        find: "load<u64>(cursor) == NEVER",
+        replace: "false",
+      },
+      {
+        file: "proposer.ts",
+        find: "promisesLike(memories) >= quorum",
+        replace: "promisesLike(memories) + (wanted == NEVER ? 1 : 0) >= quorum",
       },
     ],
   },
@@ -326,7 +331,7 @@ const PHASE_1: readonly Mutation[] = [
     name: "promises of an earlier campaign counted",
     why:
       "A proposer that campaigns again goes on counting where it was, so fewer acceptors than a majority promise the new ballot.",
-    violates: ["proposal", "agreement"],
+    violates: ["quorum", "proposal", "agreement"],
     edits: [{
       file: "proposer.ts",
       find:
@@ -338,7 +343,7 @@ const PHASE_1: readonly Mutation[] = [
   {
     name: "lost page taken for empty",
     why: "The last page completes a promise although one before it was lost.",
-    violates: ["proposal", "agreement"],
+    violates: ["quorum", "proposal", "agreement"],
     edits: [{
       file: "proposer.ts",
       find: "start > wanted && start > decided",
@@ -501,7 +506,7 @@ const DECIDED: readonly Mutation[] = [
     violates: ["agreement"],
     edits: [{
       file: "window.ts",
-      find: "<i32>popcnt(slot.reports) < quorum",
+      find: "<i32>popcnt(slot.reports) <= acceptorCount - quorum",
       replace: "false",
     }],
   },
@@ -659,6 +664,7 @@ const DURABILITY: readonly Mutation[] = [
     violates: ["watermark", "agreement", "liveness"],
     edits: [{
       file: "acceptor.ts",
+      after: "function recordDecided",
       find: "appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);",
       replace: "appendRecord(Record.decided, 0, 0, accepted + 1, 0, 0, 0);",
     }],
@@ -1026,7 +1032,7 @@ const RETURN: readonly Mutation[] = [
     name: "rejoin in a ballot from before the loss",
     why:
       "A leader lets an acceptor in again without a new phase 1, so its forgotten votes in that ballot were not asked for.",
-    violates: ["amnesia", "promise", "proposal", "agreement"],
+    violates: ["quorum", "amnesia", "promise", "proposal", "agreement"],
     edits: [{
       file: "proposer.ts",
       find: "campaign(now_us, index, memory);",
@@ -1039,6 +1045,7 @@ const RETURN: readonly Mutation[] = [
     why:
       "An acceptor that is let in again promises before it accepted what phase 1 brought up, and so hides what it forgot.",
     violates: ["amnesia", "promise", "proposal", "agreement"],
+    explored: true,
     edits: [{
       file: "acceptor.ts",
       find: "rejoinNext < rejoinEnd",
@@ -1049,7 +1056,7 @@ const RETURN: readonly Mutation[] = [
     name: "last of what phase 1 brought up not named",
     why:
       "An acceptor that is let in again need not accept the last instance that phase 1 brought up before it promises.",
-    violates: ["amnesia", "promise", "proposal", "agreement"],
+    violates: ["quorum", "amnesia", "promise", "proposal", "agreement"],
     edits: [{
       file: "proposer.ts",
       find: "store<u64>(p, inheritedEnd, REJOIN_END);",
@@ -1072,22 +1079,12 @@ const RETURN: readonly Mutation[] = [
     name: "promises of different memories together",
     why:
       "A promise that an acceptor gave and forgot counts beside one of an acceptor that knows of the loss.",
-    violates: ["amnesia", "promise", "proposal", "agreement"],
+    violates: ["quorum", "amnesia", "promise", "proposal", "agreement"],
+    explored: true,
     edits: [{
       file: "proposer.ts",
       find: "load<u64>(known + at) == memories",
       replace: "true",
-    }],
-  },
-  {
-    name: "memory that is gone put back",
-    why:
-      "An old frame makes nodes take an acceptor's lost memory for its present one.",
-    violates: ["amnesia", "promise", "agreement", "liveness"],
-    edits: [{
-      file: "peers.ts",
-      find: "ballot <= peer.rejoinedIn",
-      replace: "ballot == peer.rejoinedIn",
     }],
   },
   {
@@ -1121,7 +1118,8 @@ const RETURN: readonly Mutation[] = [
     violates: ["watermark", "agreement"],
     edits: [{
       file: "refill.ts",
-      find: "(!isDecided && <i32>popcnt(load<u32>(at)) < quorum)",
+      find:
+        "(!isDecided && <i32>popcnt(load<u32>(at)) <= acceptorCount - quorum)",
       replace: "false",
     }],
   },
@@ -1161,25 +1159,6 @@ const ELECTIONS: readonly Mutation[] = [
     }],
   },
   {
-    name: "live leader preempted again and again",
-    why:
-      "Neither the leader's word nor the acceptors' keep a proposer from campaigning.",
-    violates: ["liveness"],
-    edits: [
-      {
-        file: "proposer.ts",
-        after: "unpromisedNoteAt_us = 0;\n  electionWait",
-        find: "electionWait(now_us);",
-        replace: "",
-      },
-      {
-        file: "election.ts",
-        find: "first || load<u32>(p, OK_SILENCE) >= electionTimeout_us",
-        replace: "true",
-      },
-    ],
-  },
-  {
     name: "preempted leader goes on",
     why:
       "A proposer that is preempted stays a leader, takes values and never decides them.",
@@ -1189,17 +1168,6 @@ const ELECTIONS: readonly Mutation[] = [
       after: "function stepDown",
       find: "state = FOLLOWER;",
       replace: "",
-    }],
-  },
-  {
-    name: "deaf leader stays",
-    why:
-      "A leader that hears no acceptor goes on to lead, and the acceptors, who hear it, keep others from it.",
-    violates: ["liveness"],
-    edits: [{
-      file: "proposer.ts",
-      find: "electionTimeout_us != 0 && !hearsMajority(now_us)",
-      replace: "false",
     }],
   },
   {

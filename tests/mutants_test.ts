@@ -9,7 +9,7 @@ const MUTATIONS_LEAST = 15;
 /** Seeds after which a bug counts as not found. */
 const SEEDS_MOST = 3000;
 /** Seeds that found what hardly any other did. They come first; when plans are drawn otherwise, they are like any. */
-const TELLING = [838, 854, 1349, 290, 202, 127, 1063268, 1076047];
+const TELLING = [838, 854, 1349, 290, 202, 127, 1063268, 1076047, 122, 76];
 
 function* seedsToTry(): Generator<number> {
   yield* TELLING;
@@ -35,7 +35,7 @@ function hunt({ name, violates }: Mutation) {
 }
 
 Deno.test("the simulator finds every deliberate bug, where it finds nothing in the shipping core", async (t) => {
-  for (const mutation of MUTATIONS) {
+  for (const mutation of MUTATIONS.filter(({ explored }) => !explored)) {
     await t.step(mutation.name, () => {
       const begin_ms = performance.now();
       const { seed, property, tried } = hunt(mutation);

@@ -111,6 +111,9 @@ export const START_OPTIONS: Readonly<
   "proposer": (words) => ({ proposer: words.must("an id", numberOf) }),
   "mtu": (words) => ({ mtu: words.must("bytes", numberOf) }),
   "log-bytes": (words) => ({ logBytes: words.must("bytes", numberOf) }),
+  "election": (words) => ({
+    electionTimeout_us: words.must("a duration", durationOf),
+  }),
 };
 
 /** `with mtu 256 and log-bytes 400`, or nothing. */
