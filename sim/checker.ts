@@ -2,7 +2,7 @@
  * Everything that must hold at any time in a run, watched from outside: frames on the wire, what
  * hosts see of their own node, what storage is given. It throws a `Violation` where it sees one.
  */
-import type { CoreRecord, Delivery } from "../core/core.ts";
+import type { CoreEvent, CoreRecord, Delivery } from "../core/core.ts";
 import {
   ACCEPT_BATCH_BYTES,
   ACCEPT_BYTES,
@@ -17,6 +17,7 @@ import {
   ENTRY_DECIDED,
   ENTRY_FLAGS,
   ENTRY_INSTANCE,
+  Event,
   HEADER_BALLOT,
   HEADER_BYTES,
   HEADER_INCARNATION,
@@ -235,6 +236,11 @@ export class Checker implements NodeWatch {
     });
   }
 
+  noted(node: SimNode, { code, large }: CoreEvent): void {
+    if (code !== Event.preparing) return;
+    this.#memories.get(node.options.id)?.prepares(Number(large));
+  }
+
   recovered(node: SimNode, record: CoreRecord): void {
     this.#journal(node).append(0, record);
   }
@@ -369,13 +375,27 @@ export class Checker implements NodeWatch {
       (receiver === 0 || receiver === own);
     if (!isMeant || !isSound && !this.#acceptors.includes(id)) return;
     const memories = this.#memoriesOf(node);
+    const tell = (
+      acceptor: number,
+      ballot: number,
+      memory: number,
+      isSure: boolean,
+    ) => {
+      // What damage made up was not taken in.
+      const isTrue = isSound ||
+        this.#recovery.isMeant(ballot, acceptor, memory);
+      if (isTrue) memories.tell(acceptor, ballot, memory, isSure);
+    };
     let sure = isSound;
     let at = HEARTBEAT_REJOINED;
     if (view.getUint8(HEADER_SENDER_ROLE) === Role.acceptor) {
       if (
         type === Message.hi &&
         view.getUint16(HI_STATE, true) === AcceptorState.recovers
-      ) return;
+      ) {
+        const memory = view.getUint32(HEADER_INCARNATION, true);
+        return memories.recovers(id, memory);
+      }
       const counts = memories.hear(
         id,
         view.getUint32(HEADER_INCARNATION, true),
@@ -387,20 +407,17 @@ export class Checker implements NodeWatch {
     }
     if (type === Message.rejoin) {
       const memory = view.getUint32(REJOIN_MEMORY, true);
-      return memories.tell(own, u64(view, HEADER_BALLOT), memory, false);
+      return tell(own, u64(view, HEADER_BALLOT), memory, false);
     }
     if (type === Message.prepare) {
       const rejoining = view.getUint16(PREPARE_REJOINING, true);
       const memory = view.getUint32(PREPARE_MEMORY, true);
-      return memories.tell(rejoining, u64(view, HEADER_BALLOT), memory, false);
+      return tell(rejoining, u64(view, HEADER_BALLOT), memory, false);
     }
     if (type !== Message.hi && type !== Message.heartbeat) return;
     const rejoined = view.getUint16(at + REJOINED_ID, true);
     const memory = view.getUint32(at + REJOINED_MEMORY, true);
-    const ballot = u64(view, at + REJOINED_BALLOT);
-    // What damage made up was not taken in.
-    if (!isSound && !this.#recovery.isMeant(ballot, rejoined, memory)) return;
-    memories.tell(rejoined, ballot, memory, sure);
+    tell(rejoined, u64(view, at + REJOINED_BALLOT), memory, sure);
   }
 
   /** What an acceptor's process knows of who rejoined. */

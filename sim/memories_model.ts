@@ -29,9 +29,20 @@ interface Peer {
   told?: Return;
 }
 
+/** What a promise said. */
+interface Promised {
+  readonly memories: bigint;
+  readonly ballot: number;
+  readonly rejoining: number;
+}
+
 const NONE: Return = { ballot: 0, memory: 0 };
 
 export class MemoriesModel {
+  /** Promises of the turn under way; they are looked at when all that it heard is known. */
+  readonly #promises: Promised[] = [];
+  /** Memories that said in this turn that they recover, by acceptor. */
+  readonly #recovering = new Map<number, number>();
   /** In the order of the configuration, which gives acceptors their places. */
   readonly #peers: Peer[];
   readonly #acceptors: readonly number[];
@@ -98,6 +109,8 @@ export class MemoriesModel {
 
   /** A turn is over: what it told is known. */
   turned(): void {
+    for (const it of this.#promises.splice(0)) this.#check(it);
+    this.#recovering.clear();
     for (const peer of this.#peers) {
       if (peer.told === undefined) continue;
       this.#settle(peer, peer.told);
@@ -105,8 +118,24 @@ export class MemoriesModel {
     }
   }
 
+  /** An acceptor said that it recovers. */
+  recovers(id: number, memory: number): void {
+    this.#recovering.set(id, memory);
+  }
+
+  /** The proposer in the same process began phase 1, maybe to let one of those rejoin that recover. */
+  prepares(ballot: number): void {
+    for (const [id, memory] of this.#recovering) {
+      this.tell(id, ballot, memory, false);
+    }
+  }
+
   /** The `memories` of a promise of `ballot`; its 1A told that `rejoining`, an acceptor's id, rejoins in it (0: nobody does). */
   promise(memories: bigint, ballot = 0, rejoining = 0): void {
+    this.#promises.push({ memories, ballot, rejoining });
+  }
+
+  #check({ memories, ballot, rejoining }: Promised): void {
     for (const [place, peer] of this.#peers.entries()) {
       peer.least = this.#acceptors[place] === rejoining ? ballot : 0;
     }
