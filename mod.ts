@@ -22,5 +22,10 @@ export { simulate } from "./sim/simulate.ts";
 export type { Result, RunOptions, RunWatch } from "./sim/simulate.ts";
 export type { Property } from "./sim/violation.ts";
 export { MemoryStorage } from "./storage/memory.ts";
+export type {
+  Snapshot,
+  SnapshotSource,
+  SnapshotTarget,
+} from "./storage/snapshot.ts";
 export { StorageError } from "./storage/storage.ts";
 export type { Records, Storage } from "./storage/storage.ts";

@@ -2,7 +2,9 @@
 import wasm from "../build/core.wasm" with { type: "bytes" };
 import type { FrameArea } from "../ffi/nic.ts";
 import {
+  ASSEMBLIES_MAX,
   BATCH_OVERHEAD_BYTES,
+  CHUNK_BYTES,
   COMPLETION_BYTES,
   COMPLETION_CLIENT,
   COMPLETION_LATENCY,
@@ -21,7 +23,17 @@ import {
   EVENT_LARGE,
   EVENT_SMALL,
   Gauge,
+  HEADER_INCARNATION,
+  HEADER_SENDER_ID,
+  HEADER_SENDER_ROLE,
   HELD_FRAMES,
+  type Item,
+  ITEM_AGO,
+  ITEM_BYTES,
+  ITEM_CODE,
+  ITEM_KIND,
+  ITEM_ROLE,
+  ITEM_VALUE,
   RECEIVE_FRAMES,
   type Record as RecordKind,
   RECORD_BALLOT,
@@ -35,7 +47,14 @@ import {
   Role,
   RUN_BYTES,
   SEND_FRAMES,
+  SESSION_SPAN,
+  SESSIONS_MAX,
   Setting,
+  STATUS_BYTES,
+  STATUS_FIRST,
+  STATUS_ITEMS,
+  STATUS_NUMBER,
+  STATUS_TOTAL,
   VALUE_HEADER_BYTES,
 } from "./layout.ts";
 
@@ -74,6 +93,10 @@ export interface CoreOptions {
   readonly loss: number;
   /** Bytes of accepted values that an acceptor keeps. */
   readonly logBytes: number;
+  /** How long an unheard learner holds back trimming, 100,000 µs at least; the same everywhere. */
+  readonly learnerLease_us: number;
+  /** How long an acceptor with a full log waits for a learner that does not go on. */
+  readonly learnerPatience_us: number;
   /** First instance to deliver; 0n: the first undecided one heard of. */
   readonly from: bigint;
   /** Records become durable later than they are appended. */
@@ -93,6 +116,12 @@ export interface CoreOptions {
    * one, as it is without storage).
    */
   readonly memory?: number;
+  /** Sessions that learners keep at a time (default: 4,096); the same on every node, as the two that follow. */
+  readonly sessions?: number;
+  /** Instances after its last use for which a session that was not closed is safe (default: 2^18). */
+  readonly sessionSpan?: number;
+  /** Large values that learners put together at a time (default: 32). */
+  readonly assemblies?: number;
 }
 
 /** What an acceptor must find again after a crash. */
@@ -123,6 +152,31 @@ export interface CoreEvent {
   readonly code: Event;
   readonly small: number;
   readonly large: bigint;
+}
+
+/** One item of a status; see `Item` in `layout.ts` for what the code means. */
+export interface StatusItem {
+  readonly kind: Item;
+  /** Of a peer: its role. */
+  readonly role: number;
+  readonly code: number;
+  /** Of a peer: ms since it was heard; `AGO_NEVER`: never. */
+  readonly ago_ms: number;
+  readonly value: bigint;
+}
+
+/** One frame of a node's answer to a query. */
+export interface StatusPart {
+  /** One of the node's roles; it says all of them in its items. */
+  readonly role: number;
+  readonly id: number;
+  readonly incarnation: number;
+  /** Of the query. */
+  readonly number: number;
+  /** Items of the whole answer, and the place of this part's first. */
+  readonly total: number;
+  readonly first: number;
+  readonly items: readonly StatusItem[];
 }
 
 type Exports = {
@@ -161,8 +215,19 @@ type Exports = {
   counterAt(): number;
   gaugeAt(): number;
   stagingAt(): number;
+  statusAt(): number;
+  statusCount(): number;
+  query(number: number): void;
   clientRoom(client: number): number;
   clientSubmit(client: number, bytes: number, now_us: number): number;
+  clientSubmitChunk(
+    client: number,
+    bytes: number,
+    total: number,
+    offset: number,
+    now_us: number,
+  ): number;
+  clientHasRoom(client: number): number;
 };
 
 let compiled: WebAssembly.Module | undefined;
@@ -182,6 +247,11 @@ export interface CoreBuild {
 /** Most bytes of one value that fits a frame with so many bytes behind the link header. */
 export function valueBytesFit(mtu: number): number {
   return batchBytesFit(mtu) - RUN_BYTES - VALUE_HEADER_BYTES;
+}
+
+/** Most bytes of a large value that one such frame carries. */
+export function chunkBytesFit(mtu: number): number {
+  return valueBytesFit(mtu) - CHUNK_BYTES;
 }
 
 function batchBytesFit(mtu: number): number {
@@ -433,7 +503,25 @@ export class Core {
     this.#gauges[gauge] = 0n;
   }
 
-  /** How many more values a virtual client may submit now. */
+  /**
+   * Asks every node for its status, in the next step. Of a client.
+   *
+   * @param number 1 to 2^32 - 1; the answers carry it.
+   */
+  query(number: number): void {
+    this.#exports.query(number);
+  }
+
+  /** The parts of answers to queries that came in this step. */
+  statuses(): StatusPart[] {
+    const from = this.#exports.statusAt();
+    return Array.from(
+      { length: this.#exports.statusCount() },
+      (_, i) => this.#status(this.#view.getUint32(from + i * 4, true)),
+    );
+  }
+
+  /** How many more values a virtual client may submit now; none before it has a session. */
   clientRoom(client: number): number {
     return this.#exports.clientRoom(client);
   }
@@ -448,6 +536,38 @@ export class Core {
     return this.#exports.clientSubmit(client, value.length, now_us);
   }
 
+  /**
+   * Submits the next piece of a large value; there must be room, and `hasLargeRoom`. Pieces come in
+   * order, and those of one large value after those of another.
+   *
+   * @param piece At most `chunkBytesFit` bytes.
+   * @param total Bytes of the whole value.
+   * @param offset Where in it the piece lies.
+   * @returns The chunk's sequence number.
+   */
+  submitChunk(
+    client: number,
+    piece: Uint8Array,
+    total: number,
+    offset: number,
+    now_us: number,
+  ): number {
+    const exports = this.#exports;
+    this.area.memory.set(piece, exports.stagingAt() + CHUNK_BYTES);
+    return exports.clientSubmitChunk(
+      client,
+      piece.length,
+      total,
+      offset,
+      now_us,
+    );
+  }
+
+  /** Whether learners have room for a virtual client's large values; if not, they are asked for it. */
+  hasLargeRoom(client: number): boolean {
+    return this.#exports.clientHasRoom(client) !== 0;
+  }
+
   /** The module's mutable globals, which with the memory are its whole state. */
   get globals(): Map<string, WebAssembly.Global> {
     return new Map(
@@ -456,6 +576,31 @@ export class Core {
           entry[1] instanceof WebAssembly.Global,
       ),
     );
+  }
+
+  #status(at: number): StatusPart {
+    const view = this.#view;
+    return {
+      role: view.getUint8(at + HEADER_SENDER_ROLE),
+      id: view.getUint16(at + HEADER_SENDER_ID, true),
+      incarnation: view.getUint32(at + HEADER_INCARNATION, true),
+      number: view.getUint32(at + STATUS_NUMBER, true),
+      total: view.getUint16(at + STATUS_TOTAL, true),
+      first: view.getUint16(at + STATUS_FIRST, true),
+      items: Array.from(
+        { length: view.getUint32(at + STATUS_ITEMS, true) },
+        (_, i) => {
+          const item = at + STATUS_BYTES + i * ITEM_BYTES;
+          return {
+            kind: view.getUint8(item + ITEM_KIND),
+            role: view.getUint8(item + ITEM_ROLE),
+            code: view.getUint16(item + ITEM_CODE, true),
+            ago_ms: view.getUint32(item + ITEM_AGO, true),
+            value: view.getBigUint64(item + ITEM_VALUE, true),
+          };
+        },
+      ),
+    };
   }
 
   #configure(options: CoreOptions): void {
@@ -479,6 +624,8 @@ export class Core {
     set(Setting.clientTimeout_us, options.clientTimeout_us);
     set(Setting.loss, Math.round(options.loss * 2 ** 32));
     set(Setting.logBytes, options.logBytes);
+    set(Setting.learnerLease_us, options.learnerLease_us);
+    set(Setting.learnerPatience_us, options.learnerPatience_us);
     setHalves(Setting.fromLow, options.from);
     set(Setting.persistent, options.persistent ? 1 : 0);
     set(Setting.clients, options.clients);
@@ -488,6 +635,9 @@ export class Core {
     set(Setting.valueBytes, options.valueBytes);
     set(Setting.newCluster, options.newCluster ? 1 : 0);
     set(Setting.memory, options.memory ?? options.incarnation);
+    set(Setting.sessions, options.sessions ?? SESSIONS_MAX);
+    set(Setting.sessionSpan, options.sessionSpan ?? SESSION_SPAN);
+    set(Setting.assemblies, options.assemblies ?? ASSEMBLIES_MAX);
     for (const id of options.acceptors) {
       this.#exports.member(Role.acceptor, id);
     }

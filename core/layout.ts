@@ -51,10 +51,16 @@ export enum Message {
   forgot = 14,
   /** Leader to an acceptor that lost its memory: from this ballot on it may take part again. */
   rejoin = 15,
+  /** Client to everybody: how are you? */
+  query = 16,
+  /** Anybody to a client, in answer to query. */
+  status = 17,
+  /** Learner to clients: what became of commands that open or touch sessions. */
+  session = 18,
 }
 
 /** One more than the highest message type. */
-export const MESSAGE_END: u32 = 16;
+export const MESSAGE_END: u32 = 19;
 
 /** Bytes of the link header before every kpaxos header: destination, source, EtherType. */
 export const LINK_BYTES: u32 = 14;
@@ -123,7 +129,9 @@ export const SUBMIT_VALUES: u32 = 36;
 export const SUBMIT_BYTES: u32 = 40;
 
 export const ANSWER_COUNT: u32 = 32;
-export const ANSWER_BYTES: u32 = 40;
+/** All that is answered was decided in instances below. */
+export const ANSWER_DECIDED: u32 = 40;
+export const ANSWER_BYTES: u32 = 48;
 
 export const HI_DELIVERED: u32 = 32;
 /** Of an acceptor: as in a heartbeat, one acceptor that rejoined. */
@@ -157,11 +165,55 @@ export const REJOIN_MEMORY: u32 = 32;
 export const REJOIN_FROM: u32 = 40;
 export const REJOIN_END: u32 = 48;
 export const REJOIN_BYTES: u32 = 56;
+/** Drawn by who asks; the answers repeat it. */
+export const QUERY_NUMBER: u32 = 32;
+export const QUERY_BYTES: u32 = 40;
+
+/** Items of the whole answer, the place of this frame's first one, and how many follow. */
+export const STATUS_NUMBER: u32 = 32;
+export const STATUS_TOTAL: u32 = 36;
+export const STATUS_FIRST: u32 = 38;
+export const STATUS_ITEMS: u32 = 40;
+export const STATUS_BYTES: u32 = 48;
+
+/** One item of a status. */
+export const ITEM_KIND: u32 = 0;
+export const ITEM_ROLE: u32 = 1;
+export const ITEM_CODE: u32 = 2;
+export const ITEM_AGO: u32 = 4;
+export const ITEM_VALUE: u32 = 8;
+export const ITEM_BYTES: u32 = 16;
+/** How long ago a peer was heard that never was. */
+export const AGO_NEVER: u32 = 0xffffffff;
+
+export const SESSION_COUNT: u32 = 32;
+export const SESSION_BYTES: u32 = 40;
+
+/** What became of one command; a session message carries several. */
+export const VERDICT_CLIENT: u32 = 0;
+export const VERDICT_INSTANCE: u32 = 8;
+export const VERDICT_VERDICT: u32 = 16;
+/** COMMAND_RESERVE: the client has room to put a large value together. */
+export const VERDICT_FLAGS: u32 = 20;
+export const VERDICT_BYTES: u32 = 24;
+
+/** What becomes of a command that opens or touches a session. */
+export enum Verdict {
+  /** The client has a session, and what the command reserves. */
+  open = 1,
+  /** It had one once, which was forgotten. */
+  expired,
+  /** No session that may be forgotten makes room. */
+  full,
+}
 
 export const LEARNED_TRIMMED: u32 = 32;
 export const LEARNED_DECIDED: u32 = 40;
 export const LEARNED_ENTRIES: u32 = 48;
+export const LEARNED_FLAGS: u32 = 52;
 export const LEARNED_BYTES: u32 = 56;
+/** No further frame answers the same repair. */
+export const LEARNED_LAST: u32 = 1;
 
 /**
  * An accepted instance within a promise or learned message; its batch follows, padded to 8. In a
@@ -186,6 +238,34 @@ export const RUN_SEQUENCE: u32 = 8;
 export const RUN_BYTES: u32 = 16;
 /** Bytes before each value: its length. */
 export const VALUE_HEADER_BYTES: u32 = 2;
+/** Bit of the length: this value is a chunk of a large one. */
+export const VALUE_CHUNK: u32 = 0x8000;
+
+/** A chunk: bytes of the large value (u32), where in it this piece lies (u32), sequence number of its first chunk (u64). */
+export const CHUNK_TOTAL: u32 = 0;
+export const CHUNK_OFFSET: u32 = 4;
+export const CHUNK_FIRST: u32 = 8;
+export const CHUNK_BYTES: u32 = 16;
+/** Most bytes of a large value. */
+export const LARGE_BYTES_MAX: u32 = 1 << 20;
+/** Large values that learners put together at a time. */
+export const ASSEMBLIES_MAX: u32 = 32;
+
+/** A command about a client's session: the only value of a run whose sequence number is 0. */
+export const COMMAND_BORN: u32 = 0;
+export const COMMAND_KIND: u32 = 8;
+export const COMMAND_FLAGS: u32 = 12;
+export const COMMAND_BYTES: u32 = 16;
+/** Reserve room to put a large value together. */
+export const COMMAND_RESERVE: u32 = 1;
+
+/** What a command does. */
+export enum Command {
+  /** Opens the session, or touches it if it is open. */
+  open = 1,
+  /** The client leaves: its session may be forgotten. */
+  close,
+}
 
 /**
  * No leader proposes an instance this far or further beyond the first undecided one it
@@ -212,11 +292,17 @@ export const HELD_FRAMES: u32 = 1024;
 export const RECORDS_MAX: u32 = 2048;
 /** Sequence numbers that one client may have between its oldest unanswered value and its newest. */
 export const SESSION_SEQUENCES: u32 = 16384;
-/** Clients whose sequence numbers are remembered; the least recently used by log order goes first. */
+/** Clients that have a session at a time. */
 export const SESSIONS_MAX: u32 = 4096;
+/** Instances without a use after which a session that was not closed may be forgotten. */
+export const SESSION_SPAN: u32 = 1 << 18;
 /** Most delivered values in one step, and their bytes after which a step delivers no further instance. */
 export const DELIVERIES_MAX: u32 = 8192;
 export const DELIVERY_STEP_BYTES: u32 = 1 << 20;
+/** Most items of a status: all fields, all counters and all peers. */
+export const STATUS_ITEMS_MAX: u32 = 256;
+/** Answers to queries that one node gives in 100 ms. */
+export const STATUS_ANSWERS_MAX: u32 = 4;
 /** Events kept for the host between two steps. */
 export const EVENTS_MAX: u32 = 64;
 
@@ -327,6 +413,15 @@ export enum Setting {
   electionTimeout_us,
   /** How often a leader says that it leads. */
   heartbeat_us,
+  /** Sessions that learners keep at a time, and instances for which each is safe; the same on every node. */
+  sessions,
+  sessionSpan,
+  /** Large values that learners put together at a time; the same on every node. */
+  assemblies,
+  /** An unheard learner holds back trimming for so long. */
+  learnerLease_us,
+  /** An acceptor with a full log waits so long for a learner that does not go on. */
+  learnerPatience_us,
   end,
 }
 
@@ -369,6 +464,8 @@ export enum Counter {
   decidedInstances,
   deliveredValues,
   duplicateValues,
+  /** Decided values of clients without a session, or chunks without room reserved, which no learner delivers. */
+  refusedValues,
   repairs,
   /** Promised instances beyond what the window holds, which no sound leader proposes. */
   beyondWindow,
@@ -377,7 +474,87 @@ export enum Counter {
   submitted,
   completed,
   retries,
+  /** Queries that were not answered, since others had been just before. */
+  unansweredQueries,
   end,
+}
+
+/** What an item of a status tells. */
+export enum Item {
+  /** The code is one of `StatusField`. */
+  field = 1,
+  /** The code is one of `Counter`; counters that are 0 are left out. */
+  counter,
+  /** The code is the id of a node, whose role is given too, and when it was heard. */
+  peer,
+}
+
+/**
+ * What a node tells of itself when it is asked. The numbers are those on the wire (`docs/wire.md`):
+ * add at the end. A node leaves out what its roles do not know.
+ */
+export enum StatusField {
+  /** Bits of `Role`. */
+  roles = 1,
+  /** Ballot promised by the acceptor; 0: none. */
+  promised = 2,
+  /** Ballot of the leader heard last, and how long ago; both are left out before one is heard. */
+  leaderBallot = 3,
+  leaderSilence_ms = 4,
+  /** 0 follower, 1 preparing, 2 leading. */
+  proposerState = 5,
+  /** First undecided instance. */
+  decided = 6,
+  /** Next instance to propose. */
+  next = 7,
+  /** Next instance that the learner delivers. */
+  delivered = 8,
+  /** Lowest instance that the acceptor keeps. */
+  trimmed = 9,
+  /** The leader's instances in flight, of how many. */
+  windowUsed = 10,
+  windowSize = 11,
+  /** The leader's queue. */
+  queueBytes = 12,
+  queueBytesMax = 13,
+  /** What the acceptor's log may not discard yet, of how much. */
+  logBytes = 14,
+  logBytesMax = 15,
+  logInstances = 16,
+  logInstancesMax = 17,
+  /** 1: the last new 2A did not fit the acceptor's log. */
+  logFull = 18,
+  /** The learner that has delivered least of what the log holds; 0: none. */
+  logHolder = 19,
+  /** Frames that wait for a record to become durable, of how many. */
+  heldFrames = 20,
+  heldFramesMax = 21,
+  /** Most frames that one step put out so far, of how many that it may. */
+  outboxPeak = 22,
+  outboxFramesMax = 23,
+  /** One of `Voting`. */
+  voting = 24,
+  /** Bits of the acceptors that have not confirmed this one, in the order of the configuration. */
+  unconfirmed = 25,
+  /** 1: nobody reads what the learner delivers. */
+  paused = 26,
+  /** 1: what the learner needs next is to be had nowhere any more. */
+  behind = 27,
+  /** The client's values in flight. */
+  inFlightValues = 28,
+}
+
+/** Whether an acceptor votes, and if not why. */
+export enum Voting {
+  votes = 0,
+  /** It started just now and listens first. */
+  listening = 1,
+  /** Not all other acceptors have confirmed yet that they know no earlier memory of it. */
+  unconfirmed = 2,
+  /** It lost its memory, and waits for a leader to let it rejoin. */
+  recovering = 3,
+  /** A leader lets it rejoin: it accepts what that one proposes, and promises nothing yet. */
+  rejoining = 4,
 }
 
 /** What the host may read of the state at any time, besides the counters. u64 each. */
@@ -406,6 +583,15 @@ export enum Gauge {
   records,
   /** First undecided instance, as far as the learner has heard. */
   learnerDecided,
+  /** Virtual clients that wait for their session, or for a word that it is still there. */
+  sessionsPending,
+  /** The acceptor's log: bytes in use and in all, instances kept and the most it can keep. */
+  logFilledBytes,
+  logTotalBytes,
+  logInstances,
+  logInstancesMax,
+  /** Most frames that one step put out so far. */
+  outboxPeak,
   end,
 }
 
@@ -443,6 +629,15 @@ export enum Event {
   unpromised,
   /** This leader hears no majority of acceptors any more. Large: bits of those it hears. */
   isolated,
+  /** The learners forgot this client's session. Small: virtual client. Large: client. */
+  sessionExpired,
+  /** The learners have no room for this client, or for its large values. Small: virtual client. Large: client. */
+  sessionFull,
+  /**
+   * A learner held a full log for too long without going on: nothing is kept for it any more. Small:
+   * its id. Large: the instance at which it stands.
+   */
+  leftBehind,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */

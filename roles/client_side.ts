@@ -1,5 +1,5 @@
 /** What a client adds to the node: its values, its figures, and when it is done. */
-import { type Core, valueBytesFit } from "../core/core.ts";
+import { chunkBytesFit, type Core, valueBytesFit } from "../core/core.ts";
 import { BALLOT_ID_BITS, Counter, Gauge } from "../core/layout.ts";
 import type { Nic } from "../ffi/nic.ts";
 import { diagnose } from "./diagnosis.ts";
@@ -25,6 +25,8 @@ export class ClientSide {
   readonly #stopAt_us: number;
   #answeredAt_us: number;
   #answered = 0;
+  /** Values submitted and not answered; a large one is one. */
+  #unanswered = 0;
   #heardAt_us: number[];
   #givenUp = false;
 
@@ -50,29 +52,36 @@ export class ClientSide {
       );
     }
     const onSubmit = (value: Uint8Array) => {
+      this.#unanswered++;
       this.meter.submit(value.length);
       this.#submitted?.write(value);
     };
     const onComplete = (latency_us: number) => {
+      this.#unanswered--;
       this.meter.record(latency_us);
       this.#stats?.write(String(latency_us));
     };
+    const options = {
+      clients: client.clients,
+      outstanding: client.outstanding,
+      valueBytesFit: valueBytesFit(mtu),
+      chunkBytesFit: chunkBytesFit(mtu),
+      onSubmit,
+      onComplete,
+    };
     this.workload = start.lines === undefined
       ? new LoadWorkload({
-        clients: client.clients,
+        ...options,
         valueBytes: client.valueBytes,
         count: client.count,
         prefix: start.firstClient.toString(36),
-        onSubmit,
-        onComplete,
       })
-      : new LineWorkload(
-        start.lines,
-        client.clients,
-        valueBytesFit(mtu),
-        onComplete,
-        onSubmit,
-      );
+      : new LineWorkload(start.lines, options);
+  }
+
+  /** Values submitted and not answered; a large one is one. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   /** Everything that was to be sent is answered, or the time for it is over. */
@@ -86,16 +95,15 @@ export class ClientSide {
     if (now_us >= this.#stopAt_us) this.workload.stop();
     if (now_us >= this.#stopAt_us + DRAIN_US) this.#givenUp = true;
     const answered = this.#core.counter(Counter.completed);
-    if (
-      answered !== this.#answered ||
-      this.#core.gauge(Gauge.inFlightValues) === 0
-    ) {
+    const idle = this.#core.gauge(Gauge.inFlightValues) === 0 &&
+      this.#core.gauge(Gauge.sessionsPending) === 0;
+    if (answered !== this.#answered || idle) {
       this.#answered = answered;
       this.#answeredAt_us = now_us;
     }
   }
 
-  /** Why nothing is decided; undefined while values are, or while none is in flight. Call it once a second. */
+  /** Why nothing is decided; undefined while values are, or while nothing is asked for. Call it once a second. */
   reason(nic: Nic, interfaceDown: boolean, now_us: number): string | undefined {
     const { configuration, client, interfaceName } = this.#start.options;
     const heard = this.#core.gauge(Gauge.acceptorsHeard);
@@ -120,6 +128,7 @@ export class ClientSide {
       ),
       allAcceptors: ids,
       quorum: Math.floor(ids.length / 2) + 1,
+      sessionsPending: this.#core.gauge(Gauge.sessionsPending),
       interfaceDown,
       interfaceName,
       cluster: configuration.cluster,

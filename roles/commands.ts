@@ -1,6 +1,6 @@
 /** The one table of commands and options: parsing, help and completion are all read from it. */
 
-import { SESSION_SEQUENCES } from "../core/layout.ts";
+import { LARGE_BYTES_MAX, SESSION_SEQUENCES } from "../core/layout.ts";
 import { MTU_MAX, MTU_MIN } from "../ffi/nic.ts";
 import { TOPOLOGIES } from "../sim/plan.ts";
 import type { ValueKind, ValueOf } from "./values.ts";
@@ -120,9 +120,10 @@ export const OPTIONS = {
       "values in flight, of each virtual client (the default fills a frame while another is decided)",
   },
   "value-size": {
-    kind: { type: "integer", min: 1, max: MTU_MAX },
+    kind: { type: "bytes", min: 1, max: LARGE_BYTES_MAX },
     placeholder: "BYTES",
-    help: "bytes of each value; a value must fit one frame",
+    help:
+      "bytes of each value; one that does not fit a frame goes in chunks, one at a time for each virtual client",
     excludes: ["stdin"],
   },
   clients: {
@@ -223,6 +224,11 @@ export const OPTIONS = {
     kind: { type: "path" },
     placeholder: "FILE",
     help: "draw the run as a space-time picture: one page, for any browser",
+  },
+  wait: {
+    kind: { type: "duration", min_ms: 100, max_ms: 60_000 },
+    placeholder: "TIME",
+    help: "how long to ask and to wait for answers",
   },
   "require-termination": {
     help: "fail also when a proposed value was not delivered by every learner",
@@ -449,6 +455,37 @@ export const COMMANDS = {
         line:
           "check --proposed a.txt --proposed b.txt --learned one.ndjson --json",
         does: "two clients, for a program to read",
+      },
+    ],
+  },
+  status: {
+    summary: "ask every node how it is, and say what is wrong",
+    description:
+      "Asks over the same network as the nodes, which answer whatever state they are in; it changes nothing. " +
+      "Prints a line a node, then in words what is wrong. Exits 0 when there is a leader and a majority of acceptors votes, else 1.",
+    options: [
+      "if",
+      "conf",
+      "nic",
+      "cluster",
+      "mtu",
+      "udp-port",
+      "udp-group",
+      "udp-peers",
+      "wait",
+      "json",
+    ],
+    defaults: { nic: "af_packet", wait: "1s" },
+    examples: [
+      {
+        line: "status --if eth0",
+        does: "every node of the cluster, and what is wrong",
+        privileged: true,
+      },
+      {
+        line: "status --if eth0 --conf conf/paxos.conf --wait 3s --json",
+        does: "everything they tell, for a program",
+        privileged: true,
       },
     ],
   },

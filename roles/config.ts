@@ -57,6 +57,10 @@ export interface Configuration {
   readonly preexecWindow: number;
   /** Does a learner begin with the first instance, or with the first it hears of? */
   readonly learnerCatchUp: boolean;
+  /** How long an unheard learner holds back the trimming of acceptors' logs. */
+  readonly learnerLease_ms: number;
+  /** How long an acceptor with a full log waits for a learner that does not go on. */
+  readonly learnerPatience_ms: number;
   /** Longest wait before an unanswered value is sent again. */
   readonly clientTimeout_ms: number;
   /** Memory for an acceptor's log. */
@@ -180,6 +184,8 @@ class Parser {
       proposerTimeout_ms: values["proposer-timeout"],
       preexecWindow: values["proposer-preexec-window"],
       learnerCatchUp: values["learner-catch-up"],
+      learnerLease_ms: values["learner-lease"],
+      learnerPatience_ms: values["learner-patience"],
       clientTimeout_ms: values["client-timeout"],
       acceptorLogBytes: values["acceptor-log-size"],
       verbosity: values.verbosity,

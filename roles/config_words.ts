@@ -50,6 +50,14 @@ export const WORDS = {
     default: "64",
   },
   "learner-catch-up": { kind: { type: "yes_no" }, default: "yes" },
+  "learner-lease": {
+    kind: { type: "duration", min_ms: 100, max_ms: 3_600_000 },
+    default: "1",
+  },
+  "learner-patience": {
+    kind: { type: "duration", min_ms: 100, max_ms: 3_600_000 },
+    default: "10",
+  },
   "client-timeout": {
     kind: { type: "duration", min_ms: 10, max_ms: 3_600_000 },
     default: "1",

@@ -47,6 +47,17 @@ Deno.test("delivered text becomes one JSON object a line, whatever is in it", ()
   assert.equal(lines.length, 3);
 });
 
+Deno.test("every byte of ASCII comes through JSON as it is, alone and within text", () => {
+  for (let code = 0; code < 128; code++) {
+    for (const text of ["", "ab"].map((it) => it + String.fromCharCode(code))) {
+      const line =
+        through("ndjson", delivery(text), delivery(text)).split("\n")[1];
+      assert.equal(JSON.parse(line).value, text);
+      assert.equal(line.includes('"base64"'), false);
+    }
+  }
+});
+
 Deno.test("a value that is not UTF-8 goes as base64, and a BOM stays", () => {
   const [binary, bom] = through(
     "ndjson",

@@ -15,6 +15,8 @@ export interface Heard {
   /** Ids of all acceptors, and how many make a majority. */
   allAcceptors: readonly number[];
   quorum: number;
+  /** Virtual clients that wait for a learner's word about their session. */
+  sessionsPending: number;
   /** The interface is down. */
   interfaceDown: boolean;
   interfaceName: string;
@@ -27,11 +29,10 @@ const LEADER_SILENT_US = 1_500_000;
 /** One sentence: the reason and what to do. */
 export function diagnose(heard: Heard): string {
   if (heard.interfaceDown) {
-    return `interface ${heard.interfaceName} is down: ip link set ${heard.interfaceName} up`;
+    return interfaceIsDown(heard.interfaceName);
   }
   if (heard.frames === 0) {
-    return `no answer at all on ${heard.interfaceName}: are the nodes running, on this network, in cluster ${heard.cluster}, ` +
-      "with the same EtherType and --nic?";
+    return noAnswer(heard.interfaceName, heard.cluster);
   }
   // Without a quorum there is no leader either, so this is the reason behind that.
   if (heard.acceptors.length < heard.quorum) {
@@ -56,9 +57,22 @@ export function diagnose(heard: Heard): string {
     return `proposer ${heard.insisted}, named by --proposer-id, does not answer, though proposer ${heard.leader} leads ` +
       "and a majority of acceptors is heard; leave the option out to find the leader";
   }
+  if (heard.sessionsPending > 0) {
+    return `no learner answered: a client begins when one that delivers every instance from the first on has opened its session; ` +
+      "start a replica or a learner (without --from), or look whether theirs go on delivering";
+  }
   return `leader ${heard.leader} and acceptors ${
     list(heard.acceptors)
-  } are heard, but nothing is decided: their logs tell why`;
+  } are heard, but nothing is decided: kpaxos status tells why`;
+}
+
+export function interfaceIsDown(interfaceName: string): string {
+  return `interface ${interfaceName} is down: ip link set ${interfaceName} up`;
+}
+
+export function noAnswer(interfaceName: string, cluster: number): string {
+  return `no answer at all on ${interfaceName}: are the nodes running, on this network, in cluster ${cluster}, ` +
+    "with the same EtherType and --nic?";
 }
 
 function list(ids: readonly number[]): string {

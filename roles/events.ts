@@ -1,7 +1,8 @@
 /** The core's events as log lines. */
 import type { CoreEvent } from "../core/core.ts";
 import { BALLOT_ID_BITS, Event } from "../core/layout.ts";
-import type { Member } from "./config.ts";
+import type { Configuration } from "./config.ts";
+import { formatDuration } from "./duration.ts";
 
 /** A log line before it is formatted. */
 export interface Entry {
@@ -20,11 +21,11 @@ export function ballotText(ballot: bigint | number): string {
 /**
  * What an event says to a person. Ballots are written round.proposer.
  *
- * @param acceptors As configured; the core names them by their position.
+ * @param configuration The core names acceptors by their position in it.
  */
 export function describe(
   { code, small, large }: CoreEvent,
-  acceptors: readonly Member[],
+  { acceptors, learnerPatience_ms }: Configuration,
 ): Entry {
   switch (code) {
     case Event.leading:
@@ -83,6 +84,15 @@ export function describe(
       return {
         level: "info",
         message: "learner is gone: it no longer renews",
+        fields: { learner: small, next: Number(large) },
+      };
+    case Event.leftBehind:
+      return {
+        level: "warn",
+        message:
+          `learner ${small} is left behind at instance ${large}: it did not go on for ${
+            formatDuration(learnerPatience_ms)
+          } while the log was full`,
         fields: { learner: small, next: Number(large) },
       };
     case Event.leaderHeard:
@@ -155,11 +165,26 @@ export function describe(
         message: "all other acceptors confirm that this one is new",
         fields: {},
       };
+    case Event.sessionExpired:
+      return {
+        level: "error",
+        message: `the session of client ${large} expired`,
+        fields: {},
+      };
+    case Event.sessionFull:
+      return {
+        level: "error",
+        message: `the learners have no room for client ${large}`,
+        fields: {},
+      };
   }
 }
 
 /** The acceptors whose bits are set: "acceptor 2", "acceptors 1, 3". */
-function idsOf(bits: bigint, acceptors: readonly Member[]): string {
+function idsOf(
+  bits: bigint,
+  acceptors: readonly { readonly id: number }[],
+): string {
   const ids = acceptors.filter((_, i) => (bits >> BigInt(i) & 1n) === 1n)
     .map(({ id }) => id);
   return `acceptor${ids.length === 1 ? "" : "s"} ${ids.join(", ")}`;

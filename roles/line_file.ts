@@ -36,7 +36,8 @@ export class LineFile {
     const bytes = typeof line === "string" ? this.#encoder.encode(line) : line;
     if (this.#used + bytes.length + 1 > BUFFER_BYTES) this.flush();
     if (bytes.length >= BUFFER_BYTES) {
-      this.#writeAll(bytes);
+      // The file takes no shared memory.
+      this.#writeAll(bytes.slice());
     } else {
       this.#buffer.set(bytes, this.#used);
       this.#used += bytes.length;

@@ -7,7 +7,12 @@ import type { CommandName, OptionValues } from "./commands.ts";
 import { completionScript, type Shell } from "./completions.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { commandHelp, generalHelp } from "./help.ts";
-import { demoOptions, nodeOptions, simOptions } from "./options.ts";
+import {
+  demoOptions,
+  nodeOptions,
+  simOptions,
+  statusOptions,
+} from "./options.ts";
 import { formatVersions, versions } from "./version.ts";
 
 /** Where text goes. */
@@ -88,6 +93,10 @@ async function run(
     }
     case "check":
       return check(values, console);
+    case "status": {
+      const { runStatus } = await import("./status.ts");
+      return runStatus(statusOptions(values), console);
+    }
     case "sim": {
       const { runSim } = await import("../sim/command.ts");
       return await runSim(simOptions(values), console);

@@ -96,6 +96,15 @@ export interface DemoOptions {
   readonly json: boolean;
 }
 
+/** What `kpaxos status` is started with. */
+export interface StatusOptions {
+  /** A client, which asks. */
+  readonly node: NodeOptions;
+  /** How long to wait for answers. */
+  readonly wait_ms: number;
+  readonly json: boolean;
+}
+
 /**
  * Joins the options of a node and its configuration, which is read here.
  *
@@ -136,6 +145,25 @@ export function demoOptions(values: OptionValues): DemoOptions {
     seconds: toSeconds(values.seconds)!,
     outstanding: values.outstanding!,
     keep: values.keep === true,
+    json: values.json === true,
+  };
+}
+
+/**
+ * The options of `kpaxos status`.
+ *
+ * @throws {UserError} as `nodeOptions` does.
+ */
+export function statusOptions(values: OptionValues): StatusOptions {
+  const client = { clients: 1, outstanding: 1, "value-size": 1 };
+  return {
+    node: nodeOptions("client", {
+      ...values,
+      ...client,
+      loss: 0,
+      "log-format": "text",
+    }),
+    wait_ms: values.wait!,
     json: values.json === true,
   };
 }

@@ -6,6 +6,7 @@ import {
   type NodeKind,
   type NodeOptions,
   nodeOptions,
+  statusOptions,
 } from "./options.ts";
 
 /** The options that a line asks for; CONF in it stands for a file with the text `conf`. */
@@ -201,4 +202,26 @@ Deno.test("the demo has three replicas, five seconds and 32 values in flight by 
     keep: false,
     json: false,
   });
+});
+
+Deno.test("kpaxos status asks as a client, for a second unless told otherwise", () => {
+  const parsed = (line: string) => {
+    const request = parseCommandLine(line.split(" "));
+    assert.equal(request.kind, "command");
+    return statusOptions(
+      (request as Extract<typeof request, { kind: "command" }>).values,
+    );
+  };
+  const { node, wait_ms, json } = parsed("status --if eth0 --cluster 3");
+  assert.equal(node.kind, "client");
+  assert.equal(node.interfaceName, "eth0");
+  assert.equal(node.nic, "af_packet");
+  assert.equal(node.configuration.cluster, 3);
+  assert.equal(wait_ms, 1000);
+  assert.equal(json, false);
+  const other = parsed("status --wait 250ms --json --nic udp --udp-port 7500");
+  assert.equal(other.wait_ms, 250);
+  assert.equal(other.json, true);
+  assert.equal(other.node.nic, "udp");
+  assert.equal(other.node.udp.group.port, 7500);
 });

@@ -105,14 +105,17 @@ export class RingWriter extends Ring {
 
 /** The reading end. */
 export class RingReader extends Ring {
-  /** Calls `visit` with each record that is there, up to `most`; returns how many there were. */
+  /**
+   * Calls `visit` with each record that is there, up to `most`; returns how many were taken. A record
+   * for which it returns false is not taken, and ends it.
+   */
   read(
     visit: (
       bytes: Uint8Array,
       view: DataView,
       at: number,
       length: number,
-    ) => void,
+    ) => unknown,
     most = Infinity,
   ): number {
     const tail = Atomics.load(this.control, TAIL);
@@ -125,7 +128,8 @@ export class RingReader extends Ring {
         head = (head + this.capacity - at) | 0;
         continue;
       }
-      visit(this.bytes, this.view, at + RECORD_HEADER_BYTES, length);
+      const from = at + RECORD_HEADER_BYTES;
+      if (visit(this.bytes, this.view, from, length) === false) break;
       head = (head + RECORD_HEADER_BYTES + ((length + 7) & ~7)) | 0;
       records++;
     }

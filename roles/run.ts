@@ -43,7 +43,7 @@ export async function runNode(options: NodeOptions): Promise<number> {
 }
 
 /** The one interface there is besides loopback. */
-function onlyInterface(options: NodeOptions, logger: Logger): string {
+export function onlyInterface(options: NodeOptions, logger: Logger): string {
   // Not from /sys, which shows the network namespace that it was mounted in.
   const names = interfaceNames().split(", ");
   const candidates = names.sort().filter((name) => {

@@ -1,11 +1,10 @@
 /** Standard input as values, one a line, handed to the node's thread. */
+import { LARGE_BYTES_MAX } from "../core/layout.ts";
 import { UserError } from "./errors.ts";
 import type { RingWriter } from "./ring.ts";
 
-/** A ring that holds some thousand lines while the cluster is busy. */
+/** A ring that holds some thousand lines, or two of the longest, while the cluster is busy. */
 export const LINE_RING_BYTES = 4 << 20;
-/** Longer lines cannot be values on any network. */
-const LINE_BYTES_MAX = 64 << 10;
 const NEWLINE = 10;
 
 /**
@@ -13,7 +12,7 @@ const NEWLINE = 10;
  * a newline counts.
  *
  * @param wake Called when there is something new for the reader.
- * @throws {UserError} if a line is too long for any frame.
+ * @throws {UserError} if a line is longer than a value may be.
  */
 export async function feedLines(
   input: ReadableStream<Uint8Array>,
@@ -24,6 +23,7 @@ export async function feedLines(
   let number = 0;
   const put = async (line: Uint8Array) => {
     number++;
+    if (line.length > LARGE_BYTES_MAX) throw tooLong(number);
     while (
       !writer.write(line.length, (bytes, _view, at) => bytes.set(line, at))
     ) {
@@ -42,19 +42,19 @@ export async function feedLines(
       from = end + 1;
     }
     rest = join(rest, chunk.subarray(from));
-    if (rest.length > LINE_BYTES_MAX) {
-      throw new UserError(
-        `line ${
-          number + 1
-        } of standard input has more than ${LINE_BYTES_MAX} bytes, ` +
-          "which no frame can carry; is this a text with one value a line?",
-      );
-    }
+    if (rest.length > LARGE_BYTES_MAX) throw tooLong(number + 1);
     wake();
   }
   if (rest.length > 0) await put(rest);
   writer.close();
   wake();
+}
+
+function tooLong(line: number): UserError {
+  return new UserError(
+    `line ${line} of standard input has more than ${LARGE_BYTES_MAX} bytes, ` +
+      "the most that a value may have; is this a text with one value a line?",
+  );
 }
 
 function join(first: Uint8Array, second: Uint8Array): Uint8Array {

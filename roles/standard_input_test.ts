@@ -41,7 +41,11 @@ Deno.test("feedLines() waits for its reader when the ring is full", async () => 
 
 Deno.test("feedLines() refuses what is no text of lines", async () => {
   await assert.rejects(
-    fed("ok\n", "x".repeat(70_000)),
-    /line 2 of standard input has more than 65536 bytes/,
+    fed("ok\n", "x".repeat(600_000), "x".repeat(600_000)),
+    /line 2 of standard input has more than 1048576 bytes/,
+  );
+  await assert.rejects(
+    fed("x".repeat((1 << 20) + 1) + "\n"),
+    /line 1 of standard input has more than 1048576 bytes/,
   );
 });

@@ -5,7 +5,13 @@ import {
   type CoreOptions,
   valueBytesFit,
 } from "../core/core.ts";
-import { Counter, Event, Gauge, Role } from "../core/layout.ts";
+import {
+  ASSEMBLIES_MAX,
+  Counter,
+  Event,
+  Role,
+  SESSION_SEQUENCES,
+} from "../core/layout.ts";
 import { probeInterface } from "../ffi/interfaces.ts";
 import type { FrameArea, Nic } from "../ffi/nic.ts";
 import { openPacketNic } from "../ffi/packet.ts";
@@ -15,6 +21,8 @@ import { ClientSide } from "./client_side.ts";
 import type { Configuration } from "./config.ts";
 import { RingSink } from "./delivery.ts";
 import { EXIT, UserError } from "./errors.ts";
+import { CHUNKS_IN_FLIGHT } from "./large_values.ts";
+import { LostSessions } from "./lost_sessions.ts";
 import { describe, type Entry } from "./events.ts";
 import type { Figures } from "./meter.ts";
 import { Node } from "./node.ts";
@@ -110,6 +118,7 @@ class NodeThread {
   #wasDown = false;
   /** Set when the node cannot go on. */
   #fatal: Entry | undefined;
+  readonly #lost = new LostSessions();
 
   constructor(start: NodeStart, post: Post) {
     const { options } = start;
@@ -156,7 +165,13 @@ class NodeThread {
       mtu: this.#nic.mtu,
       memoryBytes: this.#core.memoryBytes,
     });
-    this.#node.run(() => this.#isOver(), (now_us) => this.#each(now_us));
+    try {
+      this.#node.run(() => this.#isOver(), (now_us) => this.#each(now_us));
+    } catch (error) {
+      // What was submitted before must stand in its file.
+      this.#client?.close();
+      throw error;
+    }
     this.#sink?.close();
     const now_us = now();
     const reason = this.#client?.reason(this.#nic, this.#wasDown, now_us);
@@ -174,20 +189,23 @@ class NodeThread {
           `--from ${this.#fatal.fields.instance}, or --from 0 for what is decided from now on`,
       );
     }
+    if (this.#lost.some) {
+      throw this.#lost.error(this.#client?.unanswered ?? 0);
+    }
     this.#post({
       type: "ended",
       summary: this.#client?.meter.summary(
         now_us,
         this.#core.counter(Counter.retries),
       ),
-      unanswered: this.#core.gauge(Gauge.inFlightValues),
+      unanswered: this.#client?.unanswered ?? 0,
       reason,
     });
   }
 
   #isOver(): boolean {
     return Atomics.load(this.#stop, 0) === 1 || this.#fatal !== undefined ||
-      this.#client?.done === true || now() >= this.#endAt_us;
+      this.#lost.some || this.#client?.done === true || now() >= this.#endAt_us;
   }
 
   #each(now_us: number): void {
@@ -204,20 +222,25 @@ class NodeThread {
         now_us,
         this.#core.counter(Counter.retries),
       ),
-      unanswered: this.#core.gauge(Gauge.inFlightValues),
+      unanswered: this.#client.unanswered,
       reason: this.#client.reason(this.#nic, this.#wasDown, now_us),
     });
   }
 
   #tell(event: CoreEvent): void {
-    const entry = describe(event, this.#start.options.configuration.acceptors);
+    const entry = describe(event, this.#start.options.configuration);
     this.#post({ type: "log", entry });
-    // A replica that is behind still votes; a learner that is behind can only mislead its reader.
-    if (
-      event.code === Event.behindTrim && this.#start.options.kind === "learner"
-    ) {
-      this.#fatal = entry;
+    if (event.code !== Event.behindTrim) return;
+    // A learner that is behind can only mislead its reader; a replica that is behind still votes.
+    if (this.#start.options.kind === "learner") this.#fatal = entry;
+    else {
+      this.#log(
+        "error",
+        "this replica delivers nothing any more; it goes on voting, so leave it running. " +
+          `To have the values that can be had, start a learner beside it: kpaxos learner --id N --from ${event.large}`,
+      );
     }
+    this.#lost.note(event);
   }
 
   /** The interface went down or came back, maybe as another device with another address. */
@@ -241,29 +264,53 @@ class NodeThread {
   }
 }
 
-/** @throws {UserError} if the values that a client is to make cannot travel, or would need too much memory. */
-function checkValues({ client }: NodeOptions, mtu: number): void {
+/** Whether a client may have values that take more than one frame. */
+function hasLargeValues({ client }: NodeOptions, mtu: number): boolean {
+  return client !== undefined &&
+    (client.stdin || client.valueBytes > valueBytesFit(mtu));
+}
+
+/** Values and chunks that each virtual client may have in flight. */
+function flightsOf(options: NodeOptions, mtu: number): number {
+  const outstanding = options.client?.outstanding ?? 1;
+  if (!hasLargeValues(options, mtu)) return outstanding;
+  return Math.min(outstanding + CHUNKS_IN_FLIGHT, SESSION_SEQUENCES / 2);
+}
+
+/**
+ * Large values take 2 MiB for each virtual client besides what is in flight, so that is bounded too.
+ *
+ * @throws {UserError} if the values that a client is to make would need too much memory.
+ */
+function checkValues(options: NodeOptions, mtu: number): void {
+  const { client } = options;
   if (client === undefined) return;
-  const { clients, outstanding } = client;
-  if (clients * outstanding > IN_FLIGHT_MAX) {
+  const { clients, outstanding, stdin, valueBytes } = client;
+  const flights = flightsOf(options, mtu);
+  if (clients * flights > IN_FLIGHT_MAX) {
+    const chunks = flights > outstanding
+      ? ` and ${flights - outstanding} chunks of large values`
+      : "";
     throw new UserError(
-      `--clients ${clients} times --outstanding ${outstanding} is ${
-        clients * outstanding
+      `--clients ${clients} times --outstanding ${outstanding}${chunks} is ${
+        clients * flights
       } values in flight, ` +
         `and a process may have ${IN_FLIGHT_MAX}; lower one of them, or start several clients`,
       EXIT.usage,
     );
   }
-  const fit = valueBytesFit(mtu);
-  if (client.stdin || client.valueBytes <= fit) return;
+  if (stdin || valueBytes <= valueBytesFit(mtu)) return;
+  if (clients <= ASSEMBLIES_MAX) return;
   throw new UserError(
-    `--value-size ${client.valueBytes} is too large: at most ${fit} bytes fit one frame with an MTU of ${mtu}; ` +
-      "make it smaller, or raise --mtu where every node's interface allows it",
+    `--clients ${clients} with --value-size ${valueBytes}: learners put together ${ASSEMBLIES_MAX} values at a time ` +
+      `that are larger than a frame (${
+        valueBytesFit(mtu)
+      } bytes with an MTU of ${mtu}); lower one of them`,
     EXIT.usage,
   );
 }
 
-function coreOptions(start: NodeStart, mtu: number): CoreOptions {
+export function coreOptions(start: NodeStart, mtu: number): CoreOptions {
   const { options } = start;
   const { configuration, client, learner } = options;
   const catchUp = configuration.learnerCatchUp ? 1n : 0n;
@@ -285,19 +332,23 @@ function coreOptions(start: NodeStart, mtu: number): CoreOptions {
     clientTimeout_us: configuration.clientTimeout_ms * 1000,
     loss: options.loss,
     logBytes: configuration.acceptorLogBytes,
+    learnerLease_us: configuration.learnerLease_ms * 1000,
+    learnerPatience_us: configuration.learnerPatience_ms * 1000,
     from: learner?.from ?? catchUp,
     persistent: false,
     clients: client?.clients ?? 1,
-    outstanding: client?.outstanding ?? 1,
+    outstanding: flightsOf(options, mtu),
     firstClient: start.firstClient,
     proposer: client?.proposerId ?? 0,
-    // Lines may be as long as fits; generated values all have one size.
-    valueBytes: client === undefined || client.stdin ? 0 : client.valueBytes,
+    // Lines and chunks may be as long as fits; other generated values all have one size.
+    valueBytes: client === undefined || hasLargeValues(options, mtu)
+      ? 0
+      : client.valueBytes,
     newCluster: options.newCluster,
   };
 }
 
-function openNic(start: NodeStart, area: FrameArea): Nic {
+export function openNic(start: NodeStart, area: FrameArea): Nic {
   const { options } = start;
   const { configuration, udp } = options;
   const common = {
@@ -314,7 +365,10 @@ function openNic(start: NodeStart, area: FrameArea): Nic {
   return openUdpNic({ ...common, ...udp }, area);
 }
 
-function presetAddresses(core: Core, configuration: Configuration): void {
+export function presetAddresses(
+  core: Core,
+  configuration: Configuration,
+): void {
   for (const { id, address } of configuration.acceptors) {
     if (address !== undefined) core.preset(Role.acceptor, id, address);
   }

@@ -1,6 +1,6 @@
 /** Where a client's values come from: generated ones for load, or lines that another thread read. */
 import type { Core } from "../core/core.ts";
-import { UserError } from "./errors.ts";
+import { LargeValues } from "./large_values.ts";
 import type { Workload } from "./node.ts";
 import { type RingMemory, RingReader } from "./ring.ts";
 
@@ -18,17 +18,79 @@ export interface FiniteWorkload extends Workload {
   stop(): void;
 }
 
-/** What generated values are made of. */
-export interface LoadOptions {
+/** What every workload is made with. */
+export interface WorkloadOptions {
   /** Virtual clients. */
   readonly clients: number;
+  /** Values that each of them may have in flight; a large one is one. */
+  readonly outstanding: number;
+  /** Most bytes of a value that goes in one piece, and of a piece of a larger one; see `core.ts`. */
+  readonly valueBytesFit: number;
+  readonly chunkBytesFit: number;
+  readonly onSubmit?: OnSubmit;
+  readonly onComplete: (latency_us: number) => void;
+}
+
+/** What generated values are made of. */
+export interface LoadOptions extends WorkloadOptions {
   readonly valueBytes: number;
   /** Values in all; unlimited if absent. */
   readonly count?: number;
   /** Begins every value, so that no other client makes the same ones. */
   readonly prefix: string;
-  readonly onSubmit?: OnSubmit;
-  readonly onComplete: (latency_us: number) => void;
+}
+
+/** Hands the values of a process' virtual clients to the core, whole or in pieces. */
+class Submitter {
+  readonly #options: WorkloadOptions;
+  readonly #inFlight: number[];
+  readonly #large: LargeValues;
+
+  constructor(options: WorkloadOptions) {
+    this.#options = options;
+    this.#inFlight = new Array(options.clients).fill(0);
+    this.#large = new LargeValues(options.chunkBytesFit);
+  }
+
+  /** No value has pieces that are still to be submitted. */
+  get idle(): boolean {
+    return this.#large.idle;
+  }
+
+  /** How many values a client may submit now, as far as they are small. */
+  room(core: Core, client: number): number {
+    const room = this.#options.outstanding - this.#inFlight[client];
+    return Math.min(room, core.clientRoom(client));
+  }
+
+  /** Whether a client, which has `room`, may submit a value of so many bytes now. */
+  takes(core: Core, client: number, bytes: number): boolean {
+    if (bytes <= this.#options.valueBytesFit) return true;
+    return !this.#large.isBusy(client) && core.hasLargeRoom(client);
+  }
+
+  /** Submits a value that the client may submit; a large one is submitted by `goOn`. */
+  submit(core: Core, client: number, value: Uint8Array, now_us: number): void {
+    this.#options.onSubmit?.(value);
+    this.#inFlight[client]++;
+    if (value.length <= this.#options.valueBytesFit) {
+      core.submit(client, value, now_us);
+    } else {
+      this.#large.begin(client, value, now_us);
+    }
+  }
+
+  /** Submits pieces of a client's large value, as far as there is room; returns how many. */
+  goOn(core: Core, client: number, now_us: number): number {
+    return this.#large.submit(core, client, now_us);
+  }
+
+  complete(client: number, sequence: number, latency_us: number): void {
+    const whole_us = this.#large.complete(client, sequence, latency_us);
+    if (whole_us === undefined) return;
+    this.#inFlight[client]--;
+    this.#options.onComplete(whole_us);
+  }
 }
 
 /**
@@ -37,12 +99,14 @@ export interface LoadOptions {
  */
 export class LoadWorkload implements FiniteWorkload {
   readonly #options: LoadOptions;
+  readonly #submitter: Submitter;
   readonly #makers: ValueMaker[];
   #left: number;
   #turn = 0;
 
   constructor(options: LoadOptions) {
     this.#options = options;
+    this.#submitter = new Submitter(options);
     this.#left = options.count ?? Infinity;
     this.#makers = Array.from(
       { length: options.clients },
@@ -52,7 +116,7 @@ export class LoadWorkload implements FiniteWorkload {
   }
 
   get exhausted(): boolean {
-    return this.#left === 0;
+    return this.#left === 0 && this.#submitter.idle;
   }
 
   stop(): void {
@@ -60,29 +124,30 @@ export class LoadWorkload implements FiniteWorkload {
   }
 
   fill(core: Core, now_us: number): number {
-    const { clients, onSubmit } = this.#options;
+    const { clients, valueBytes } = this.#options;
+    const submitter = this.#submitter;
     let submitted = 0;
     // Every client gets its turn, whichever had room first.
     for (let n = 0; n < clients && submitted < FILL_MAX; n++) {
       const client = this.#turn;
       this.#turn = (this.#turn + 1) % clients;
       for (
-        let room = core.clientRoom(client);
+        let room = submitter.room(core, client);
         room > 0 && this.#left > 0;
         room--
       ) {
-        const value = this.#makers[client].next();
-        onSubmit?.(value);
-        core.submit(client, value, now_us);
+        if (!submitter.takes(core, client, valueBytes)) break;
+        submitter.submit(core, client, this.#makers[client].next(), now_us);
         this.#left--;
         submitted++;
       }
+      submitted += submitter.goOn(core, client, now_us);
     }
     return submitted;
   }
 
-  complete(_client: number, _sequence: number, latency_us: number): void {
-    this.#options.onComplete(latency_us);
+  complete(client: number, sequence: number, latency_us: number): void {
+    this.#submitter.complete(client, sequence, latency_us);
   }
 }
 
@@ -125,60 +190,44 @@ const ZERO = "0".charCodeAt(0);
 export class LineWorkload implements FiniteWorkload {
   readonly #reader: RingReader;
   readonly #clients: number;
-  readonly #valueBytesMax: number;
-  readonly #onSubmit?: OnSubmit;
-  readonly #onComplete: (latency_us: number) => void;
+  readonly #submitter: Submitter;
   #turn = 0;
-  #line = 0;
   #stopped = false;
 
-  constructor(
-    memory: RingMemory,
-    clients: number,
-    valueBytesMax: number,
-    onComplete: (latency_us: number) => void,
-    onSubmit?: OnSubmit,
-  ) {
-    this.#valueBytesMax = valueBytesMax;
+  constructor(memory: RingMemory, options: WorkloadOptions) {
     this.#reader = new RingReader(memory);
-    this.#clients = clients;
-    this.#onSubmit = onSubmit;
-    this.#onComplete = onComplete;
+    this.#clients = options.clients;
+    this.#submitter = new Submitter(options);
   }
 
   get exhausted(): boolean {
-    return this.#stopped || (this.#reader.closed && this.#reader.empty);
+    const ended = this.#stopped || (this.#reader.closed && this.#reader.empty);
+    return ended && this.#submitter.idle;
   }
 
   stop(): void {
     this.#stopped = true;
   }
 
-  /** @throws {UserError} if a line is longer than a value may be. */
   fill(core: Core, now_us: number): number {
-    if (this.#stopped) return 0;
+    const submitter = this.#submitter;
     let submitted = 0;
     for (let n = 0; n < this.#clients; n++) {
       const client = this.#turn;
       this.#turn = (this.#turn + 1) % this.#clients;
+      const room = this.#stopped ? 0 : submitter.room(core, client);
       submitted += this.#reader.read((bytes, _view, at, length) => {
-        this.#line++;
-        if (length > this.#valueBytesMax) {
-          throw new UserError(
-            `line ${this.#line} of standard input has ${length} bytes, but a value may have ` +
-              `${this.#valueBytesMax} at most, so that it fits one frame; cut it, or raise --mtu ` +
-              "where every node's interface allows it",
-          );
-        }
+        // A large value that has to wait lets the next client try.
+        if (!submitter.takes(core, client, length)) return false;
         const value = bytes.subarray(at, at + length);
-        this.#onSubmit?.(value);
-        core.submit(client, value, now_us);
-      }, Math.min(core.clientRoom(client), FILL_MAX));
+        submitter.submit(core, client, value, now_us);
+      }, Math.min(room, FILL_MAX));
+      submitted += submitter.goOn(core, client, now_us);
     }
     return submitted;
   }
 
-  complete(_client: number, _sequence: number, latency_us: number): void {
-    this.#onComplete(latency_us);
+  complete(client: number, sequence: number, latency_us: number): void {
+    this.#submitter.complete(client, sequence, latency_us);
   }
 }

@@ -3,9 +3,18 @@ import type { Core } from "../core/core.ts";
 import { makeRing, RingWriter } from "./ring.ts";
 import { LineWorkload, LoadWorkload } from "./workload.ts";
 
+/** What tests leave as it is: a value of 100 bytes fits, and a larger one goes in pieces of 10. */
+const OPTIONS = {
+  outstanding: 10_000,
+  valueBytesFit: 100,
+  chunkBytesFit: 10,
+  onComplete: () => {},
+};
+
 /** A core that takes `room` values from each client and keeps them. */
 class FakeCore {
   readonly values: string[][];
+  hasRoom = true;
   readonly #room: number;
 
   constructor(clients: number, room: number) {
@@ -21,16 +30,33 @@ class FakeCore {
     assert.ok(this.clientRoom(client) > 0);
     return this.values[client].push(new TextDecoder().decode(value.slice()));
   }
+
+  submitChunk(
+    client: number,
+    piece: Uint8Array,
+    total: number,
+    offset: number,
+  ): number {
+    const header = new TextEncoder().encode(`[${offset} of ${total}]`);
+    return this.submit(client, Uint8Array.of(...header, ...piece));
+  }
+
+  hasLargeRoom(): boolean {
+    return this.hasRoom;
+  }
 }
+
+/** The core that a workload takes it for. */
+const asCore = (core: FakeCore) => core as unknown as Core;
 
 function load(core: FakeCore, options: { valueBytes: number; count?: number }) {
   const workload = new LoadWorkload({
+    ...OPTIONS,
     clients: core.values.length,
     prefix: "p",
-    onComplete: () => {},
     ...options,
   });
-  return { workload, fill: () => workload.fill(core as unknown as Core, 0) };
+  return { workload, fill: () => workload.fill(asCore(core), 0) };
 }
 
 Deno.test("generated values have the size asked for and are all different", () => {
@@ -81,30 +107,89 @@ function lines(...texts: string[]) {
 Deno.test("lines are submitted in order, as room allows, until the input ends", () => {
   const { memory, writer } = lines("one", "", "three");
   const submitted: number[] = [];
-  const workload = new LineWorkload(
-    memory,
-    1,
-    100,
-    () => {},
-    (value) => submitted.push(value.length),
-  );
+  const workload = new LineWorkload(memory, {
+    ...OPTIONS,
+    clients: 1,
+    onSubmit: (value) => submitted.push(value.length),
+  });
   const small = new FakeCore(1, 2);
-  assert.equal(workload.fill(small as unknown as Core, 0), 2);
+  assert.equal(workload.fill(asCore(small), 0), 2);
   assert.deepEqual(small.values[0], ["one", ""]);
   writer.close();
   assert.ok(!workload.exhausted);
   const rest = new FakeCore(1, 2);
-  assert.equal(workload.fill(rest as unknown as Core, 0), 1);
+  assert.equal(workload.fill(asCore(rest), 0), 1);
   assert.deepEqual(rest.values[0], ["three"]);
   assert.ok(workload.exhausted);
   assert.deepEqual(submitted, [3, 0, 5]);
 });
 
-Deno.test("a line longer than a value may be is an error that names the line", () => {
-  const { memory } = lines("short", "x".repeat(101));
-  const workload = new LineWorkload(memory, 1, 100, () => {});
-  assert.throws(
-    () => workload.fill(new FakeCore(1, 9) as unknown as Core, 0),
-    /line 2 of standard input has 101 bytes, but a value may have 100/,
-  );
+Deno.test("a line that does not fit goes in pieces, and is answered with the last of them", () => {
+  const large = "0123456789".repeat(10) + "tail";
+  const { memory } = lines("one", large, "three");
+  const latencies: number[] = [];
+  const submitted: number[] = [];
+  const workload = new LineWorkload(memory, {
+    ...OPTIONS,
+    clients: 1,
+    onSubmit: (value) => submitted.push(value.length),
+    onComplete: (latency_us) => latencies.push(latency_us),
+  });
+  const core = new FakeCore(1, 7);
+  workload.fill(asCore(core), 1000);
+  assert.deepEqual(core.values[0].slice(0, 4), [
+    "one",
+    "three",
+    "[0 of 104]0123456789",
+    "[10 of 104]0123456789",
+  ]);
+  // Five pieces found room, six are left.
+  for (const sequence of [1, 2, 3, 4, 5, 6, 7]) {
+    workload.complete(0, sequence, 50);
+  }
+  assert.deepEqual(latencies, [50, 50]);
+  assert.ok(!workload.exhausted);
+  const rest = new FakeCore(1, 20);
+  rest.values[0].length = 7;
+  rest.values[0].fill("");
+  workload.fill(asCore(rest), 5000);
+  assert.equal(rest.values[0].at(-1), "[100 of 104]tail");
+  for (const sequence of [8, 9, 13, 12, 11, 10]) {
+    workload.complete(0, sequence, 50);
+  }
+  assert.deepEqual(latencies, [50, 50, 4050], "since it was begun");
+  assert.deepEqual(submitted, [3, 104, 5]);
+});
+
+Deno.test("a large value waits for the one before it, and for the learners' room", () => {
+  const large = "x".repeat(150);
+  const { memory } = lines(large, large, large, "small");
+  const workload = new LineWorkload(memory, { ...OPTIONS, clients: 2 });
+  const core = new FakeCore(2, 40);
+  core.hasRoom = false;
+  assert.equal(workload.fill(asCore(core), 0), 0);
+  core.hasRoom = true;
+  workload.fill(asCore(core), 0);
+  // Each client has one; the third, and what is behind it, wait.
+  assert.deepEqual(core.values.map(({ length }) => length), [15, 15]);
+  for (let sequence = 1; sequence <= 15; sequence++) {
+    workload.complete(1, sequence, 9);
+  }
+  workload.fill(asCore(core), 0);
+  assert.deepEqual(core.values.map(({ length }) => length), [15, 31]);
+});
+
+Deno.test("a client has as many values in flight as it may, a large one counts as one", () => {
+  const { memory } = lines("a", "x".repeat(150), "b", "c");
+  const workload = new LineWorkload(memory, {
+    ...OPTIONS,
+    clients: 1,
+    outstanding: 3,
+  });
+  const core = new FakeCore(1, 100);
+  workload.fill(asCore(core), 0);
+  assert.equal(core.values[0].length, 1 + 15 + 1);
+  workload.complete(0, 1, 9);
+  workload.fill(asCore(core), 0);
+  assert.equal(core.values[0].at(-1), "c");
 });

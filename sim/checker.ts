@@ -11,6 +11,7 @@ import {
   AcceptorState,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  CHUNK_BYTES,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
   ENTRY_BYTES,
@@ -67,6 +68,14 @@ import {
   Role,
   RUN_BYTES,
   RUN_SEQUENCE,
+  SESSION_BYTES,
+  SESSION_COUNT,
+  Verdict,
+  VERDICT_BYTES,
+  VERDICT_CLIENT,
+  VERDICT_FLAGS,
+  VERDICT_INSTANCE,
+  VERDICT_VERDICT,
 } from "../core/layout.ts";
 import { ballotText } from "../roles/events.ts";
 import { AcceptorModel } from "./acceptor_model.ts";
@@ -80,9 +89,10 @@ import {
   valueKey,
   valuesOf,
 } from "./chosen.ts";
+import type { TableLimits, TableVerdict } from "./delivery_model.ts";
 import { JournalModel } from "./journal_model.ts";
 import { MemoriesModel } from "./memories_model.ts";
-import { type NodeWatch, type SimNode, valueOf } from "./node.ts";
+import type { NodeWatch, SimNode } from "./node.ts";
 import { RecoveryModel } from "./recovery_model.ts";
 import { RegistryModel } from "./registry_model.ts";
 import { Violation } from "./violation.ts";
@@ -130,14 +140,32 @@ export class Checker implements NodeWatch {
   #decidedClaim = 0;
   readonly #decidedEntries: Entry[] = [];
   readonly #answers: [client: number, sequence: number][] = [];
+  readonly #refusedKeys = new Set<number>();
+  readonly #verdicts: (TableVerdict & { readonly instance: number })[] = [];
+  /** Large values submitted, by the keys of all their chunks. */
+  readonly #largeValues = new Map<number, string>();
+  /** Deliveries that were compared with what was submitted, and refusals with what was answered. */
+  #compared = 0;
+  #refused = 0;
 
-  /** @param acceptors Ids of all acceptors. */
-  constructor(acceptors: readonly number[], onChosen?: OnChosen) {
+  /**
+   * @param acceptors Ids of all acceptors.
+   * @param limits Of the learners' tables.
+   */
+  constructor(
+    acceptors: readonly number[],
+    onChosen?: OnChosen,
+    limits?: TableLimits,
+  ) {
     this.#acceptors = acceptors;
-    this.chosen = new Chosen(acceptors.length, (instance, ballot, values) => {
-      for (const value of values) this.#mustBeSubmitted(value);
-      onChosen?.(instance, ballot, values);
-    });
+    this.chosen = new Chosen(
+      acceptors.length,
+      (instance, ballot, values) => {
+        for (const value of values) this.#mustBeSubmitted(value);
+        onChosen?.(instance, ballot, values);
+      },
+      limits,
+    );
     this.#recovery = new RecoveryModel(acceptors, () => this.chosen.prefix);
   }
 
@@ -151,28 +179,44 @@ export class Checker implements NodeWatch {
       this.#sentByAcceptor(node, view, now_us);
     } else {
       this.#sentByOther(node, view);
+      // Its own acceptor takes what its learner says without the network.
+      this.#hearLearner(node, view, now_us);
     }
   }
 
-  submitted(node: SimNode, client: number, sequence: number): void {
-    const value = valueOf(client, sequence, node.spec.padBytes);
-    this.submittedValues.set(valueKey(client, sequence), value);
+  submitted(
+    _node: SimNode,
+    client: number,
+    sequence: number,
+    value: string,
+    whole?: string,
+  ): void {
+    const key = valueKey(client, sequence);
+    this.submittedValues.set(key, value);
+    if (whole !== undefined) this.#largeValues.set(key, whole);
   }
 
   /** A frame that nothing happened to was taken in by `node`. */
   received(node: SimNode, frame: Uint8Array, now_us: number): void {
     const view = viewOf(frame);
+    if ((node.options.roles & Role.acceptor) !== 0) {
+      this.#hearRejoined(node, view, true);
+    }
+    this.#hearLearner(node, view, now_us);
+  }
+
+  #hearLearner(node: SimNode, view: DataView, now_us: number): void {
     if ((node.options.roles & Role.acceptor) === 0) return;
-    this.#hearRejoined(node, view, true);
     if (view.getUint8(HEADER_SENDER_ROLE) !== Role.learner) return;
     const incarnation = view.getUint32(HEADER_INCARNATION, true);
     const registry = this.#registry(node);
     // What it answers in this turn it may have said before it came to this frame, or after.
     switch (view.getUint8(HEADER_TYPE)) {
       case Message.hi: {
+        const id = view.getUint16(HEADER_SENDER_ID, true);
         const delivered = u64(view, HI_DELIVERED);
         registry.relax(incarnation, delivered);
-        this.#heard.push(() => registry.hi(incarnation, delivered, now_us));
+        this.#heard.push(() => registry.hi(id, incarnation, delivered, now_us));
         break;
       }
       case Message.bye:
@@ -195,13 +239,20 @@ export class Checker implements NodeWatch {
     if (view.byteLength >= whole) this.#hearRejoined(node, view, false);
   }
 
+  /** An acceptor says that it leaves a learner behind. */
+  leftBehind(node: SimNode, id: number, now_us: number): void {
+    this.#registry(node).leave(id, now_us);
+  }
+
   /** From now on nobody knows which learners are registered with this acceptor. */
   loseSightOfLearners(node: SimNode): void {
     this.#registry(node).blind = true;
   }
 
   answered(node: SimNode, client: number, sequence: number): void {
-    this.answeredValues.add(valueKey(client, sequence));
+    const key = valueKey(client, sequence);
+    this.answeredValues.add(key);
+    if (this.#refusedKeys.has(key)) this.#mustBeDelivered(key);
     if (this.chosen.has(client, sequence)) return;
     throw new Violation(
       "answers",
@@ -276,6 +327,9 @@ export class Checker implements NodeWatch {
         } is chosen`,
       );
     }
+    for (const told of this.#verdicts.splice(0)) this.#mustBeTold(node, told);
+    this.#compareLargeValues();
+    this.#lookAtRefusals();
     for (const [client, sequence] of this.#answers.splice(0)) {
       if (this.chosen.has(client, sequence)) continue;
       throw new Violation(
@@ -317,8 +371,67 @@ export class Checker implements NodeWatch {
     });
   }
 
-  #mustBeSubmitted({ instance, client, sequence, bytes }: Value): void {
-    const content = text.decode(bytes.slice());
+  /** What a learner tells of a command follows from the log. */
+  #mustBeTold(
+    node: SimNode,
+    told: TableVerdict & { readonly instance: number },
+  ): void {
+    const { instance, client, verdict, hasRoom } = told;
+    const due = this.chosen.verdicts(instance);
+    const right = due?.some((it) =>
+      it.client === client && it.verdict === verdict && it.hasRoom === hasRoom
+    );
+    if (right) return;
+    throw new Violation(
+      "sessions",
+      `${node.name} told client ${client} of its command in instance ${instance}: ${
+        Verdict[verdict]
+      }${hasRoom ? " with room" : ""}; it should be told ${
+        JSON.stringify(due?.filter((it) => it.client === client))
+      }`,
+    );
+  }
+
+  /** No client takes for delivered what learners refuse. */
+  #lookAtRefusals(): void {
+    const { refusals } = this.chosen;
+    for (; this.#refused < refusals.length; this.#refused++) {
+      const { client, sequence } = refusals[this.#refused];
+      const key = valueKey(client, sequence);
+      this.#refusedKeys.add(key);
+      if (this.answeredValues.has(key)) this.#mustBeDelivered(key);
+    }
+  }
+
+  #mustBeDelivered(key: number): void {
+    if (this.chosen.delivers(key)) return;
+    throw new Violation(
+      "answers",
+      `${Math.floor(key / 2 ** 32)}/${
+        key % 2 ** 32
+      } was answered, and learners refuse it`,
+    );
+  }
+
+  /** Large values come out as they were submitted. */
+  #compareLargeValues(): void {
+    const { deliveries } = this.chosen;
+    for (; this.#compared < deliveries.length; this.#compared++) {
+      const { instance, client, sequence, bytes } = deliveries[this.#compared];
+      const whole = this.#largeValues.get(valueKey(client, sequence));
+      if (whole === undefined || text.decode(bytes) === whole) continue;
+      throw new Violation(
+        "integrity",
+        `the large value that chunk ${client}/${sequence} of instance ${instance} completes is not what was submitted`,
+      );
+    }
+  }
+
+  #mustBeSubmitted(
+    { instance, client, sequence, bytes, isChunk }: Value,
+  ): void {
+    if (sequence === 0) return;
+    const content = text.decode(bytes.slice(isChunk ? CHUNK_BYTES : 0));
     const submitted = this.submittedValues.get(valueKey(client, sequence));
     if (content === submitted) return;
     throw new Violation(
@@ -479,6 +592,17 @@ export class Checker implements NodeWatch {
           const sequence = view.getUint32(at + RUN_SEQUENCE, true);
           this.#answers.push([u64(view, at), sequence]);
         }
+        return;
+      case Message.session:
+        for (let n = 0; n < view.getUint32(SESSION_COUNT, true); n++) {
+          const at = SESSION_BYTES + n * VERDICT_BYTES;
+          this.#verdicts.push({
+            client: u64(view, at + VERDICT_CLIENT),
+            instance: u64(view, at + VERDICT_INSTANCE),
+            verdict: view.getUint32(at + VERDICT_VERDICT, true),
+            hasRoom: view.getUint32(at + VERDICT_FLAGS, true) === 1,
+          });
+        }
     }
   }
 
@@ -504,7 +628,10 @@ export class Checker implements NodeWatch {
   #registry(node: SimNode): RegistryModel {
     let registry = this.#registries.get(node);
     if (registry === undefined) {
-      registry = new RegistryModel(node.name);
+      registry = new RegistryModel(
+        node.name,
+        node.options.learnerPatience_us,
+      );
       this.#registries.set(node, registry);
     }
     return registry;
@@ -672,9 +799,13 @@ export class Checker implements NodeWatch {
     const { instance, index, client, sequence } = delivery;
     const batch = this.chosen.batch(instance) ?? NOTHING;
     const value = valuesOf(instance, batch)[index];
+    const key = valueKey(Number(client), sequence);
     if (
       value === undefined || BigInt(value.client) !== client ||
-      value.sequence !== sequence || !sameBytes(value.bytes, delivery.value)
+      value.sequence !== sequence ||
+      !(value.isChunk
+        ? text.decode(delivery.value.slice()) === this.#largeValues.get(key)
+        : sameBytes(value.bytes, delivery.value))
     ) {
       throw new Violation(
         "agreement",
@@ -684,7 +815,6 @@ export class Checker implements NodeWatch {
       );
     }
     if (learner.seen.size > 0) this.#mustBeNext(node, delivery, learner);
-    const key = valueKey(Number(client), sequence);
     if (learner.seen.has(key)) {
       throw new Violation(
         "duplicates",
@@ -711,7 +841,9 @@ export class Checker implements NodeWatch {
       for (const value of valuesOf(i, this.chosen.batch(i) ?? NOTHING)) {
         if (i === learner.instance && value.index <= learner.index) continue;
         if (i === delivery.instance && value.index >= delivery.index) return;
-        const { client, sequence } = value;
+        const { client, sequence, isChunk } = value;
+        // Of a large value it may have missed the beginning.
+        if (sequence === 0 || isChunk) continue;
         if (learner.seen.has(valueKey(client, sequence))) continue;
         throw new Violation(
           "agreement",

@@ -3,10 +3,20 @@
  *
  * It is the definition itself: a value is chosen when a majority of acceptors accepted it in one
  * ballot ("Paxos Made Simple", 2.2). From the chosen values in the order of instances follows what
- * every learner must deliver: each client's value where it stands first.
+ * every learner must deliver (`delivery_model.ts`).
  */
-import { RUN_BYTES, RUN_SEQUENCE, VALUE_HEADER_BYTES } from "../core/layout.ts";
+import {
+  RUN_BYTES,
+  RUN_SEQUENCE,
+  VALUE_CHUNK,
+  VALUE_HEADER_BYTES,
+} from "../core/layout.ts";
 import { ballotText } from "../roles/events.ts";
+import {
+  DeliveryModel,
+  type TableLimits,
+  type TableVerdict,
+} from "./delivery_model.ts";
 import { Violation } from "./violation.ts";
 
 /** A value of a batch. */
@@ -14,8 +24,11 @@ export interface Value {
   readonly instance: number;
   readonly index: number;
   readonly client: number;
+  /** 0: it is a command. */
   readonly sequence: number;
   readonly bytes: Uint8Array;
+  /** A piece of a large value, behind a chunk's header. */
+  readonly isChunk: boolean;
 }
 
 /** What was proposed for an instance in one ballot. */
@@ -44,16 +57,22 @@ export class Chosen {
   prefix = 1;
   /** What learners deliver, in order. */
   readonly deliveries: Value[] = [];
+  /** Values that learners refuse where they stand. */
+  readonly refusals: Value[] = [];
   readonly #instances = new Map<number, Proposal[]>();
   readonly #quorum: number;
   readonly #onChosen?: OnChosen;
   /** Values in any chosen instance, and those in the prefix. */
   readonly #chosen = new Set<number>();
   readonly #delivered = new Set<number>();
+  readonly #model: DeliveryModel;
+  /** What learners tell of the commands of each instance of the prefix. */
+  readonly #verdicts = new Map<number, readonly TableVerdict[]>();
 
-  constructor(acceptors: number, onChosen?: OnChosen) {
+  constructor(acceptors: number, onChosen?: OnChosen, limits?: TableLimits) {
     this.#quorum = Math.floor(acceptors / 2) + 1;
     this.#onChosen = onChosen;
+    this.#model = new DeliveryModel(limits);
   }
 
   /** Whether a client's value is in a chosen instance. */
@@ -61,7 +80,13 @@ export class Chosen {
     return this.#chosen.has(valueKey(client, sequence));
   }
 
-  /** Whether a value, by its key, is among what learners deliver. */
+  /** What learners tell of the commands of an instance; undefined: it is not in the prefix. */
+  verdicts(instance: number): readonly TableVerdict[] | undefined {
+    if (instance >= this.prefix) return undefined;
+    return this.#verdicts.get(instance) ?? [];
+  }
+
+  /** Whether a value, by its key, is among what learners deliver, or part of that. */
   delivers(key: number): boolean {
     return this.#delivered.has(key);
   }
@@ -149,11 +174,17 @@ export class Chosen {
     for (;;) {
       const batch = this.batch(this.prefix);
       if (batch === undefined) return;
-      for (const value of valuesOf(this.prefix, batch)) {
-        const key = valueKey(value.client, value.sequence);
-        if (this.#delivered.has(key)) continue;
-        this.#delivered.add(key);
-        this.deliveries.push(value);
+      const outcome = this.#model.take(
+        this.prefix,
+        valuesOf(this.prefix, batch),
+      );
+      for (const { client, sequence } of outcome.taken) {
+        this.#delivered.add(valueKey(client, sequence));
+      }
+      this.deliveries.push(...outcome.delivered);
+      this.refusals.push(...outcome.refused);
+      if (outcome.verdicts.length > 0) {
+        this.#verdicts.set(this.prefix, outcome.verdicts);
       }
       this.prefix++;
     }
@@ -172,13 +203,15 @@ export function valuesOf(instance: number, batch: Uint8Array): Value[] {
     let at = run + RUN_BYTES;
     for (let n = 0; n < count; n++) {
       const from = at + VALUE_HEADER_BYTES;
-      const end = from + view.getUint16(at, true);
+      const length = view.getUint16(at, true);
+      const end = from + (length & ~VALUE_CHUNK);
       values.push({
         instance,
         index: values.length,
         client,
         sequence: first + n,
         bytes: batch.subarray(from, end),
+        isChunk: (length & VALUE_CHUNK) !== 0,
       });
       at = end;
     }
@@ -195,7 +228,13 @@ export function batchText(batch: Uint8Array): string {
 /** Values as CLIENT/SEQUENCE, joined by commas; none are a no-op. */
 export function valuesText(values: readonly Value[]): string {
   if (values.length === 0) return "no-op";
-  return values.map(({ client, sequence }) => `${client}/${sequence}`)
+  return values.map(({ client, sequence, bytes }) =>
+    sequence > 0
+      ? `${client}/${sequence}`
+      : bytes[8] === 1
+      ? `open ${client}`
+      : `close ${client}`
+  )
     .join(",");
 }
 

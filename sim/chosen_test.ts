@@ -1,6 +1,6 @@
 /** What is chosen, by the definition; and that whoever breaks the definition is seen. */
 import assert from "node:assert/strict";
-import { batchOf } from "../tests/batches.ts";
+import { batchOf, opensOf } from "../tests/batches.ts";
 import { Chosen } from "./chosen.ts";
 import { Violation } from "./violation.ts";
 
@@ -75,18 +75,19 @@ Deno.test("a value below a chosen one may be another: it can no longer be chosen
 Deno.test("learners deliver each value where it stands first, and nothing beyond a hole", () => {
   const chosen = new Chosen(1);
   const both = batchOf([[7, 1, "7/1"], [8, 1, "8/1"]]);
-  chosen.propose(1, LOW, X);
-  chosen.propose(2, LOW, both);
-  chosen.propose(3, LOW, new Uint8Array());
-  chosen.propose(4, LOW, Y);
-  for (const instance of [4, 2, 1]) chosen.vote(instance, LOW, 0);
+  chosen.propose(1, LOW, opensOf(7, 8));
+  chosen.propose(2, LOW, X);
+  chosen.propose(3, LOW, both);
+  chosen.propose(4, LOW, new Uint8Array());
+  chosen.propose(5, LOW, Y);
+  for (const instance of [5, 3, 2, 1]) chosen.vote(instance, LOW, 0);
   const delivered = () =>
     chosen.deliveries.map(({ instance, index, client }) =>
       `${instance}.${index} ${client}`
     );
-  assert.deepEqual(delivered(), ["1.0 7", "2.1 8"]);
-  assert.equal(chosen.prefix, 3);
-  chosen.vote(3, LOW, 0);
-  assert.equal(chosen.prefix, 5);
-  assert.deepEqual(delivered(), ["1.0 7", "2.1 8"], "8/1 stands first in 2");
+  assert.deepEqual(delivered(), ["2.0 7", "3.1 8"]);
+  assert.equal(chosen.prefix, 4);
+  chosen.vote(4, LOW, 0);
+  assert.equal(chosen.prefix, 6);
+  assert.deepEqual(delivered(), ["2.0 7", "3.1 8"], "8/1 stands first in 3");
 });

@@ -34,6 +34,8 @@ export const OPTIONS: CoreOptions = {
   clientTimeout_us: 1_000_000,
   loss: 0,
   logBytes: 1 << 20,
+  learnerLease_us: 1_000_000,
+  learnerPatience_us: 10_000_000,
   from: 1n,
   persistent: false,
   clients: 1,
@@ -42,6 +44,7 @@ export const OPTIONS: CoreOptions = {
   proposer: 0,
   valueBytes: 0,
   newCluster: false,
+  assemblies: 4,
 };
 
 /** How long a frame is under way when nothing is wrong, µs. */
@@ -192,6 +195,7 @@ function coreOptions(spec: NodeSpec): Partial<CoreOptions> {
     values: _values,
     pace_us: _pace,
     padBytes: _pad,
+    large: _large,
     queueFrames: _queue,
     clockRate: _rate,
     keepsNothing: _keeps,

@@ -21,9 +21,17 @@ export const TYPES = [
   "learned",
   "forgot",
   "rejoin",
+  "query",
+  "status",
+  "session",
 ] as const;
 
 export type MessageName = Exclude<typeof TYPES[number], "">;
+
+/** All of them, in the order of their numbers. */
+export const MESSAGE_NAMES: readonly MessageName[] = TYPES.filter((name) =>
+  name !== ""
+);
 
 /** The names of the roles, by bit. */
 export const ROLES = ["proposer", "acceptor", "learner", "client"] as const;
@@ -33,8 +41,11 @@ export type RoleName = typeof ROLES[number];
 /** One client's consecutive values. */
 export interface RunFields {
   client: bigint;
+  /** 0: the only value is a command. */
   first: bigint;
   values: Uint8Array[];
+  /** Places of those that are chunks of large values; absent: none is. */
+  chunks?: number[];
 }
 
 /** Instances from `first` up to, but without, `end`. */
@@ -56,6 +67,25 @@ export interface RejoinedFields {
   ballot: bigint;
   id: number;
   memory: number;
+}
+
+/** What a node tells of itself: 1 a field, 2 a counter, 3 a peer. */
+export interface ItemFields {
+  kind: number;
+  /** Bit of a peer's role; else 0. */
+  role: number;
+  code: number;
+  ago_ms: number;
+  value: bigint;
+}
+
+/** What became of a command. */
+export interface VerdictFields {
+  client: bigint;
+  instance: bigint;
+  /** 1 open, 2 expired, 3 full. */
+  verdict: number;
+  hasRoom: boolean;
 }
 
 /** What a message says beyond its header. */
@@ -85,6 +115,7 @@ export type Body =
   | { type: "submit"; batch: RunFields[] }
   | {
     type: "answer";
+    decided: bigint;
     answered: { client: bigint; first: bigint; count: number }[];
   }
   | {
@@ -107,10 +138,21 @@ export type Body =
     type: "learned";
     trimmed: bigint;
     decided: bigint;
+    /** No further frame answers the same repair. */
+    last: boolean;
     entries: EntryFields[];
   }
   | { type: "forgot"; known: number; refused: number }
-  | { type: "rejoin"; memory: number; from: bigint; end: bigint };
+  | { type: "rejoin"; memory: number; from: bigint; end: bigint }
+  | { type: "query"; number: number }
+  | {
+    type: "status";
+    number: number;
+    total: number;
+    first: number;
+    items: ItemFields[];
+  }
+  | { type: "session"; verdicts: VerdictFields[] };
 
 /** What stands before the body. */
 export interface Header {
@@ -155,14 +197,17 @@ function decodeBatch(view: DataView, at: number, bytes: number): RunFields[] {
     const word = view.getBigUint64(at + 8, true);
     at += 16;
     const values: Uint8Array[] = [];
+    const chunks: number[] = [];
     for (let n = word >> 48n; n > 0n; n--) {
-      const length = view.getUint16(at, true);
+      const length = view.getUint16(at, true) & 0x7fff;
+      if ((view.getUint16(at, true) & 0x8000) !== 0) chunks.push(values.length);
       const from = view.byteOffset + at + 2;
       values.push(new Uint8Array(view.buffer, from, length).slice());
       at += 2 + length;
     }
     at = (at + 7) & ~7;
-    runs.push({ client, first: word & 0xffff_ffff_ffffn, values });
+    const run = { client, first: word & 0xffff_ffff_ffffn, values };
+    runs.push(chunks.length === 0 ? run : { ...run, chunks });
   }
   return runs;
 }
@@ -203,6 +248,16 @@ function decodeRejoined(view: DataView, at: number): RejoinedFields {
     id: view.getUint16(at + 8, true),
     memory: view.getUint32(at + 12, true),
   };
+}
+
+function decodeItems(view: DataView): ItemFields[] {
+  return Array.from({ length: view.getUint32(40, true) }, (_, i) => ({
+    kind: view.getUint8(48 + i * 16),
+    role: view.getUint8(49 + i * 16),
+    code: view.getUint16(50 + i * 16, true),
+    ago_ms: view.getUint32(52 + i * 16, true),
+    value: view.getBigUint64(56 + i * 16, true),
+  }));
 }
 
 function decodeBody(view: DataView, type: MessageName): Body {
@@ -252,10 +307,11 @@ function decodeBody(view: DataView, type: MessageName): Body {
     case "answer":
       return {
         type,
+        decided: u64(40),
         answered: Array.from({ length: u32(32) }, (_, i) => ({
-          client: u64(40 + i * 16),
-          first: u64(48 + i * 16) & 0xffff_ffff_ffffn,
-          count: Number(u64(48 + i * 16) >> 48n),
+          client: u64(48 + i * 16),
+          first: u64(56 + i * 16) & 0xffff_ffff_ffffn,
+          count: Number(u64(56 + i * 16) >> 48n),
         })),
       };
     case "hi":
@@ -283,12 +339,33 @@ function decodeBody(view: DataView, type: MessageName): Body {
         type,
         trimmed: u64(32),
         decided: u64(40),
+        last: (u32(52) & 1) !== 0,
         entries: decodeEntries(view, 56, u32(48)),
       };
     case "forgot":
       return { type, known: u32(32), refused: u32(36) };
     case "rejoin":
       return { type, memory: u32(32), from: u64(40), end: u64(48) };
+    case "query":
+      return { type, number: u32(32) };
+    case "status":
+      return {
+        type,
+        number: u32(32),
+        total: view.getUint16(36, true),
+        first: view.getUint16(38, true),
+        items: decodeItems(view),
+      };
+    case "session":
+      return {
+        type,
+        verdicts: Array.from({ length: u32(32) }, (_, i) => ({
+          client: u64(40 + i * 24),
+          instance: u64(48 + i * 24),
+          verdict: u32(56 + i * 24),
+          hasRoom: u32(60 + i * 24) === 1,
+        })),
+      };
   }
 }
 

@@ -38,6 +38,8 @@ type Mood = typeof MOODS[number];
 export function drawPlan(seed: number, wanted?: Topology): Plan {
   // Apart from the run's own random numbers, so that a plan can change and leave them alone.
   const random = new Random(seed ^ 0x5eed);
+  // And this apart from the plan's, so that seeds mean what they meant before it was drawn.
+  const patience = new Random(seed ^ 0x9a71e);
   const topology = wanted ?? random.pick(TOPOLOGIES);
   const mood = random.pick(MOODS);
   const heal_us = random.between(
@@ -50,7 +52,12 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
   const logBytes = mood === "bulk"
     ? 1 << 16
     : random.pick([1 << 16, 1 << 18, 1 << 20]);
-  const nodes = drawNodes(random, { topology, mood, mtu, heal_us });
+  // Of its own, so that what else a seed draws does not depend on it.
+  const sizes = new Random(seed ^ 0x512e5);
+  const early = drawNodes(random, { topology, mood, mtu, heal_us })
+    .map((node, i, all) => withLarge(sizes, withTable(node, i, all), mtu));
+  const table = drawTable(sizes, early, heal_us);
+  const nodes = [...early, ...table.rivals];
   const acceptors = nodes.filter(({ roles }) => (roles & Role.acceptor) !== 0);
   const majority = Math.floor(acceptors.length / 2) + 1;
   const electionTimeout_us = drawElectionTimeout(random, mood);
@@ -65,14 +72,115 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
       : Math.min(inFlightFit(logBytes, mtu), random.pick([1, 4, 64, 256])),
     proposerTimeout_us: random.pick([100_000, 1_000_000]),
     clientTimeout_us: random.pick([200_000, 1_000_000]),
+    learnerPatience_us: patience.pick([300_000, 1_000_000, 10_000_000]),
     electionTimeout_us,
     heartbeat_us: electionTimeout_us === 0 ? 50_000 : electionTimeout_us >> 2,
     newCluster,
     leastMemories: random.chance(0.7) ? majority : 1,
+    sessions: table.sessions,
+    sessionSpan: table.sessionSpan,
     nodes,
     weather: drawWeather(random, mood),
-    events: drawEvents(random, mood, nodes, heal_us),
+    events: [
+      ...drawEvents(random, mood, early, heal_us),
+      ...table.events,
+    ].sort((a, b) => a.at_us - b.at_us),
     heal_us,
+  };
+}
+
+/** One learner at least begins with the first instance, since only such ones open sessions. */
+function withTable(
+  node: PlanNode,
+  index: number,
+  nodes: readonly PlanNode[],
+): PlanNode {
+  const learns = ({ roles }: PlanNode) => (roles & Role.learner) !== 0;
+  const open = nodes.some((it) => learns(it) && it.from === undefined);
+  return open || index !== nodes.findIndex(learns)
+    ? node
+    : { ...node, from: undefined };
+}
+
+/** Some clients have values now and then that take a few frames. */
+function withLarge(random: Random, node: PlanNode, mtu: number): PlanNode {
+  const { client } = node;
+  if (client === undefined || !random.chance(0.3)) return node;
+  const large = {
+    every: random.between(2, 12),
+    bytes: random.between(mtu, 5 * mtu),
+  };
+  return { ...node, client: { ...client, large } };
+}
+
+/** The learners' tables of a plan, and clients that contend for them. */
+interface Table {
+  readonly sessions?: number;
+  readonly sessionSpan?: number;
+  readonly rivals: readonly PlanNode[];
+  readonly events: readonly PlanEvent[];
+}
+
+/** Sometimes there are fewer sessions than clients, or hardly enough, and they are soon forgotten. */
+function drawTable(
+  random: Random,
+  nodes: readonly PlanNode[],
+  heal_us: number,
+): Table {
+  // Who begins in the middle forgets other clients than the others when there are too many.
+  if (nodes.some(({ from }) => from === 0) || !random.chance(0.4)) {
+    return { rivals: [], events: [] };
+  }
+  const sessionSpan = random.pick([32, 128, 1024]);
+  if (random.chance(0.4)) {
+    const sessions = random.between(1, 8);
+    return { sessions, sessionSpan, rivals: [], events: [] };
+  }
+  const clients = nodes.flatMap(({ client }) => client?.clients ?? []);
+  const steady = drawRival(random, nodes, 38, 0, heal_us);
+  const tenth_us = Math.floor(heal_us / 10);
+  const at_us = tenth_us * random.between(1, 4);
+  const for_us = tenth_us * random.between(3, 5);
+  const late = at_us + Math.floor(for_us * 0.8);
+  const away = nodes.findIndex(({ client }) => client !== undefined);
+  return {
+    // The late ones find room only where somebody who is away had it.
+    sessions: clients.reduce((sum, n) => sum + n, 1),
+    sessionSpan: 32,
+    rivals: [steady, drawRival(random, nodes, 39, late, heal_us)],
+    events: [{
+      kind: "pause",
+      node: away,
+      at_us,
+      for_us,
+    }],
+  };
+}
+
+/** A client that submits little by little. */
+function drawRival(
+  random: Random,
+  nodes: readonly PlanNode[],
+  id: number,
+  start_us: number,
+  heal_us: number,
+): PlanNode {
+  const values = random.between(50, 300);
+  return {
+    roles: Role.client,
+    id,
+    start_us,
+    leader: nodes[0].leader,
+    queueFrames: 4096,
+    clockRate: 1,
+    client: {
+      clients: 1,
+      outstanding: 4,
+      values,
+      pace_us: Math.ceil(heal_us / values),
+      padBytes: 0,
+      proposer: 0,
+    },
   };
 }
 

@@ -42,10 +42,16 @@ export function eventText(
       return warn("finds no majority that promises");
     case Event.isolated:
       return warn("hears no majority any more, and steps down");
+    case Event.leftBehind:
+      return warn(`leaves learner ${small} behind at instance ${large}`);
     case Event.unconfirmed:
       return warn("waits for others to confirm that it is new");
     case Event.confirmed:
       return info("all others confirmed that it is new");
+    case Event.sessionExpired:
+      return warn(`is told that the session of client ${large} expired`);
+    case Event.sessionFull:
+      return warn(`is told that there is no room for client ${large}`);
     default:
       return info(`event ${code} ${small} ${large}`);
   }

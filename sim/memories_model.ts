@@ -95,16 +95,19 @@ export class MemoriesModel {
   /** It was told that an acceptor rejoined; `isSure`: surely so. */
   tell(id: number, ballot: number, memory: number, isSure: boolean): void {
     const peer = this.#peers[this.#acceptors.indexOf(id)];
-    if (peer === undefined || ballot <= peer.sure.ballot) return;
+    const told = { ballot, memory };
+    if (peer === undefined || !isLater(told, peer.sure)) return;
     if (isSure && this.#keeps) {
-      if (peer.told === undefined || peer.told.ballot < ballot) {
+      if (peer.told === undefined || isLater(told, peer.told)) {
         if (peer.told !== undefined) peer.maybe.push(peer.told);
-        peer.told = { ballot, memory };
+        peer.told = told;
         return;
       }
     }
-    if (peer.maybe.some((it) => it.ballot === ballot)) return;
-    peer.maybe.push({ ballot, memory });
+    const isKnown = peer.maybe.some((it) =>
+      it.ballot === ballot && it.memory === memory
+    );
+    if (!isKnown) peer.maybe.push(told);
   }
 
   /** A turn is over: what it told is known. */
@@ -166,10 +169,10 @@ export class MemoriesModel {
   }
 
   #settle(peer: Peer, known: Return): void {
-    if (known.ballot <= peer.sure.ballot) return;
+    if (!isLater(known, peer.sure)) return;
     peer.sure = known;
     if (peer.maybe.length === 0) return;
-    peer.maybe = peer.maybe.filter(({ ballot }) => ballot > known.ballot);
+    peer.maybe = peer.maybe.filter((it) => isLater(it, known));
   }
 
   #text(): string {
@@ -181,6 +184,11 @@ export class MemoriesModel {
       }`
     ).join("; ");
   }
+}
+
+/** Two incarnations of a proposer may have begun with the same ballot: then the larger memory counts. */
+function isLater(a: Return, b: Return): boolean {
+  return a.ballot > b.ballot || a.ballot === b.ballot && a.memory > b.memory;
 }
 
 const WORD = (1n << 64n) - 1n;

@@ -6,6 +6,7 @@ import type {
   MessageName,
   RangeFields,
   RunFields,
+  VerdictFields,
 } from "./decode.ts";
 
 /** How the literature calls some messages. */
@@ -27,10 +28,37 @@ export function messageOf(
 /** The values of an instance. */
 export function batchText(batch: readonly RunFields[]): string {
   if (batch.length === 0) return "no-op";
-  const decoder = new TextDecoder();
-  return batch.flatMap(({ values }) =>
-    values.map((value) => `"${decoder.decode(value)}"`)
+  return batch.flatMap(({ client, first, values, chunks = [] }) =>
+    first === 0n
+      ? [commandText(client, values[0])]
+      : values.map((value, i) =>
+        chunks.includes(i) ? chunkText(value) : `"${decoder.decode(value)}"`
+      )
   ).join(" ");
+}
+
+const decoder = new TextDecoder();
+
+/** A command about a session. */
+function commandText(client: bigint, command: Uint8Array): string {
+  const view = new DataView(command.buffer, command.byteOffset);
+  const verb = view.getUint32(8, true) === 1 ? "open" : "close";
+  const reserving = view.getUint32(12, true) === 1 ? " with room" : "";
+  return `<${verb} ${client}${reserving}>`;
+}
+
+/** A piece of a large value. */
+function chunkText(chunk: Uint8Array): string {
+  const view = new DataView(chunk.buffer, chunk.byteOffset);
+  const offset = view.getUint32(4, true);
+  const end = offset + chunk.length - 16;
+  return `<bytes ${offset} to ${end} of ${view.getUint32(0, true)}>`;
+}
+
+/** What became of a command. */
+function verdictText({ client, instance, verdict }: VerdictFields): string {
+  const became = ["", "open", "expired", "refused"][verdict];
+  return `client ${client} ${became} in ${instance}`;
 }
 
 /** What was accepted of an instance, and in which ballot. */
@@ -75,11 +103,11 @@ function promiseText(body: BodyOf<"promise">): string {
   return `from ${range}: ${told}${more}`;
 }
 
-function learnedText({ entries }: BodyOf<"learned">): string {
+function learnedText({ entries, last }: BodyOf<"learned">): string {
   const told = entries.map((entry) =>
     acceptedText(entry) + (entry.decided ? ", chosen" : "")
   );
-  return told.join("; ") || "nothing";
+  return (told.join("; ") || "nothing") + (last ? "" : "; more follows");
 }
 
 /** What follows the name of each message. */
@@ -143,12 +171,16 @@ const WORDS: {
       below(body.decided, "decided"),
       below(body.trimmed, "trimmed"),
     ),
+  session: ({ verdicts }) => verdicts.map(verdictText).join(", "),
   forgot: () => "(I knew you before you restarted)",
   rejoin: ({ from, end }, { ballot }) =>
     joined(
       ballotText(ballot),
       from === end ? "" : `after ${rangeText({ first: from, end })}`,
     ),
+  query: () => "",
+  status: ({ first, total, items }) =>
+    `(items ${first + 1} to ${first + items.length} of ${total})`,
 };
 
 /** A message as a transcript has it: its name, and what it says. */

@@ -5,6 +5,7 @@
  * two steps, and killed in the middle of one, when only some of its frames have left.
  */
 import {
+  chunkBytesFit,
   Core,
   type CoreBuild,
   type CoreEvent,
@@ -12,8 +13,9 @@ import {
   type CoreRecord,
   type Delivery,
 } from "../core/core.ts";
-import { type Counter, type Event, type Gauge, Role } from "../core/layout.ts";
+import { type Counter, Event, type Gauge, Role } from "../core/layout.ts";
 import type { Nic } from "../ffi/nic.ts";
+import { LargeValues } from "../roles/large_values.ts";
 import { Node, type Sink, type Workload } from "../roles/node.ts";
 import { MemoryStorage } from "../storage/memory.ts";
 import { type Disk, DiskStorage } from "./disk.ts";
@@ -40,6 +42,8 @@ export interface NodeSpec extends Partial<CoreOptions> {
   readonly pace_us?: number;
   /** Bytes that each value is padded to (default: just enough to tell values apart). */
   readonly padBytes?: number;
+  /** Each virtual client's values of which the number is a multiple of `every` are large, of `bytes` bytes. */
+  readonly large?: { readonly every: number; readonly bytes: number };
   /** Most frames that wait in its card. */
   readonly queueFrames?: number;
   /** Its clock's speed, 1 by default. */
@@ -50,7 +54,14 @@ export interface NodeSpec extends Partial<CoreOptions> {
 
 /** Sees what a node does, besides its frames. */
 export interface NodeWatch {
-  submitted?(node: SimNode, client: number, sequence: number): void;
+  /** `value` has this sequence number, and is a piece of `whole` if that is given. */
+  submitted?(
+    node: SimNode,
+    client: number,
+    sequence: number,
+    value: string,
+    whole?: string,
+  ): void;
   answered?(node: SimNode, client: number, sequence: number): void;
   /** `delivery` is used again by the next call. */
   delivered?(node: SimNode, delivery: Delivery): void;
@@ -80,13 +91,16 @@ export interface NodeParts {
   readonly watch?: NodeWatch;
 }
 
+/** Chunks of a large value in flight: few, so that other values come between them. */
+const CHUNKS_IN_FLIGHT = 2;
+
 /** Ends a turn in its middle. */
 class Killed extends Error {}
 
 const text = new TextDecoder();
 const bytes = new TextEncoder();
 
-/** What the virtual client `client` submits as its value `sequence`: nobody else's value is the same. */
+/** What the virtual client `client` submits as its value number `sequence`: nobody else's value is the same. */
 export function valueOf(
   client: bigint | number,
   sequence: number,
@@ -127,8 +141,14 @@ export class SimNode {
   values: number;
   /** Frames that still leave before it is killed in the middle of sending; undefined: it is not. */
   killAfterFrames?: number;
+  /** Virtual clients whose session expired, or was refused. */
+  readonly lostClients: Set<number> = new Set();
   readonly #node: Node;
-  readonly #submitted: number[];
+  /** Values of each virtual client that were made and that were answered; large ones are one. */
+  readonly #made: number[];
+  readonly #answered: number[];
+  readonly #large: LargeValues;
+  #submitted = 0;
   readonly #now: () => number;
   readonly #started_us: number;
   readonly #rate: number;
@@ -167,7 +187,9 @@ export class SimNode {
         appended: (number, record) => watch?.appended?.(this, number, record),
         durable: (number) => watch?.durable?.(this, number),
       });
-    this.#submitted = new Array(options.clients).fill(0);
+    this.#made = new Array(options.clients).fill(0);
+    this.#answered = new Array(options.clients).fill(0);
+    this.#large = new LargeValues(chunkBytesFit(mtu), CHUNKS_IN_FLIGHT);
     this.#node = new Node({
       core: this.core,
       nic: this.#killable(),
@@ -250,9 +272,18 @@ export class SimNode {
     return this.events.filter((event) => event.code === code);
   }
 
-  /** Values submitted so far, of all virtual clients. */
+  /** Sequence numbers used so far, of all virtual clients. */
   get submitted(): number {
-    return this.#submitted.reduce((sum, n) => sum + n, 0);
+    return this.#submitted;
+  }
+
+  /** Values that are still to be answered, of all virtual clients that have not lost their session. */
+  get unanswered(): number {
+    return this.#answered.reduce(
+      (sum, answered, client) =>
+        this.lostClients.has(client) ? sum : sum + this.values - answered,
+      0,
+    );
   }
 
   /** Its own clock, µs. It never goes back. */
@@ -270,6 +301,10 @@ export class SimNode {
   #note(events: readonly CoreEvent[]): void {
     for (const event of events) {
       this.events.push(event);
+      const { code, small } = event;
+      if (code === Event.sessionExpired || code === Event.sessionFull) {
+        this.lostClients.add(small);
+      }
       this.#watch?.noted?.(this, event);
     }
   }
@@ -349,17 +384,12 @@ export class SimNode {
     return {
       fill: (core, now_us) => {
         let filled = 0;
-        const allowed = this.#allowed();
         for (let client = 0; client < clients; client++) {
-          const number = Number(firstClient) + client;
-          while (
-            this.#submitted[client] < allowed && core.clientRoom(client) > 0
-          ) {
-            const sequence = ++this.#submitted[client];
-            const value = valueOf(number, sequence, this.spec.padBytes);
-            core.submit(client, bytes.encode(value), now_us);
-            this.#watch?.submitted?.(this, number, sequence);
-            filled++;
+          // Small values go between the chunks of a large one.
+          for (let n = -1; n !== filled;) {
+            n = filled;
+            filled += this.#submitChunk(core, client, now_us);
+            filled += this.#submitNext(core, client, now_us);
           }
         }
         return filled;
@@ -371,8 +401,52 @@ export class SimNode {
           throw new Violation("answers", `${key} was answered twice`);
         }
         this.acknowledged.add(key);
+        if (this.#large.complete(client, sequence, 0) !== undefined) {
+          this.#answered[client]++;
+        }
         this.#watch?.answered?.(this, number, sequence);
       },
     };
+  }
+
+  /** Submits a virtual client's next value, if it may. Returns how many that were. */
+  #submitNext(core: Core, client: number, now_us: number): number {
+    const made = this.#made[client];
+    if (made >= this.#allowed() || core.clientRoom(client) === 0) return 0;
+    const { large, padBytes } = this.spec;
+    const number = Number(this.options.firstClient) + client;
+    if (large !== undefined && (made + 1) % large.every === 0) {
+      if (this.#large.isBusy(client) || !core.hasLargeRoom(client)) return 0;
+      this.#made[client]++;
+      const whole = valueOf(number, made + 1, large.bytes);
+      this.#large.begin(client, bytes.encode(whole), now_us);
+      return this.#submitChunk(core, client, now_us);
+    }
+    this.#made[client]++;
+    const value = valueOf(number, made + 1, padBytes);
+    const sequence = core.submit(client, bytes.encode(value), now_us);
+    this.#submitted++;
+    this.#watch?.submitted?.(this, number, sequence, value);
+    return 1;
+  }
+
+  #submitChunk(core: Core, client: number, now_us: number): number {
+    const number = Number(this.options.firstClient) + client;
+    return this.#large.submit(
+      core,
+      client,
+      now_us,
+      (sequence, piece, whole) => {
+        this.#submitted++;
+        const value = text.decode(piece);
+        this.#watch?.submitted?.(
+          this,
+          number,
+          sequence,
+          value,
+          text.decode(whole),
+        );
+      },
+    );
   }
 }

@@ -32,6 +32,8 @@ export interface PlanNode {
     readonly values: number;
     readonly pace_us: number;
     readonly padBytes: number;
+    /** Each virtual client's values of which the number is a multiple of `every` are large; absent: none. */
+    readonly large?: { readonly every: number; readonly bytes: number };
     /** Proposer that it insists on; 0: whoever leads. */
     readonly proposer: number;
   };
@@ -133,6 +135,11 @@ export interface Plan {
   readonly inFlight: number;
   readonly proposerTimeout_us: number;
   readonly clientTimeout_us: number;
+  /** How long full logs wait for a learner that does not go on (default: 10 s, as in a cluster). */
+  readonly learnerPatience_us?: number;
+  /** Sessions that learners keep, and instances for which each is safe after a use; absent: as the program has it. */
+  readonly sessions?: number;
+  readonly sessionSpan?: number;
   /** How long a leader is silent before others campaign, µs; absent or 0: there are no elections. */
   readonly electionTimeout_us?: number;
   /** Time between two heartbeats, µs; absent: 50,000. */

@@ -96,6 +96,7 @@ const node = object({
     values: whole(0, 1_000_000),
     pace_us: time,
     padBytes: whole(0, 9000),
+    "large?": object({ every: whole(1, 1_000_000), bytes: whole(1, 1 << 20) }),
     proposer: whole(0, 65535),
   }),
 });
@@ -144,6 +145,9 @@ const plan = object({
   inFlight: whole(1, 2047),
   proposerTimeout_us: whole(1000, TIME_US_MAX),
   clientTimeout_us: whole(1000, TIME_US_MAX),
+  "learnerPatience_us?": whole(1000, TIME_US_MAX),
+  "sessions?": whole(1, 4096),
+  "sessionSpan?": whole(16, 2 ** 31),
   "electionTimeout_us?": whole(0, TIME_US_MAX),
   "heartbeat_us?": whole(1000, TIME_US_MAX),
   newCluster: truth,

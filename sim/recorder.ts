@@ -63,8 +63,9 @@ export class Recorder implements RunWatch {
   sent(node: SimNode, bytes: Uint8Array, frame: number): void {
     const fields = decode(bytes);
     const { type } = fields.body;
-    const inBallot = !["submit", "answer", "hi", "bye", "ok", "forgot"]
-      .includes(type) && fields.ballot !== 0n;
+    const inBallot =
+      !["submit", "answer", "hi", "bye", "ok", "forgot", "session"]
+        .includes(type) && fields.ballot !== 0n;
     this.#note({
       type: "send",
       place: node.place,

@@ -17,7 +17,7 @@ import {
 import { StorageError } from "../storage/storage.ts";
 import { Checker } from "./checker.ts";
 import type { Value } from "./chosen.ts";
-import { SimCluster } from "./cluster.ts";
+import { OPTIONS, SimCluster } from "./cluster.ts";
 import { Disk } from "./disk.ts";
 import type { Fate } from "./events.ts";
 import type { MockNic } from "./mock_nic.ts";
@@ -163,6 +163,7 @@ class Run implements NodeWatch {
     this.#checker = new Checker(
       this.#acceptors,
       (...chosen) => watch.chosen?.(...chosen),
+      { ...plan, assemblies: OPTIONS.assemblies },
     );
     this.#posts = plan.nodes.map((node, index) => ({
       index,
@@ -219,9 +220,15 @@ class Run implements NodeWatch {
 
   // What nodes do: to the checker, the hash, and whoever watches.
 
-  submitted(node: SimNode, client: number, sequence: number): void {
-    this.#checker.submitted(node, client, sequence);
-    this.#watch.submitted?.(node, client, sequence);
+  submitted(
+    node: SimNode,
+    client: number,
+    sequence: number,
+    value: string,
+    whole?: string,
+  ): void {
+    this.#checker.submitted(node, client, sequence, value, whole);
+    this.#watch.submitted?.(node, client, sequence, value, whole);
   }
 
   answered(node: SimNode, client: number, sequence: number): void {
@@ -243,6 +250,10 @@ class Run implements NodeWatch {
     if (event.code === Event.rejoined) {
       post.lostMemory = false;
       post.confirmed = true;
+    }
+    if (event.code === Event.leftBehind) {
+      this.#count("learner left behind");
+      this.#checker.leftBehind(node, event.small, this.#cluster.now_us);
     }
     this.#watch.noted?.(node, event);
   }
@@ -408,9 +419,13 @@ class Run implements NodeWatch {
       heartbeat_us: this.#plan.heartbeat_us ?? HEARTBEAT_US,
       proposerTimeout_us: this.#plan.proposerTimeout_us,
       clientTimeout_us: this.#plan.clientTimeout_us,
+      learnerPatience_us: this.#plan.learnerPatience_us ??
+        OPTIONS.learnerPatience_us,
       queueFrames: plan.queueFrames,
       clockRate: plan.clockRate,
       from: BigInt(plan.from ?? 1),
+      sessions: this.#plan.sessions,
+      sessionSpan: this.#plan.sessionSpan,
       keepsNothing: true,
       ...client && {
         clients: client.clients,
@@ -421,6 +436,7 @@ class Run implements NodeWatch {
         values: client.values,
         pace_us: client.pace_us,
         padBytes: client.padBytes,
+        large: client.large,
       },
     };
   }
@@ -686,7 +702,7 @@ class Run implements NodeWatch {
       () => cluster.turns - turns > TURNS_MAX || this.#finished(),
     );
     this.#ended = this.#finished();
-    if (capable && !this.#ended) {
+    if (capable && !this.#ended && this.#opens()) {
       const passed_us = cluster.now_us - this.#plan.heal_us;
       throw new Violation(
         "liveness",
@@ -729,13 +745,20 @@ class Run implements NodeWatch {
     return voting.length >= majority && led && served && fits;
   }
 
+  /** Whether a learner is left that can tell clients of their sessions. */
+  #opens(): boolean {
+    return this.#cluster.living(Role.learner).some((node) =>
+      node.options.from === 1n && !this.#isBehind(node)
+    );
+  }
+
   #finished(): boolean {
     const { chosen } = this.#checker;
     for (const node of this.#cluster.nodes) {
       if (!node.alive) continue;
-      const { roles, clients, from } = node.options;
+      const { roles, from } = node.options;
       if ((roles & Role.client) !== 0) {
-        if (node.acknowledged.size < node.values * clients) return false;
+        if (node.unanswered > 0) return false;
       } else if ((roles & Role.learner) !== 0 && !this.#isBehind(node)) {
         const complete = from === 1n
           ? this.#checker.deliveredBy(node) === chosen.deliveries.length
@@ -766,14 +789,10 @@ class Run implements NodeWatch {
     const missing: string[] = [];
     for (const node of this.#cluster.nodes) {
       if (!node.alive) continue;
-      const { roles, clients } = node.options;
+      const { roles } = node.options;
       if ((roles & Role.client) !== 0) {
-        const all = node.values * clients;
-        const answered = node.acknowledged.size;
-        if (answered < all) {
-          missing.push(
-            `${node.name} has ${answered} of ${all} values answered`,
-          );
+        if (node.unanswered > 0) {
+          missing.push(`${node.name} has ${node.unanswered} values unanswered`);
         }
       } else if ((roles & Role.learner) !== 0) {
         missing.push(

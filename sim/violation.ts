@@ -12,6 +12,7 @@ export type Property =
   | "order"
   | "duplicates"
   | "answers"
+  | "sessions"
   | "memory"
   | "amnesia"
   | "quorum"

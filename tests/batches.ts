@@ -24,3 +24,14 @@ export function batchOf(
   }
   return Uint8Array.from(bytes);
 }
+
+/** A batch of commands that open the sessions of these clients. */
+export function opensOf(...clients: readonly number[]): Uint8Array {
+  const bytes = clients.flatMap((client) => {
+    const command = [...batchOf([[client, 0, "0".repeat(16)]])];
+    // Born 1, to open, without flags.
+    command.splice(18, 16, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0);
+    return command;
+  });
+  return Uint8Array.from(bytes);
+}

@@ -6,6 +6,7 @@ import { decode, type RunFields, typeOf } from "../sim/decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { leading } from "./leader.ts";
 import { Rig } from "./rig.ts";
+import { verdicts } from "./verdicts.ts";
 
 Deno.test("a client that insists on a proposer is served by whoever leads, whichever it names", () => {
   for (const named of [1, 2, 3]) {
@@ -29,6 +30,7 @@ Deno.test("a client that insists on a proposer is served by whoever leads, which
 Deno.test("values of a client that insists on a proposer wait until that one hears a leader", () => {
   const cluster = new Cluster(4);
   for (const id of [1, 2, 3]) cluster.add({ roles: Role.acceptor, id });
+  cluster.add({ roles: Role.learner, id: 8 });
   const named = cluster.add({ roles: Role.proposer, id: 2 });
   const client = cluster.add({
     roles: Role.client,
@@ -98,6 +100,7 @@ const HEARTBEAT = encode(LEADER, { type: "heartbeat", decided: 1n, next: 1n });
 function makeClient(options = {}): Rig {
   const rig = new Rig({ roles: Role.client, id: 9, ...options });
   rig.feed(HEARTBEAT);
+  rig.feed(verdicts(1000n, { clients: rig.options.clients }));
   return rig;
 }
 
@@ -142,6 +145,7 @@ Deno.test("an answer completes what it names, once, and nothing else", () => {
   rig.now_us += 700;
   const answer = encode({ ...LEADER, receiverRoles: ["client"] }, {
     type: "answer",
+    decided: 10n,
     answered: [
       { client: 1000n, first: 2n, count: 1 },
       { client: 1000n, first: 3n, count: 9 },

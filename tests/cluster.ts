@@ -1,7 +1,7 @@
 /** A simulated cluster for tests: every failure of its assertions names the seed. */
 import assert from "node:assert/strict";
 import type { CoreOptions } from "../core/core.ts";
-import { Counter, Role } from "../core/layout.ts";
+import { Counter, Gauge, Role } from "../core/layout.ts";
 import { SimCluster } from "../sim/cluster.ts";
 import type { SimNode } from "../sim/node.ts";
 import { REFUSALS } from "../sim/simulate.ts";
@@ -21,6 +21,24 @@ export class Cluster extends SimCluster {
   must(what: string, limit_us: number, done: () => boolean): void {
     if (this.run(limit_us, done)) return;
     this.fail(`${what}: not within ${limit_us / 1e6} virtual seconds`);
+  }
+
+  /** In a cluster without learners: one stays until all clients have their sessions. */
+  openSessions(): void {
+    const teller = this.add({
+      roles: Role.learner,
+      id: 999,
+      keepsNothing: true,
+    });
+    this.must(
+      "clients have their sessions",
+      5_000_000,
+      () =>
+        this.living(Role.client).every((client) =>
+          client.gauge(Gauge.sessionsPending) === 0
+        ),
+    );
+    teller.leave();
   }
 
   /** Fails, naming the seed and where every node stands. */
@@ -50,10 +68,8 @@ export class Cluster extends SimCluster {
     const learners = this.living(Role.learner).filter((learner) =>
       !learner.paused && !learner.frozen
     );
-    return clients.every((client) =>
-      client.submitted === client.values * client.options.clients &&
-      client.acknowledged.size === client.submitted
-    ) && this.#missing(learners) === undefined;
+    return clients.every((client) => client.unanswered === 0) &&
+      this.#missing(learners) === undefined;
   }
 
   /** A value that was answered and not delivered by one of these learners. */

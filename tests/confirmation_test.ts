@@ -112,7 +112,7 @@ Deno.test("an ok that is not an acceptor's confirms nobody", () => {
 Deno.test("an acceptor that learned of its earlier incarnation confirms nobody", () => {
   const rig = makeAcceptor();
   const hi = (id: number) =>
-    encode(fromAcceptor(id), { type: "hi", delivered: 1n });
+    encode(fromAcceptor(id), { type: "hi", delivered: 1n, state: "asks" });
   const [answer] = ofType(rig.feed(hi(1)), "ok");
   assert.equal(decode(answer).ballot, 101n);
   rig.feed(

@@ -34,6 +34,34 @@ export function run(
   };
 }
 
+/** The command that opens or touches a client's session, or closes it. */
+export function command(
+  client: bigint,
+  verb: "open" | "close" = "open",
+  { born = 1n, reserves = false } = {},
+): RunFields {
+  const value = new Writer().u64(born).u32(verb === "open" ? 1 : 2)
+    .u32(reserves ? 1 : 0);
+  return { client, first: 0n, values: [Uint8Array.from(value.bytes)] };
+}
+
+/** A chunk of a large value: the piece of `whole` from `offset` on. */
+export function chunk(
+  client: bigint,
+  sequence: number | bigint,
+  whole: Uint8Array,
+  { first, offset, bytes }: { first: number; offset: number; bytes: number },
+): RunFields {
+  const value = new Writer().u32(whole.length).u32(offset).u64(BigInt(first))
+    .raw(whole.subarray(offset, offset + bytes));
+  return {
+    client,
+    first: BigInt(sequence),
+    values: [Uint8Array.from(value.bytes)],
+    chunks: [0],
+  };
+}
+
 /** Little-endian words, one after another. */
 class Writer {
   readonly bytes: number[] = [];
@@ -62,11 +90,14 @@ class Writer {
   }
 }
 
-function encodeBatch(batch: readonly RunFields[]): number[] {
+/** A batch as it stands on the wire. */
+export function encodeBatch(batch: readonly RunFields[]): number[] {
   const to = new Writer();
-  for (const { client, first, values } of batch) {
+  for (const { client, first, values, chunks = [] } of batch) {
     to.u64(client).u64(first | BigInt(values.length) << 48n);
-    for (const value of values) to.u16(value.length).raw(value);
+    values.forEach((value, i) =>
+      to.u16(value.length | (chunks.includes(i) ? 0x8000 : 0)).raw(value)
+    );
     to.pad8();
   }
   return to.bytes;
@@ -149,7 +180,7 @@ function encodeBody(body: LooseBody): number[] {
       break;
     }
     case "answer":
-      to.u32(body.answered.length).u32(0);
+      to.u32(body.answered.length).u32(0).u64(body.decided);
       for (const { client, first, count } of body.answered) {
         to.u64(client).u64(first | BigInt(count) << 48n);
       }
@@ -167,7 +198,8 @@ function encodeBody(body: LooseBody): number[] {
     case "bye":
       break;
     case "learned":
-      to.u64(body.trimmed).u64(body.decided).u32(body.entries.length).u32(0);
+      to.u64(body.trimmed).u64(body.decided).u32(body.entries.length)
+        .u32(body.last ? 1 : 0);
       entries(to, body.entries);
       break;
     case "forgot":
@@ -175,6 +207,22 @@ function encodeBody(body: LooseBody): number[] {
       break;
     case "rejoin":
       to.u32(body.memory ?? 0).u32(0).u64(body.from).u64(body.end);
+      break;
+    case "query":
+      to.u32(body.number).u32(0);
+      break;
+    case "status":
+      to.u32(body.number).u16(body.total).u16(body.first)
+        .u32(body.items.length).u32(0);
+      for (const { kind, role, code, ago_ms, value } of body.items) {
+        to.raw([kind, role]).u16(code).u32(ago_ms).u64(value);
+      }
+      break;
+    case "session":
+      to.u32(body.verdicts.length).u32(0);
+      for (const { client, instance, verdict, hasRoom } of body.verdicts) {
+        to.u64(client).u64(instance).u32(verdict).u32(hasRoom ? 1 : 0);
+      }
       break;
   }
   return to.bytes;

@@ -5,11 +5,15 @@
 import { parseArgs } from "node:util";
 import type { MessageName } from "../sim/decode.ts";
 import { type Exploration, explore } from "./explorer.ts";
+import { returnWorld } from "./explore_return.ts";
 import { smallWorld } from "./explore_worlds.ts";
 
 const STATES_MAX = 50_000_000;
 
 const HELP = `Options, with what they are otherwise:
+  --return            the world of tests/explore_return.ts; of the options below, only --states-max
+  --highest           there: acceptors hear the 2A of the highest ballot
+  --decided           there: nodes learn what is decided
   --apart             five processes of one role, not three of several
   --instances N       highest instance (1)
   --campaigns N[,N]   how often each proposer campaigns (1)
@@ -46,6 +50,9 @@ function main(): void {
   const flag = { type: "boolean" } as const;
   const { values } = parseArgs({
     options: {
+      return: flag,
+      highest: flag,
+      decided: flag,
       apart: flag,
       instances: text,
       campaigns: text,
@@ -64,7 +71,8 @@ function main(): void {
   const [first = 1, second = first] =
     values.campaigns?.split(",").map(Number) ??
       [];
-  const world = smallWorld({
+  const { highest, decided } = values;
+  const world = values.return ? returnWorld({ highest, decided }) : smallWorld({
     apart: values.apart,
     instances: number(values.instances),
     campaigns: [first, second],

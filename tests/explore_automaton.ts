@@ -89,6 +89,8 @@ export class Automaton {
   readonly #twinsMax: number;
   /** What the process is after a restart. */
   readonly #restarted: CoreState | undefined;
+  /** The frame that it receives at once after a restart; undefined: none. */
+  #forgot: number | undefined;
 
   /**
    * @param twinsMax How many states to keep for `compareTwins`.
@@ -132,6 +134,11 @@ export class Automaton {
       left,
       said: new Uint32Array(1),
     });
+  }
+
+  /** After a restart it receives this frame at once, and lets time pass to say what it learned. */
+  inform(forgot: number): void {
+    this.#forgot = forgot;
   }
 
   /** Whether the node is one that a frame is meant for. */
@@ -181,15 +188,7 @@ export class Automaton {
   /** What an action makes of a state; the state itself where it leads out of bounds. */
   #act(state: NodeState, action: number): Candidate {
     const { left, clock_us } = state;
-    if (action === Act.restart) {
-      return {
-        core: this.#restarted!,
-        clock_us: START_US,
-        // To hear whether it may vote, it must be able to wait once more.
-        left: { ...left, restarts: left.restarts - 1, waits: left.waits + 1 },
-        said: state.said,
-      };
-    }
+    if (action === Act.restart) return this.#restart(state);
     if (action !== Act.wait) return this.#step(state, action, clock_us, left);
     const spent = (this.roles & Role.proposer) === 0
       ? { ...left, waits: left.waits - 1 }
@@ -199,8 +198,23 @@ export class Automaton {
     return this.#step(state, action, clock_us + JUMP_US, spent);
   }
 
+  #restart({ left, said }: NodeState): Candidate {
+    const core = this.#restarted!;
+    // To hear whether it may vote, it must be able to wait once more.
+    const waits = left.waits + (this.#forgot === undefined ? 1 : 0);
+    const reborn = {
+      core,
+      clock_us: START_US,
+      left: { ...left, restarts: left.restarts - 1, waits },
+      said,
+    };
+    if (this.#forgot === undefined) return reborn;
+    const told = this.#step(reborn, this.#forgot, START_US, reborn.left);
+    return this.#step(told, Act.wait, START_US + JUMP_US, reborn.left);
+  }
+
   #step(
-    state: NodeState,
+    state: Candidate,
     action: number,
     clock_us: number,
     left: Bounds,
@@ -224,7 +238,7 @@ export class Automaton {
     };
   }
 
-  #stepCore(state: NodeState, action: number, clock_us: number): StepOutcome {
+  #stepCore(state: Candidate, action: number, clock_us: number): StepOutcome {
     const frame = action >= 0 ? this.#ears.frame(action) : undefined;
     try {
       return this.#core.step(state.core, frame, clock_us);

@@ -18,6 +18,14 @@ export function withBits(
   return more;
 }
 
+/** The set without `n`; the same object if it does not hold it. */
+export function without(set: Uint32Array, n: number): Uint32Array {
+  if (!hasBit(set, n)) return set;
+  const less = set.slice();
+  less[n >>> 5] &= ~(1 << (n & 31));
+  return less;
+}
+
 /** The union of sets. */
 export function union(sets: readonly Uint32Array[]): Uint32Array {
   let words = 0;

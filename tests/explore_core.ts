@@ -113,7 +113,6 @@ export class FrozenCore {
   readonly #globals: WebAssembly.Global[];
   readonly #visible: boolean[];
   readonly #excluded: Ranges;
-  /** Only a learner acts upon how old a timestamp in the memory is; see `#keyOf`. */
   readonly #stampsMatter: boolean;
   /** Words on the pages that are known to change, and all others; neither holds what is excluded. */
   #watched: [number, number][] = [];
@@ -127,12 +126,14 @@ export class FrozenCore {
 
   /**
    * @param prepare Called once after `init`; sets addresses.
+   * @param stampsMatter Whether it acts upon how old a timestamp in its memory is; see `#keyOf`.
    * @param build The shipping one unless given.
    */
   constructor(
     options: CoreOptions,
     prepare: (core: Core) => void,
     footprint: Footprint,
+    stampsMatter: boolean,
     build?: CoreBuild,
   ) {
     assert(!options.persistent, "states of a core with storage are not known");
@@ -150,8 +151,8 @@ export class FrozenCore {
     this.#visible = globals.map(([name]) =>
       !INVISIBLE.some((suffix) => name.endsWith(`/${suffix}`))
     );
-    this.#excluded = this.#buffers(new Map(globals));
-    this.#stampsMatter = (options.roles & Role.learner) !== 0;
+    this.#excluded = this.#buffers(globals);
+    this.#stampsMatter = stampsMatter;
     this.initial = this.#take(START_US, START_US);
     this.#loaded = this.initial;
   }
@@ -216,9 +217,12 @@ export class FrozenCore {
    * votes, which leave before a step ends. Below the first receive slot lie the settings, which
    * nothing writes after `init`, and the meters, which nothing but the host reads.
    */
-  #buffers(globals: ReadonlyMap<string, WebAssembly.Global>): Ranges {
+  #buffers(
+    globals: readonly (readonly [string, WebAssembly.Global])[],
+  ): Ranges {
     const pointer = (name: string) => {
-      const global = globals.get(`global core/assembly/${name}`);
+      const [, global] =
+        globals.find(([path]) => path.endsWith(`/assembly/${name}`)) ?? [];
       assert(global !== undefined, `the core has no global ${name}`);
       return Number(global.value);
     };
@@ -351,8 +355,9 @@ export class FrozenCore {
   /**
    * What tells states apart. Of a timestamp it holds whether it is past, present or future, since
    * nodes either stand still or let more time pass than any wait lasts. Those in the memory say when
-   * a peer was heard, which a learner alone asks for, or when an instance was sent last; of the latter
-   * all are from the present, or nothing reads them.
+   * a peer was heard, which a learner asks for, and a leader of an acceptor that says that it lost its
+   * memory; or when an instance was sent last; of the latter all are from the present, or nothing reads
+   * them.
    */
   #keyOf(
     words: readonly number[],

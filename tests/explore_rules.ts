@@ -32,6 +32,8 @@ interface Report {
 /** A page of a promise. */
 interface Promised {
   readonly acceptor: number;
+  /** Its incarnation: what another one accepted it need not know. */
+  readonly memory: number;
   readonly ballot: number;
   /** Instances that the page covers: from here up to, but without, `end`. */
   readonly start: number;
@@ -43,9 +45,10 @@ interface Promised {
 /** What one frame, or one delivered value, says. */
 interface Saying {
   readonly proposal?: { readonly place: number; readonly value: string };
-  /** Places at which the acceptor `voter` accepted. */
+  /** Places at which the acceptor `voter` accepted, in this incarnation. */
   readonly votes?: readonly number[];
   readonly voter?: number;
+  readonly memory?: number;
   readonly promise?: Promised;
   readonly reports?: readonly Report[];
   /** All instances below are decided. */
@@ -77,6 +80,8 @@ export class Rules {
   // Of the set that is checked. By place: the value proposed there, and bits of who accepted it.
   #values: (string | undefined)[] = [];
   #voters: number[] = [];
+  /** By place: the incarnations that accepted it. */
+  #memories: number[][] = [];
   /** By instance: the place of the lowest ballot in which a value was chosen. */
   #chosen: (number | undefined)[] = [];
 
@@ -105,7 +110,7 @@ export class Rules {
       this.#claims(sayings) ?? this.#promises(sayings);
   }
 
-  #sayingOf({ body, ballot, senderId }: FrameFields): Saying {
+  #sayingOf({ body, ballot, senderId, incarnation }: FrameFields): Saying {
     switch (body.type) {
       case "accept": {
         const place = this.#place(body.instance, ballot);
@@ -113,10 +118,14 @@ export class Rules {
         return { proposal, decided: Number(body.decided) };
       }
       case "accepted":
-        return { voter: senderId, votes: this.#placesOf(body.ranges, ballot) };
+        return {
+          voter: senderId,
+          memory: incarnation,
+          votes: this.#placesOf(body.ranges, ballot),
+        };
       case "promise":
         return {
-          promise: promiseOf(body, senderId, Number(ballot)),
+          promise: promiseOf(body, senderId, incarnation, Number(ballot)),
           reports: this.#reports(body.entries),
           decided: Number(body.decided),
         };
@@ -138,6 +147,8 @@ export class Rules {
         return { decided: Number(body.decided) };
       case "hi":
         return { decided: Number(body.delivered) };
+      case "rejoin":
+        return { decided: Number(body.from) };
       default:
         return {};
     }
@@ -174,9 +185,11 @@ export class Rules {
   #proposals(sayings: readonly Saying[]): string | undefined {
     this.#values = this.#places.map(() => undefined);
     this.#voters = this.#places.map(() => 0);
-    for (const { proposal, votes, voter } of sayings) {
-      if (votes !== undefined) {
-        for (const place of votes) this.#voters[place] |= 1 << voter!;
+    this.#memories = this.#places.map(() => []);
+    for (const { proposal, votes, voter, memory } of sayings) {
+      for (const place of votes ?? []) {
+        this.#voters[place] |= 1 << voter!;
+        this.#memories[place].push(memory!);
       }
       if (proposal === undefined) continue;
       const { place, value } = proposal;
@@ -267,9 +280,9 @@ export class Rules {
   #promises(sayings: readonly Saying[]): string | undefined {
     for (const { promise } of sayings) {
       if (promise === undefined) continue;
-      const { acceptor, ballot, start, end, accepted } = promise;
+      const { acceptor, memory, ballot, start, end, accepted } = promise;
       for (let place = 0; place < this.#places.length; place++) {
-        if ((this.#voters[place] >> acceptor & 1) === 0) continue;
+        if (!this.#memories[place].includes(memory)) continue;
         const { instance, ballot: voted } = this.#places[place];
         if (voted >= ballot || instance < start || instance >= end) continue;
         if ((accepted.get(instance) ?? 0) >= voted) continue;
@@ -289,6 +302,7 @@ export class Rules {
 function promiseOf(
   body: Extract<Body, { type: "promise" }>,
   acceptor: number,
+  memory: number,
   ballot: number,
 ): Promised {
   const accepted = body.entries.map((entry) =>
@@ -296,6 +310,7 @@ function promiseOf(
   );
   return {
     acceptor,
+    memory,
     ballot,
     start: Number(body.start),
     end: body.last ? Infinity : Number(body.end),

@@ -27,7 +27,7 @@ import {
   BrokenStep,
   type Ears,
 } from "./explore_automaton.ts";
-import { eachBit, hasBit, union, withBits } from "./explore_bits.ts";
+import { eachBit, hasBit, union, withBits, without } from "./explore_bits.ts";
 import {
   Footprint,
   FrozenCore,
@@ -37,6 +37,9 @@ import {
 import { ballotName, batchName, Rules } from "./explore_rules.ts";
 import { StateTable } from "./explore_table.ts";
 import { GROUP, OPTIONS } from "./rig.ts";
+
+/** The bit that tells a node's second incarnation from its first. */
+const REBORN = 0x10000;
 
 /** A node of a world; bounds that are not given are 0. */
 export interface NodePlan extends Partial<Bounds> {
@@ -62,6 +65,12 @@ export interface World {
   readonly confirmed?: boolean;
   /** Types of frames that always get lost. */
   readonly lost?: readonly MessageName[];
+  /** What happened before anything else may: actions in words, as in the path to a violation. */
+  readonly prelude?: readonly string[];
+  /** Frames that do not reach a node, after the prelude, though all rules hold of what they say. */
+  readonly unheard?: (frame: FrameFields, node: NodePlan) => boolean;
+  /** An acceptor that restarts learns at once that it had another memory. */
+  readonly informed?: boolean;
 }
 
 /** What is beside a world. */
@@ -143,6 +152,8 @@ class Explorer implements Ears {
   #background: Uint32Array = new Uint32Array(1);
   /** Nothing gets lost before the search begins. */
   #opening = true;
+  /** The prelude is over. */
+  #began = false;
   #transitions = 0;
   #violation: Exploration["violation"];
 
@@ -219,6 +230,7 @@ class Explorer implements Ears {
         this.#coreOptions(plan, incarnation),
         (core) => this.#introduce(core, plan),
         footprintOf(roles),
+        this.#stampsMatter(plan),
         build,
       );
     const incarnation = roles << 8 | id;
@@ -227,15 +239,24 @@ class Explorer implements Ears {
       core(incarnation),
       this,
       twins,
-      (plan.restarts ?? 0) > 0 ? core(incarnation | 0x10000) : undefined,
+      (plan.restarts ?? 0) > 0 ? core(incarnation | REBORN) : undefined,
     );
+  }
+
+  /**
+   * A learner asks how long ago it heard an acceptor, and a leader asks that of one that lost its memory,
+   * before it campaigns again to let it rejoin.
+   */
+  #stampsMatter({ roles, campaigns = 0 }: NodePlan): boolean {
+    const forgets = this.#world.nodes.some(({ restarts = 0 }) => restarts > 0);
+    return (roles & Role.learner) !== 0 || forgets && campaigns > 1;
   }
 
   #coreOptions(
     { roles, id, knows }: NodePlan,
     incarnation: number,
   ): CoreOptions {
-    const first = incarnation < 0x10000;
+    const first = incarnation < REBORN;
     return {
       ...OPTIONS,
       roles,
@@ -272,13 +293,21 @@ class Explorer implements Ears {
     const number = this.#frames.push(frame) - 1;
     this.#numbers.set(name, number);
     this.#rules.addFrame(frame);
-    const { receiverRoles, receiverId } = decode(frame);
+    this.#address(decode(frame), number);
+    return number;
+  }
+
+  /** Writes down for whom a frame is meant. */
+  #address(fields: FrameFields, number: number): void {
+    const { receiverRoles, receiverId } = fields;
+    const { unheard, nodes } = this.#world;
     const roles = receiverRoles.reduce((mask, role) => mask | Role[role], 0);
     this.#automata.forEach((automaton, n) => {
       if (!automaton.receives(roles, receiverId)) return;
-      this.#meant[n] = withBits(this.#meant[n], [number]);
+      if (this.#began && unheard?.(fields, nodes[n])) {
+        this.#meant[n] = without(this.#meant[n], number);
+      } else this.#meant[n] = withBits(this.#meant[n], [number]);
     });
-    return number;
   }
 
   /** Starts all nodes, and lets them hear one another until nobody says anything new. */
@@ -298,16 +327,54 @@ class Explorer implements Ears {
       );
       this.#background = withBits(this.#background, confirmations);
     }
+    if (this.#world.informed) this.#inform();
     this.#world.submits.forEach((submit, i) => {
       const number = this.#number(submitFrame(submit, i + 1));
       this.#background = withBits(this.#background, [number]);
     });
     this.#opening = false;
-    return states.map((id, n) => {
+    const row = states.map((id, n) => {
       const { campaigns = 0, beats = 0, waits = 0, restarts = 0 } =
         this.#world.nodes[n];
       const bounds = { campaigns, beats, waits, restarts };
       return this.#automata[n].pristine(id, bounds);
+    });
+    for (const words of this.#world.prelude ?? []) this.#act(row, words);
+    this.#began = true;
+    this.#frames.forEach((frame, number) => {
+      if (frame !== undefined) this.#address(decode(frame), number);
+    });
+    return row;
+  }
+
+  /** Takes the action of these words. */
+  #act(row: number[], words: string): void {
+    const heard = this.#heard(Uint32Array.from(row));
+    for (let node = 0; node < row.length; node++) {
+      const automaton = this.#automata[node];
+      const actions = automaton.acts(row[node]);
+      eachBit(heard, (frame) => {
+        if (hasBit(this.#meant[node], frame)) actions.push(frame);
+      });
+      for (const action of actions) {
+        if (this.#describe(node, action) !== words) continue;
+        row[node] = automaton.follow(row[node], action);
+        return;
+      }
+    }
+    throw new Error(`The prelude has "${words}", which cannot happen there.`);
+  }
+
+  /** Has acceptors that restart receive what tells them so. */
+  #inform(): void {
+    const [first, ...others] = this.#world.nodes.filter(({ roles }) =>
+      (roles & Role.acceptor) !== 0
+    );
+    this.#world.nodes.forEach((plan, n) => {
+      if ((plan.restarts ?? 0) === 0) return;
+      const from = plan === first ? others[0] : first;
+      const frame = forgotFrame(plan, from.id, from.roles << 8 | from.id);
+      this.#automata[n].inform(this.#number(frame));
     });
   }
 
@@ -423,6 +490,25 @@ class Explorer implements Ears {
   }
 }
 
+/** What tells an acceptor's second incarnation that there was a first one. */
+function forgotFrame(
+  { roles, id }: NodePlan,
+  senderId: number,
+  incarnation: number,
+): Uint8Array<ArrayBuffer> {
+  const known = roles << 8 | id;
+  return encode(
+    {
+      senderRole: "acceptor",
+      senderId,
+      incarnation,
+      receiverRoles: ["acceptor"],
+      receiverId: id,
+    },
+    { type: "forgot", known, refused: known | REBORN },
+  );
+}
+
 function idsOf(world: World, role: Role): number[] {
   return world.nodes.filter(({ roles }) => (roles & role) !== 0)
     .map(({ id }) => id);
@@ -462,7 +548,10 @@ function frameName(
   const b = ballotName(ballot);
   switch (body.type) {
     case "prepare":
-      return `1A ${b} ${by}`;
+      return `1A ${b} ${by}` +
+        (body.rejoining === 0
+          ? ""
+          : `, lets acceptor ${body.rejoining} rejoin`);
     case "promise": {
       const told = body.entries.map((entry) =>
         `${entry.instance}: ${batchName(entry.batch)} in ${
@@ -486,6 +575,11 @@ function frameName(
         `decided ${body.decided}`;
     case "heartbeat":
       return `heartbeat ${b} ${by}, decided ${body.decided}, next ${body.next}`;
+    case "hi":
+      return `hi ${by}` +
+        (body.state === "votes" ? "" : `, which ${body.state}`);
+    case "rejoin":
+      return `rejoin ${b} ${by}, from ${body.from} to ${body.end}`;
     case "submit":
       return `submit ${by}: ${batchName(body.batch)}`;
     default:

@@ -8,17 +8,19 @@ import type { Body } from "../sim/decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { reportOf } from "./explore.ts";
 import { Rules } from "./explore_rules.ts";
-import { smallWorld, type WorldChoices } from "./explore_worlds.ts";
+import { returnWorld } from "./explore_return.ts";
+import { smallWorld } from "./explore_worlds.ts";
 import { type Exploration, explore, type World } from "./explorer.ts";
 import { fromAcceptor } from "./leader.ts";
+import { mutantBuild } from "./mutant_build.ts";
 
 /** Explores a world to its end; it must have this many states at least, else it became vacuous. */
 function exhaust(
-  choices: WorldChoices,
+  world: World,
   statesLeast: number,
   twins = 0,
 ): Exploration {
-  const found = explore(smallWorld(choices), { twins });
+  const found = explore(world, { twins });
   console.log(reportOf(found));
   assert.equal(found.violation, undefined, reportOf(found));
   assert(found.finished);
@@ -27,38 +29,98 @@ function exhaust(
 }
 
 Deno.test("two proposers that each campaign once keep agreement in every reachable state", () => {
-  const found = exhaust({}, 30_000, 100);
+  const found = exhaust(smallWorld({}), 30_000, 100);
   assert(found.compared > 5000, `${found.compared} comparisons say nothing`);
 });
 
 Deno.test("rejected proposals lead to no state that breaks agreement", () => {
-  exhaust({ lost: ["heartbeat", "submit", "hi", "ok"] }, 100_000);
+  exhaust(smallWorld({ lost: ["heartbeat", "submit", "hi", "ok"] }), 100_000);
 });
 
 Deno.test("two proposers keep agreement in each of two instances", () => {
-  exhaust({ instances: 2, rounds: 1 }, 100_000);
+  exhaust(smallWorld({ instances: 2, rounds: 1 }), 100_000);
 });
 
 Deno.test("a leader that repeats itself announces nothing that is not decided", () => {
   const lost = ["reject", "submit", "hi", "ok"] as const;
-  exhaust({ beats: 1, rounds: 1, oneValue: true, lost }, 100_000);
+  exhaust(smallWorld({ beats: 1, rounds: 1, oneValue: true, lost }), 100_000);
 });
 
 Deno.test("a proposer that campaigns twice brings up what the higher ballot accepted", () => {
-  exhaust({ campaigns: [2, 1], rounds: 2, oneValue: true }, 10_000);
+  exhaust(smallWorld({ campaigns: [2, 1], rounds: 2, oneValue: true }), 10_000);
 });
 
 Deno.test("a learner delivers nothing but what is chosen", () => {
-  exhaust({ learner: true, rounds: 1 }, 50_000);
+  exhaust(smallWorld({ learner: true, rounds: 1 }), 50_000);
 });
 
 Deno.test("an acceptor that forgot does not vote, though confirmations of its former self come again", () => {
   const lost = ["heartbeat", "reject", "submit", "hi"] as const;
-  exhaust({ restarts: 1, rounds: 1, oneValue: true, lost }, 100_000);
+  exhaust(
+    smallWorld({ restarts: 1, rounds: 1, oneValue: true, lost }),
+    100_000,
+  );
 });
 
 Deno.test("an acceptor that forgot learns of itself from those who knew it", () => {
-  exhaust({ restarts: 1, rounds: 1, campaigns: [1, 0] }, 100_000);
+  exhaust(smallWorld({ restarts: 1, rounds: 1, campaigns: [1, 0] }), 40_000);
+});
+
+Deno.test("an acceptor that forgot returns to a cluster that keeps agreement", () => {
+  exhaust(returnWorld(), 500_000);
+});
+
+const LET_IN = [
+  "proposer+acceptor 1 receives hi of acceptor 3, which recovers",
+  "acceptor 2 receives 1A 2.1 of proposer 1, lets acceptor 3 rejoin",
+  "proposer+acceptor 1 receives 1B 2.1 of acceptor 2, decided 1, []",
+];
+
+/** What a bug leads to in the world of the return: the rule that it breaks, and how. */
+function brokenBy(mutation: string): { rule: string; path: string[] } {
+  const build = mutantBuild(mutation);
+  const { violation } = explore(returnWorld(), { build });
+  assert(violation !== undefined, `"${mutation}" breaks nothing`);
+  return violation;
+}
+
+Deno.test("a promise that was forgotten breaks agreement where it counts beside one that knows of the loss", () => {
+  const { rule, path } = brokenBy("promises of different memories together");
+  assert.equal(
+    rule,
+    "instance 1 in ballot 2.2 was proposed as y (2/1), though x (1/1) was chosen as instance 1 in ballot 2.1",
+  );
+  assert.deepEqual(path, [
+    "proposer 2 waits",
+    "proposer 2 goes on",
+    "acceptor 3 receives 1A 2.2 of proposer 2",
+    "proposer 2 receives 1B 2.2 of acceptor 3, decided 1, []",
+    "acceptor 3 is killed and starts anew",
+    ...LET_IN,
+    "acceptor 2 receives 1A 2.2 of proposer 2",
+    "proposer 2 receives 1B 2.2 of acceptor 2, decided 1, []",
+    "proposer 2 receives submit of client 102: y (2/1)",
+    "acceptor 3 receives rejoin 2.1 of proposer 1, from 1 to 2",
+    "acceptor 3 receives 2A 2.1 of proposer 1, decided 1, instance 1: x (1/1)",
+  ]);
+});
+
+Deno.test("every rule of the return is needed: without it the cores break agreement", async (t) => {
+  const y = /in ballot 2.2 was proposed as y .* though x .* was chosen/;
+  const bugs: [string, RegExp][] = [
+    ["one that forgot votes at once", y],
+    ["one that recovers votes in any ballot", y],
+    ["rejoin in a ballot from before the loss", y],
+    ["promise before the return is complete", y],
+    ["last of what phase 1 brought up not named", y],
+    [
+      "rejoin calls decided what is proposed",
+      /1 was called decided and is not/,
+    ],
+  ];
+  for (const [mutation, rule] of bugs) {
+    await t.step(mutation, () => assert.match(brokenBy(mutation).rule, rule));
+  }
 });
 
 Deno.test("proposers that are configured with different acceptors are found out, by a shortest path", () => {

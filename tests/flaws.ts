@@ -8,12 +8,14 @@ import * as layout from "../core/layout.ts";
 import {
   type Body,
   type EntryFields,
+  type ItemFields,
   type MessageName,
   type RangeFields,
   ROLES,
   type RunFields,
+  TYPES,
 } from "../sim/decode.ts";
-import { ballotOf, encode, run, seal } from "./encode.ts";
+import { ballotOf, chunk, command, encode, run, seal } from "./encode.ts";
 import {
   instance,
   INSTANCE_LAST,
@@ -138,7 +140,8 @@ function longBatch(bytes: number): RunFields[] {
  */
 function runsBroken(batch: number, values: number): Break {
   return ({ sender, body }) => {
-    const plain = "batch" in body && body.batch.length > 0
+    const plain = "batch" in body && body.batch.length > 0 &&
+        body.batch[0].first !== 0n
       ? body
       : { ...body, batch: [run(7n, 5, "one", "two")] } as Body;
     const frame = encode(sender, plain);
@@ -159,6 +162,39 @@ function runsBroken(batch: number, values: number): Break {
     );
   };
 }
+
+/** Commands that are none, and chunks that do not lie within their large value, or within the limit. */
+const partsBroken = saying<Extract<Body, { type: "submit" | "accept" }>>(() => {
+  const opening = command(7n);
+  const part = chunk(7n, 5, new Uint8Array(100), {
+    first: 5,
+    offset: 90,
+    bytes: 10,
+  });
+  const changed = (whole: RunFields, at: number, to: number): RunFields => {
+    const value = Uint8Array.from(whole.values[0]);
+    new DataView(value.buffer).setUint32(at, to, true);
+    return { ...whole, values: [value] };
+  };
+  const [empty] = part.values;
+  return fc.constantFrom<RunFields>(
+    changed(opening, layout.COMMAND_BORN, 0),
+    changed(opening, layout.COMMAND_KIND, 0),
+    changed(opening, layout.COMMAND_KIND, 3),
+    changed(opening, layout.COMMAND_FLAGS, 2),
+    changed(command(7n, "close"), layout.COMMAND_FLAGS, 1),
+    { ...opening, values: [...opening.values, ...opening.values] },
+    { ...opening, values: [opening.values[0].subarray(1)] },
+    { ...opening, chunks: [0] },
+    changed(part, layout.CHUNK_TOTAL, 99),
+    changed(part, layout.CHUNK_TOTAL, (1 << 20) + 1),
+    changed(part, layout.CHUNK_OFFSET, 91),
+    changed(part, layout.CHUNK_OFFSET, 0xffff_fff8),
+    changed(part, layout.CHUNK_FIRST, 0),
+    { ...part, values: [empty.subarray(0, layout.CHUNK_BYTES)] },
+    { ...part, values: [empty.subarray(0, 3)] },
+  ).map((broken) => ({ batch: [broken] }));
+});
 
 /** Ranges of which one is empty, lies before another, or holds what no instance is. */
 const rangesBroken = saying<Extract<Body, { type: "accepted" | "repair" }>>(
@@ -244,6 +280,7 @@ const wrongTrimmed = saying<Extract<Body, { trimmed: bigint }>>(() =>
 );
 
 type Accept = Extract<Body, { type: "accept" }>;
+type Status = Extract<Body, { type: "status" }>;
 
 /** An instance below the leader's decided one, or too far above it, or none. */
 const acceptMisplaced = saying<Accept>(() =>
@@ -311,6 +348,7 @@ function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
       miscounting(layout.ACCEPT_BATCH_BYTES),
       miscounting(layout.ACCEPT_VALUES),
       runsBroken(layout.ACCEPT_BYTES, layout.ACCEPT_VALUES),
+      partsBroken,
     ],
     accepted: [any, miscounting(layout.RANGES_COUNT), rangesBroken],
     reject: [any, wrongDecided],
@@ -322,8 +360,10 @@ function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
       miscounting(layout.SUBMIT_BATCH_BYTES),
       miscounting(layout.SUBMIT_VALUES),
       runsBroken(layout.SUBMIT_BYTES, layout.SUBMIT_VALUES),
+      partsBroken,
     ],
     answer: [
+      wrongDecided,
       miscounting(layout.ANSWER_COUNT),
       saying<Extract<Body, { type: "answer" }>>((
         { answered: [head, ...rest] },
@@ -373,6 +413,42 @@ function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
           { end: from - 1n },
           { end: from + 2049n },
         )
+      ),
+    ],
+    query: [],
+    status: [
+      miscounting(layout.STATUS_ITEMS),
+      saying<Status>(({ first, items }) =>
+        fc.integer({ min: 0, max: first + items.length - 1 })
+          .map((total) => ({ total }))
+      ),
+      saying<Status>(() =>
+        fc.integer({ min: 257, max: 0xffff }).map((total) => ({ total }))
+      ),
+      saying<Status>(({ items: [head, ...rest] }) =>
+        fc.constantFrom<Partial<ItemFields>>(
+          { kind: 0 },
+          { kind: 4 },
+          { kind: 1, role: 1 },
+          { kind: 2, role: 8 },
+          { kind: 3, role: 0 },
+          { kind: 3, role: 3 },
+          { kind: 3, role: 16 },
+          { kind: 3, role: 4, code: 0 },
+        ).map((wrong) => ({ items: [...rest, { ...head, ...wrong }] }))
+      ),
+    ],
+    session: [
+      miscounting(layout.SESSION_COUNT),
+      saying<Extract<Body, { type: "session" }>>(
+        ({ verdicts: [head, ...rest] }) =>
+          fc.constantFrom(
+            { client: 0n },
+            { instance: 0n },
+            { instance: INSTANCE_LAST + 1n },
+            { verdict: 0 },
+            { verdict: 4 },
+          ).map((wrong) => ({ verdicts: [...rest, { ...head, ...wrong }] })),
       ),
     ],
   };
@@ -443,7 +519,12 @@ function headerFlaws(
     ),
     changing(
       "badType",
-      fc.oneof(fc.constant(0), fc.integer({ min: 15, max: 255 })),
+      fc.oneof(
+        fc.integer({ min: layout.MESSAGE_END, max: 255 }),
+        fc.constantFrom(
+          ...TYPES.flatMap((type, number) => type === "" ? [number] : []),
+        ),
+      ),
       layout.HEADER_TYPE,
       1,
     ),

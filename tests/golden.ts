@@ -1,4 +1,5 @@
 /** One frame of every message type, made by cores with fixed seeds; and how a frame is written to be read. */
+import type { CoreOptions } from "../core/core.ts";
 import { Role } from "../core/layout.ts";
 import {
   decode,
@@ -6,9 +7,10 @@ import {
   type MessageName,
   typeOf,
 } from "../sim/decode.ts";
-import { ballotOf, encode, run } from "./encode.ts";
+import { ballotOf, command, encode, run } from "./encode.ts";
 import { fromAcceptor, leading, preparing, promise } from "./leader.ts";
 import { Rig } from "./rig.ts";
+import { verdicts } from "./verdicts.ts";
 
 const bytes = new TextEncoder();
 
@@ -30,8 +32,13 @@ const LEARNER = {
 } as const;
 
 /** An acceptor that has accepted instances 1, 2 and 4 in ballot 1.1, of which the first is decided. */
-function acceptor(): Rig {
-  const rig = new Rig({ roles: Role.acceptor, id: 2, incarnation: 0x2222 });
+function acceptor(options: Partial<CoreOptions> = {}): Rig {
+  const rig = new Rig({
+    roles: Role.acceptor,
+    id: 2,
+    incarnation: 0x2222,
+    ...options,
+  });
   rig.feed();
   rig.wait(100_000);
   const accept = (instance: bigint, decided: bigint, ...values: string[]) =>
@@ -59,6 +66,7 @@ function client(): Rig {
     decided: 1n,
     next: 1n,
   }));
+  rig.feed(verdicts(1000n, { clients: 2 }));
   return rig;
 }
 
@@ -173,7 +181,7 @@ const SCENES: Record<MessageName, () => Uint8Array[]> = {
   },
   rejoin() {
     const { rig, ballot } = leading();
-    rig.feed(encode(fromAcceptor(3), {
+    rig.feed(encode(fromAcceptor(3, ballot), {
       type: "hi",
       delivered: 1n,
       state: "recovers",
@@ -182,6 +190,36 @@ const SCENES: Record<MessageName, () => Uint8Array[]> = {
     rig.wait(1000);
     return rig.feed(...[1, 2].map((id) => promise(id, next)));
   },
+  session: () =>
+    new Rig({ roles: Role.learner, id: 9, incarnation: 0x9999 }).feed(
+      encode(fromProposer(1, ballotOf(1, 1)), {
+        type: "accept",
+        decided: 1n,
+        instance: 1n,
+        batch: [
+          command(1000n),
+          command(1001n, "open", { reserves: true }),
+        ],
+      }),
+      encode(fromProposer(1, ballotOf(1, 1)), {
+        type: "heartbeat",
+        decided: 2n,
+        next: 2n,
+      }),
+    ),
+  query() {
+    const rig = client();
+    rig.core.query(0x1234);
+    return rig.feed();
+  },
+  /** The first of two frames. */
+  status: () =>
+    acceptor({ mtu: 256 }).feed(encode({
+      senderRole: "client",
+      senderId: 5,
+      incarnation: 0x5555,
+      source: "02:00:00:00:08:05",
+    }, { type: "query", number: 0x1234 })),
 };
 
 /** The frame of each type. */

@@ -4,7 +4,7 @@ import { Counter, Gauge, Role } from "../core/layout.ts";
 import { Disk } from "../sim/disk.ts";
 import { Cluster, REPLICA } from "./cluster.ts";
 import { typeOf } from "../sim/decode.ts";
-import { ballotOf, encode, run } from "./encode.ts";
+import { ballotOf, command, encode, run } from "./encode.ts";
 import { Rig } from "./rig.ts";
 
 const BALLOT = ballotOf(1, 1);
@@ -110,7 +110,7 @@ Deno.test("a replica's own promise and vote count for it only when they are dura
   const sent = types(rig.feed(
     encode({ senderRole: "client", senderId: 9, incarnation: 901 }, {
       type: "submit",
-      batch: [run(5n, 1, "value")],
+      batch: [command(5n), run(5n, 1, "value")],
     }),
   ));
   assert.deepEqual(sent, ["accept"]);

@@ -5,13 +5,19 @@
 import assert from "node:assert/strict";
 import { Counter, Gauge, Role } from "../core/layout.ts";
 import { Cluster, REPLICA } from "./cluster.ts";
-import { decode, type EntryFields, type MessageName } from "../sim/decode.ts";
+import {
+  decode,
+  type EntryFields,
+  MESSAGE_NAMES,
+  type MessageName,
+} from "../sim/decode.ts";
 import { ballotOf, encode, run, seal } from "./encode.ts";
 import { layOut, makeArea } from "./frames.ts";
 import { goldenFrames } from "./golden.ts";
 import { fromAcceptor, leading, preparing, promise } from "./leader.ts";
 import { Random } from "../sim/random.ts";
 import { GROUP, OPTIONS, REASONS, Rig } from "./rig.ts";
+import { verdicts } from "./verdicts.ts";
 import { State } from "./state.ts";
 
 const LINK = 14;
@@ -110,6 +116,7 @@ const VICTIMS: Record<string, () => Rig> = {
       outstanding: 4,
     });
     rig.feed(proposal(1));
+    rig.feed(verdicts(1000n, { clients: 3 }));
     for (let n = 0; n < 10; n++) {
       rig.core.submit(n % 3, Uint8Array.of(n, n, n), rig.now_us);
     }
@@ -416,6 +423,7 @@ function lies(): Uint8Array<ArrayBuffer>[] {
             type: "learned",
             trimmed: decided,
             decided,
+            last: true,
             entries,
           }),
           encode(acceptor, { type: "ok", decided, trimmed: decided, next: 1n }),
@@ -446,6 +454,7 @@ function lies(): Uint8Array<ArrayBuffer>[] {
     }),
     encode({ senderRole: "proposer", senderId: 2, incarnation: 202 }, {
       type: "answer",
+      decided: 1n,
       answered: [{ client: 1000n, first: 1n, count: 0xffff }],
     }),
   );
@@ -511,6 +520,7 @@ function progress(value: bigint): Uint8Array<ArrayBuffer>[] {
       type: "learned",
       trimmed: 1n,
       decided: value,
+      last: true,
       entries: [],
     }),
     // These may be 0: nobody knows yet.
@@ -520,6 +530,7 @@ function progress(value: bigint): Uint8Array<ArrayBuffer>[] {
         type: "learned",
         trimmed: value,
         decided: 1n,
+        last: true,
         entries: [],
       }),
       encode(learner, { type: "hi", delivered: value }),
@@ -583,21 +594,21 @@ Deno.test("a proposal whose batch is too long to be told to others is not accept
       // A run and the length of its one value take 18 bytes.
       batch: [run(7n, 8, "x".repeat(bytes - 18))],
     });
-  // 88 bytes go to what tells it: MTU less these is the longest batch.
-  for (const bytes of [MTU - 56, MTU - 64, MTU - 80]) {
+  // 96 bytes go to what tells it: MTU less these is the longest batch.
+  for (const bytes of [MTU - 56, MTU - 64, MTU - 88]) {
     const victim = VICTIMS.acceptor();
     assert.deepEqual(victim.feed(make(bytes)), [], `${bytes} bytes`);
     assert.equal(victim.core.counter(Counter.badBody), 1);
   }
   const victim = VICTIMS.acceptor();
-  assert.equal(victim.feed(make(MTU - 88)).length, 1);
+  assert.equal(victim.feed(make(MTU - 96)).length, 1);
   const [learned] = victim.feed(
     encode({ senderRole: "learner", senderId: 8, incarnation: 808 }, {
       type: "repair",
       ranges: [{ first: 8n, end: 9n }],
     }),
   );
-  assert.equal(lengthOf(learned), MTU - 88 + 80);
+  assert.equal(lengthOf(learned), MTU - 96 + 80);
 });
 
 Deno.test("a repair of everything is answered with a few frames", () => {
@@ -626,6 +637,7 @@ Deno.test("only learned may say that nothing was accepted, and then no more than
       type: "learned",
       trimmed: 1n,
       decided: 1n,
+      last: true,
       entries: [entry],
     }));
   learned(nothing);
@@ -718,5 +730,5 @@ Deno.test("every message type is among the frames that are truncated and mutated
   for (const frame of soundFrames(VICTIMS.acceptor())) {
     types.add(decode(frame).body.type);
   }
-  assert.equal(types.size, 14);
+  assert.equal(types.size, MESSAGE_NAMES.length);
 });

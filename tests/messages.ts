@@ -4,13 +4,14 @@ import type { CoreOptions } from "../core/core.ts";
 import {
   type Body,
   type EntryFields,
+  type ItemFields,
   type MessageName,
   type RangeFields,
   type RoleName,
   ROLES,
   type RunFields,
 } from "../sim/decode.ts";
-import { ballotOf, NOBODY, type Sender } from "./encode.ts";
+import { ballotOf, chunk, command, NOBODY, type Sender } from "./encode.ts";
 
 /** Highest instance, round and sequence number of which the wire format knows. */
 export const INSTANCE_LAST = (1n << 62n) - 1n;
@@ -34,6 +35,9 @@ export const SENDERS: Record<MessageName, readonly RoleName[]> = {
   learned: ["acceptor"],
   forgot: ROLES,
   rejoin: ["proposer"],
+  session: ["learner"],
+  query: ["client"],
+  status: ROLES,
 };
 
 /** A message, as `encode` takes it. */
@@ -88,7 +92,7 @@ function fitting<T>(
 }
 
 /** One client's values, 1 to 8 of them of up to 60 bytes, with sequence numbers up to the last but one. */
-const run: fc.Arbitrary<RunFields> = record({
+const plainRun: fc.Arbitrary<RunFields> = record({
   client: fc.bigInt(1n, (1n << 64n) - 1n),
   first: fc.oneof(
     fc.bigInt(1n, 100n),
@@ -103,6 +107,35 @@ const run: fc.Arbitrary<RunFields> = record({
     { minLength: 1, maxLength: 8 },
   ),
 });
+
+const client = fc.bigInt(1n, (1n << 64n) - 1n);
+
+const commandRun: fc.Arbitrary<RunFields> = fc.tuple(
+  client,
+  fc.constantFrom("open" as const, "close" as const),
+  fc.bigInt(1n, (1n << 64n) - 1n),
+  fc.boolean(),
+).map(([of, verb, born, reserves]) =>
+  command(of, verb, { born, reserves: reserves && verb === "open" })
+);
+
+/** A chunk of up to 60 bytes of a value of up to 1 MiB. */
+const chunkRun: fc.Arbitrary<RunFields> = fc.tuple(
+  client,
+  fc.integer({ min: 1, max: 60 }),
+  fc.nat({ max: (1 << 20) - 60 }),
+  fc.nat({ max: 60 }),
+  fc.integer({ min: 1, max: 1000 }),
+).map(([of, bytes, offset, rest, first]) => {
+  const total = Math.min(1 << 20, offset + bytes + rest);
+  return chunk(of, first, new Uint8Array(total), { first, offset, bytes });
+});
+
+const run: fc.Arbitrary<RunFields> = fc.oneof(
+  { weight: 6, arbitrary: plainRun },
+  { weight: 1, arbitrary: commandRun },
+  { weight: 1, arbitrary: chunkRun },
+);
 
 /** A batch of at most `limit` bytes. */
 export function batch(limit: number): fc.Arbitrary<RunFields[]> {
@@ -158,6 +191,42 @@ function entries(
       room,
     )
   );
+}
+
+/** A part of an answer with at most `most` items. */
+function statusBody(
+  most: number,
+): fc.Arbitrary<Extract<Body, { type: "status" }>> {
+  const known = record<ItemFields>({
+    kind: fc.constantFrom(1, 2),
+    role: fc.constant(0),
+    code: fc.nat({ max: 0xffff }),
+    ago_ms: fc.nat({ max: 0xffff_ffff }),
+    value: u64,
+  });
+  const peer = record<ItemFields>({
+    kind: fc.constant(3),
+    role: fc.constantFrom(1, 2, 4, 8),
+    code: fc.integer({ min: 1, max: 0xffff }),
+    ago_ms: fc.nat({ max: 0xffff_ffff }),
+    value: u64,
+  });
+  const items = fc.array(fc.oneof(known, peer), {
+    minLength: 1,
+    maxLength: most,
+  });
+  const around = fc.record({
+    number: fc.nat({ max: 0xffff_ffff }),
+    before: fc.nat({ max: 100 }),
+    behind: fc.nat({ max: 50 }),
+  });
+  return fc.tuple(items, around).map(([items, { number, before, behind }]) => ({
+    type: "status",
+    number,
+    total: before + items.length + behind,
+    first: before,
+    items,
+  }));
 }
 
 /** Bodies of every type for frames with `mtu` bytes behind the link header. */
@@ -216,13 +285,14 @@ function bodies(
     }),
     answer: record({
       type: type("answer"),
+      decided: instance,
       answered: fc.array(
         record({
           client: fc.bigInt(1n, (1n << 64n) - 1n),
           first: fc.bigInt(1n, SEQUENCE_LAST - 0x10000n),
           count: fc.integer({ min: 1, max: 0xffff }),
         }),
-        { minLength: 1, maxLength: rangesMost },
+        { minLength: 1, maxLength: Math.floor((mtu - 48) / 16) },
       ),
     }),
     hi: record({
@@ -245,6 +315,7 @@ function bodies(
       type: type("learned"),
       trimmed: instanceOrNone,
       decided: instance,
+      last: fc.boolean(),
       entries: entries(mtu - 56, longest, accepted, true),
     }),
     forgot: record({
@@ -260,6 +331,23 @@ function bodies(
         end: from + length,
       }),
     ),
+    session: record({
+      type: type("session"),
+      verdicts: fc.array(
+        record({
+          client,
+          instance,
+          verdict: fc.integer({ min: 1, max: 3 }),
+          hasRoom: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: Math.floor((mtu - 40) / 24) },
+      ),
+    }),
+    query: record({
+      type: type("query"),
+      number: fc.nat({ max: 0xffff_ffff }),
+    }),
+    status: statusBody(Math.floor((mtu - 48) / 16)),
   };
 }
 

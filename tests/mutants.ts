@@ -304,22 +304,36 @@ const PHASE_1: readonly Mutation[] = [
     violates: ["proposal", "agreement"],
     edits: [{
       file: "proposer.ts",
-      find: "++promises >= quorum",
-      replace: "++promises >= quorum - 1",
+      find: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum",
+      replace: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum - 1",
     }],
   },
   {
     name: "last page counted twice",
     why: "A promise that arrives twice counts as those of two acceptors.",
     violates: ["proposal", "agreement"],
-    edits: [{ file: "proposer.ts", find: "wanted == NEVER", replace: "false" }],
+    edits: [
+      { file: "proposer.ts", find: "wanted == NEVER", replace: "false" },
+      {
+        file: "proposer.ts",
+        find: "promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum",
+        replace:
+          "promisesLike(load<u64>(p, PROMISE_MEMORIES)) + (wanted == NEVER ? 1 : 0) >= quorum",
+      },
+    ],
   },
   {
     name: "promises of an earlier campaign counted",
     why:
       "A proposer that campaigns again goes on counting where it was, so fewer acceptors than a majority promise the new ballot.",
     violates: ["proposal", "agreement"],
-    edits: [{ file: "proposer.ts", find: "promises = 0;", replace: "" }],
+    edits: [{
+      file: "proposer.ts",
+      find:
+        "for (let i = 0; i < acceptorCount; i++) store<u64>(cursors + (<usize>i << 3), window.base);",
+      replace:
+        "for (let i = 0; i < acceptorCount; i++) if (load<u64>(cursors + (<usize>i << 3)) != NEVER) store<u64>(cursors + (<usize>i << 3), window.base);",
+    }],
   },
   {
     name: "lost page taken for empty",
@@ -536,8 +550,8 @@ const AMNESIA: readonly Mutation[] = [
     violates: ["amnesia", "promise", "agreement"],
     edits: [{
       file: "acceptor.ts",
-      find: "!muted && unconfirmed == 0 && now_us >= votesFrom_us",
-      replace: "!muted && now_us >= votesFrom_us",
+      find: "unconfirmed == 0 && now_us >= votesFrom_us",
+      replace: "now_us >= votesFrom_us",
     }],
   },
   {
@@ -623,9 +637,8 @@ const DURABILITY: readonly Mutation[] = [
     violates: ["durability", "promise", "agreement"],
     edits: [{
       file: "acceptor.ts",
-      find:
-        "if (promise(ballot, proposer)) appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);",
-      replace: "promise(ballot, proposer);",
+      find: "appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);",
+      replace: "",
     }],
   },
   {
@@ -708,19 +721,84 @@ const DELIVERY: readonly Mutation[] = [
     violates: ["duplicates", "agreement"],
     edits: [{
       file: "learner.ts",
-      find: "sessions.add(client, sequence)",
-      replace: "true",
+      find: "!sessionTake(session, sequence)",
+      replace: "false",
     }],
   },
   {
-    name: "session table cleared by a new leader",
-    why: "A value that two leaders decided is delivered twice.",
+    name: "every client taken for one with a session",
+    why:
+      "The values of a client whose session was forgotten are delivered by who makes it a new one, maybe again.",
     violates: ["duplicates", "agreement"],
     edits: [{
+      file: "session_table.ts",
+      find: "return complete ? NO_SESSION : insert(client, first, instance);",
+      replace: "return insert(client, first, instance);",
+    }],
+  },
+  {
+    name: "old command brings a forgotten client back",
+    why:
+      "A client touches its session after it was forgotten, and gets a new one that knows none of its values.",
+    violates: ["sessions", "duplicates", "agreement"],
+    edits: [{
+      file: "session_table.ts",
+      find: "load<u64>(command, COMMAND_BORN) <= forgotten",
+      replace: "false",
+    }],
+  },
+  {
+    name: "session in use forgotten",
+    why:
+      "A client whose session was used a moment ago loses it to a new client, and its values are answered and never delivered.",
+    violates: ["sessions", "answers", "liveness"],
+    edits: [{
+      file: "session_table.ts",
+      find: "!at(index).closed && !isIdle(index, instance)",
+      replace: "false",
+    }],
+  },
+  {
+    name: "values do not use their session",
+    why:
+      "A session that is used by values alone is forgotten when it was opened long ago.",
+    violates: ["sessions", "answers", "liveness", "agreement"],
+    edits: [{
+      file: "session_table.ts",
+      find: "  use(index, instance);\n  return index;",
+      replace: "  return index;",
+    }],
+  },
+  {
+    name: "closed session stays",
+    why: "A table that is full of clients that left takes no new one.",
+    violates: ["sessions"],
+    edits: [{
+      file: "session_table.ts",
+      find: "standing.closed = true;",
+      replace: "standing.closed = false;",
+    }],
+  },
+  {
+    name: "chunks put where they come",
+    why:
+      "Chunks of a large value are put together in the order in which they were decided.",
+    violates: ["agreement"],
+    edits: [{
+      file: "assembly.ts",
+      find: "load<u32>(chunk, CHUNK_OFFSET)",
+      replace: "assembly.filled",
+    }],
+  },
+  {
+    name: "large value ends the step no more",
+    why:
+      "A client's next large value overwrites the one that the host is about to take.",
+    violates: ["agreement"],
+    edits: [{
       file: "learner.ts",
-      find: "window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));",
-      replace:
-        "if (ballot > window.watermarkBallot) sessions.clear(); window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));",
+      find: "wholeDelivered = true;",
+      replace: "wholeDelivered = false;",
     }],
   },
   {
@@ -771,6 +849,17 @@ const ANSWERS: readonly Mutation[] = [
     }],
   },
   {
+    name: "client sure of its session for ever",
+    why:
+      "A client that was away for long takes values for delivered that learners refused, since its session was forgotten.",
+    violates: ["answers", "liveness"],
+    edits: [{
+      file: "client_session.ts",
+      find: "instance < session.used + span",
+      replace: "true",
+    }],
+  },
+  {
     name: "client content with one vote",
     why:
       "A client takes its value for decided when the first acceptor votes for it.",
@@ -811,7 +900,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["liveness"],
     edits: [{
       file: "learner.ts",
-      find: "!started || paused || window.base >= decided",
+      find: "!started || paused || more || window.base >= decided",
       replace: "true",
     }],
   },
@@ -822,7 +911,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["liveness"],
     edits: [{
       file: "registry.ts",
-      find: "now_us - entry.heardAt_us < LEASE_US",
+      find: "now_us - entry.heardAt_us < lease_us",
       replace: "true",
     }],
   },
@@ -875,6 +964,17 @@ const PROGRESS: readonly Mutation[] = [
     }],
   },
   {
+    name: "no patience with learners",
+    why:
+      "An acceptor leaves a learner behind as soon as its log is full, though it goes on.",
+    violates: ["trim"],
+    edits: [{
+      file: "registry.ts",
+      find: "now_us - entry.stuckAt_us < patience_us",
+      replace: "false",
+    }],
+  },
+  {
     name: "learner behind keeps its hold on the log",
     why:
       "A learner that needs what all have trimmed registers as before, so acceptors keep for it what they have until their logs are full.",
@@ -887,6 +987,234 @@ const PROGRESS: readonly Mutation[] = [
   },
 ];
 
+const RETURN: readonly Mutation[] = [
+  {
+    name: "one that forgot votes at once",
+    why:
+      "An acceptor that learns that it lost its memory votes, and does not wait until a leader lets it in again.",
+    violates: ["amnesia", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      after: "export function acceptorForgot",
+      find: "recovering = true;",
+      replace: "unconfirmed = 0; votesFrom_us = 0;",
+    }],
+  },
+  {
+    name: "one that recovers votes in any ballot",
+    why:
+      "An acceptor accepts before it is let in again, so below what it promised and forgot.",
+    violates: ["amnesia", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "!mayVote(now_us) && (ballot != rejoinBallot || rejoinBallot == 0)",
+      replace: "false",
+    }],
+  },
+  {
+    name: "rejoin meant for another memory",
+    why:
+      "An acceptor that forgot again is let in by a ballot that began before it did.",
+    violates: ["amnesia", "promise", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "load<u32>(p, REJOIN_MEMORY) != memoryIncarnation",
+      replace: "false",
+    }],
+  },
+  {
+    name: "rejoin in a ballot from before the loss",
+    why:
+      "A leader lets an acceptor in again without a new phase 1, so its forgotten votes in that ballot were not asked for.",
+    violates: ["amnesia", "promise", "proposal", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "campaign(now_us, index, memory);",
+      replace:
+        "rejoinIndex = index; rejoinMemory = memory; learnRejoined(index, ballot, memory); sendRejoin();",
+    }],
+  },
+  {
+    name: "promise before the return is complete",
+    why:
+      "An acceptor that is let in again promises before it accepted what phase 1 brought up, and so hides what it forgot.",
+    violates: ["amnesia", "promise", "proposal", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "rejoinNext < rejoinEnd",
+      replace: "false",
+    }],
+  },
+  {
+    name: "last of what phase 1 brought up not named",
+    why:
+      "An acceptor that is let in again need not accept the last instance that phase 1 brought up before it promises.",
+    violates: ["amnesia", "promise", "proposal", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "store<u64>(p, inheritedEnd, REJOIN_END);",
+      replace:
+        "store<u64>(p, max(inheritedFrom, inheritedEnd - 1), REJOIN_END);",
+    }],
+  },
+  {
+    name: "rejoin calls decided what is proposed",
+    why:
+      "A leader that lets an acceptor in again tells it that all that phase 1 brought up is decided.",
+    violates: ["watermark", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "store<u64>(p, inheritedFrom, REJOIN_FROM);",
+      replace: "store<u64>(p, inheritedEnd, REJOIN_FROM);",
+    }],
+  },
+  {
+    name: "promises of different memories together",
+    why:
+      "A promise that an acceptor gave and forgot counts beside one of an acceptor that knows of the loss.",
+    violates: ["amnesia", "promise", "proposal", "agreement"],
+    edits: [{
+      file: "proposer.ts",
+      find: "load<u64>(known + at) == memories",
+      replace: "true",
+    }],
+  },
+  {
+    name: "memory that is gone put back",
+    why:
+      "An old frame makes nodes take an acceptor's lost memory for its present one.",
+    violates: ["amnesia", "promise", "agreement", "liveness"],
+    edits: [{
+      file: "peers.ts",
+      find: "ballot <= peer.rejoinedIn",
+      replace: "ballot == peer.rejoinedIn",
+    }],
+  },
+  {
+    name: "who rejoined is not stored",
+    why:
+      "An acceptor that restarts promises as if it knew of no lost memory, so that a forgotten promise counts beside its own.",
+    violates: ["durability", "proposal", "agreement"],
+    edits: [{
+      file: "peers.ts",
+      find:
+        "appendRecord(Record.rejoined, ballot, memory, acceptorId(index), 0, 0, 0);",
+      replace: "",
+    }],
+  },
+  {
+    name: "return forgotten by a restart",
+    why:
+      "An acceptor that restarts while it is being let in again votes, without what phase 1 brought up.",
+    violates: ["amnesia", "promise", "proposal", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      after: "if (kind == Record.rejoin)",
+      find: "recovering = true;",
+      replace: "unconfirmed = 0; votesFrom_us = 0;",
+    }],
+  },
+  {
+    name: "first word taken for the choice",
+    why:
+      "An acceptor that fetches what it forgot takes what one other accepted for decided, and tells learners so.",
+    violates: ["watermark", "agreement"],
+    edits: [{
+      file: "refill.ts",
+      find: "(!isDecided && <i32>popcnt(load<u32>(at)) < quorum)",
+      replace: "false",
+    }],
+  },
+  {
+    name: "what was forgotten called nothing",
+    why:
+      "An acceptor tells learners that it accepted nothing where it has merely forgotten.",
+    violates: ["amnesia", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "!refillKnows(instance)",
+      replace: "false",
+    }],
+  },
+];
+
+const ELECTIONS: readonly Mutation[] = [
+  {
+    name: "nobody misses the leader",
+    why: "A proposer never asks for the leader, so nobody follows a dead one.",
+    violates: ["liveness"],
+    edits: [{
+      file: "election.ts",
+      find: "if (now_us < waitUntil_us) return waitUntil_us;",
+      replace: "return u64.MAX_VALUE;",
+    }],
+  },
+  {
+    name: "acceptors hear a leader for ever",
+    why:
+      "An acceptor says that it heard a leader just now, whenever it is asked, so nobody follows a dead one.",
+    violates: ["liveness"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "min(now_us - leaderAt_us, u32.MAX_VALUE)",
+      replace: "0",
+    }],
+  },
+  {
+    name: "live leader preempted again and again",
+    why:
+      "Neither the leader's word nor the acceptors' keep a proposer from campaigning.",
+    violates: ["liveness"],
+    edits: [
+      {
+        file: "proposer.ts",
+        after: "unpromisedNoteAt_us = 0;\n  electionWait",
+        find: "electionWait(now_us);",
+        replace: "",
+      },
+      {
+        file: "election.ts",
+        find: "first || load<u32>(p, OK_SILENCE) >= electionTimeout_us",
+        replace: "true",
+      },
+    ],
+  },
+  {
+    name: "preempted leader goes on",
+    why:
+      "A proposer that is preempted stays a leader, takes values and never decides them.",
+    violates: ["liveness"],
+    edits: [{
+      file: "proposer.ts",
+      after: "function stepDown",
+      find: "state = FOLLOWER;",
+      replace: "",
+    }],
+  },
+  {
+    name: "deaf leader stays",
+    why:
+      "A leader that hears no acceptor goes on to lead, and the acceptors, who hear it, keep others from it.",
+    violates: ["liveness"],
+    edits: [{
+      file: "proposer.ts",
+      find: "electionTimeout_us != 0 && !hearsMajority(now_us)",
+      replace: "false",
+    }],
+  },
+  {
+    name: "values of a lost leadership taken for queued",
+    why:
+      "A proposer that leads again does not take what it had queued when it was preempted, and lost.",
+    violates: ["liveness"],
+    edits: [{
+      file: "proposer.ts",
+      find: "admitted.clear();",
+      replace: "",
+    }],
+  },
+];
+
 /** All mutations. */
 export const MUTATIONS: readonly Mutation[] = [
   ...QUORUMS,
@@ -895,6 +1223,8 @@ export const MUTATIONS: readonly Mutation[] = [
   ...PHASE_1,
   ...DECIDED,
   ...AMNESIA,
+  ...RETURN,
+  ...ELECTIONS,
   ...DURABILITY,
   ...DELIVERY,
   ...ANSWERS,

@@ -18,8 +18,11 @@ import {
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
+  SESSION_BYTES,
+  SESSION_COUNT,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
+  VERDICT_BYTES,
 } from "../core/layout.ts";
 import type { Random } from "../sim/random.ts";
 import type { MessageName } from "../sim/decode.ts";
@@ -64,6 +67,7 @@ const COUNTS: Partial<Record<MessageName, [number, number, number]>> = {
   accepted: [RANGES_COUNT, RANGES_BYTES, RANGE_BYTES],
   repair: [RANGES_COUNT, RANGES_BYTES, RANGE_BYTES],
   answer: [ANSWER_COUNT, ANSWER_BYTES, RANGE_BYTES],
+  session: [SESSION_COUNT, SESSION_BYTES, VERDICT_BYTES],
 };
 
 /** Makes frames out of frames. What it makes depends on nothing but the generator and the frames given. */

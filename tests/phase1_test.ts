@@ -26,7 +26,6 @@ function makeTakeover(seed: number, inFlight: number, values: number) {
   const client = cluster.add({
     roles: Role.client,
     id: 1,
-    values,
     outstanding: inFlight,
     // One value fills most of a batch.
     padBytes: 250,
@@ -48,6 +47,16 @@ function makeTakeover(seed: number, inFlight: number, values: number) {
     if (seen !== undefined) assert.equal(now, seen, `instance ${instance}`);
     accepts[senderId].set(instance, now);
   };
+  cluster.must(
+    "a leader, and the client's session",
+    2_000_000,
+    () =>
+      first.gauge(Gauge.proposerState) === LEADING &&
+      client.gauge(Gauge.sessionsPending) === 0,
+  );
+  accepts[1].clear();
+  client.values = values;
+  cluster.must("it submits", 100_000, () => client.submitted > 0);
   return { cluster, first, client, accepts, prepares: () => prepares };
 }
 
@@ -56,11 +65,6 @@ Deno.test("a new leader keeps what may be chosen and fills holes with no-ops", (
   let kept = 0;
   for (let seed = 1; seed <= 60; seed++) {
     const { cluster, first, client, accepts } = makeTakeover(seed, 32, 120);
-    cluster.must(
-      "a leader",
-      1_000_000,
-      () => first.gauge(Gauge.proposerState) === LEADING,
-    );
     // Most frames are lost while the leader has many proposals under way; then it dies.
     cluster.faults.loss = cluster.random.between(30, 80) / 100;
     cluster.run(cluster.random.between(1000, 60_000));
@@ -87,11 +91,6 @@ for (const loss of [0, 0.2]) {
       7,
       instances,
       instances,
-    );
-    cluster.must(
-      "a leader",
-      1_000_000,
-      () => first.gauge(Gauge.proposerState) === LEADING,
     );
     // The leader's 2A arrive, but it hears no vote, and nor do client and learner.
     cluster.faults.partition = (from) => from.options.roles === Role.acceptor;
@@ -237,13 +236,17 @@ Deno.test("a leader that hears that what it proposes is decided asks anew where 
     });
   rig.feed(ok(1n));
   assert.equal(rig.core.gauge(Gauge.proposerState), LEADING);
-  rig.feed(ok(6n));
   // No time passes.
-  const asked = rig.feed().filter((frame) => typeOf(frame) === "prepare");
+  const asked = rig.feed(ok(6n)).filter((frame) => typeOf(frame) === "prepare");
   assert.equal(asked.length, 3);
   const again = decode(asked[0]);
   assert(again.ballot > ballot);
-  assert.deepEqual(again.body, { type: "prepare", from: 6n });
+  assert.deepEqual(again.body, {
+    type: "prepare",
+    from: 6n,
+    rejoining: 0,
+    memory: 0,
+  });
   const page = { start: 6n, end: 6n };
   rig.feed(
     promise(2, again.ballot, [], page),

@@ -1,5 +1,5 @@
 /** Recordings of runs that never ran: a duel told by hand, and as many random events as a test wants. */
-import { type MessageName, TYPES } from "../sim/decode.ts";
+import { MESSAGE_NAMES, type MessageName } from "../sim/decode.ts";
 import type { Fate, Place, Recording, SimEvent } from "../sim/events.ts";
 import { Random } from "../sim/random.ts";
 
@@ -168,7 +168,7 @@ function decide(
 export function crowd(seed: number, frames: number): Recording {
   const random = new Random(seed);
   const book = new Notebook();
-  const names = TYPES.slice(1) as MessageName[];
+  const names = MESSAGE_NAMES;
   const fates: Fate[] = ["lost", "partitioned", "corrupted", "truncated"];
   let at_us = 0;
   for (let n = 0; n < frames; n++) {

@@ -36,6 +36,8 @@ function noteText({ code, small, large }: CoreEvent): string {
       return `learner ${small} left`;
     case Event.learnerGone:
       return `learner ${small} fell silent, registration expired`;
+    case Event.leftBehind:
+      return `learner ${small} is left behind, next to deliver: ${large}`;
     case Event.leaderHeard:
       return `leader heard: proposer ${small} in ${ballotText(large)}`;
     case Event.recovering:
@@ -54,6 +56,10 @@ function noteText({ code, small, large }: CoreEvent): string {
       return "not confirmed as new yet, does not vote";
     case Event.confirmed:
       return "confirmed as new, may vote";
+    case Event.sessionExpired:
+      return `session of client ${large} expired`;
+    case Event.sessionFull:
+      return `no room for client ${large}`;
   }
 }
 

@@ -39,9 +39,14 @@ for (const name of names) {
 
 const SCENARIO = `# A scenario.
 
-show submit
-start acceptors 1, 2, 3, proposer 1, client 1
+show nothing
+start acceptors 1, 2, 3, proposer 1, learner 1, client 1
 wait 300ms
+----
+at 222 ms
+  ** chosen in instance 1: <open 1>, by acceptors 1, 2, 3 in 1.1
+
+show submit
 submit client 1 "x"
 ----
 client 1 -> proposer 1: submit "x"
@@ -50,7 +55,8 @@ client 1 -> proposer 1: submit "x"
 
 run
 ----
-** chosen in instance 1: "x", by acceptors 1, 2, 3 in 1.1
+** chosen in instance 2: "x", by acceptors 1, 2, 3 in 1.1
+learner 1: delivered 2: "x"
 client 1: "x" decided
 `;
 
@@ -61,16 +67,20 @@ Deno.test("a scenario that brings what stands in it is as it was", () => {
 });
 
 Deno.test("what a scenario should not bring is shown as a difference, with file and line", () => {
-  const wrong = SCENARIO.replace("acceptors 1, 2, 3 in 1.1", "acceptor 1")
+  const wrong = SCENARIO.replace(
+    '"x", by acceptors 1, 2, 3 in 1.1',
+    '"x", by acceptor 1',
+  )
     .replace('client 1: "x" decided\n', "");
   const { text, difference } = playScenario("a.txt", wrong);
   assert.equal(text, SCENARIO);
   assert.equal(
     difference,
     [
-      "a.txt:12: run",
-      '- ** chosen in instance 1: "x", by acceptor 1',
-      '+ ** chosen in instance 1: "x", by acceptors 1, 2, 3 in 1.1',
+      "a.txt:17: run",
+      '- ** chosen in instance 2: "x", by acceptor 1',
+      '+ ** chosen in instance 2: "x", by acceptors 1, 2, 3 in 1.1',
+      '  learner 1: delivered 2: "x"',
       '+ client 1: "x" decided',
     ].join("\n"),
   );
@@ -78,9 +88,9 @@ Deno.test("what a scenario should not bring is shown as a difference, with file 
 
 Deno.test("of several differences the first is shown, and the others are counted", () => {
   const wrong = SCENARIO.replace('submit "x"\n\n', 'submit "y"\n\n')
-    .replace(/\*\* chosen.*\n/, "");
+    .replace(/\*\* chosen in instance 2.*\n/, "");
   const { difference } = playScenario("a.txt", wrong);
-  assert.match(difference!, /^a\.txt:6: submit client 1 "x"\n/);
+  assert.match(difference!, /^a\.txt:11: submit client 1 "x"\n/);
   assert.match(difference!, /\n\(1 more differ\)$/);
 });
 

@@ -1,7 +1,7 @@
 /** The words of a scenario's commands: nodes, messages, values, durations. */
 import type { CoreOptions } from "../core/core.ts";
 import { parseDuration_ms } from "../roles/duration.ts";
-import { type MessageName, TYPES } from "../sim/decode.ts";
+import { MESSAGE_NAMES } from "../sim/decode.ts";
 import { messageOf } from "../sim/message_text.ts";
 import {
   type Copy,
@@ -12,7 +12,7 @@ import {
 } from "./scenario_world.ts";
 
 /** All message types. */
-export const MESSAGES = TYPES.slice(1) as MessageName[];
+export const MESSAGES = MESSAGE_NAMES;
 
 /** The words of a command line, read from left to right. */
 export class Words {

@@ -127,11 +127,16 @@ class Body {
         return length >= 56 && this.#u64(32) <= INSTANCE_LAST &&
           this.#instance(40) && this.#entries(56, this.#u32(48), true);
       case "forgot":
+      case "query":
         return length === 40;
       case "rejoin":
         return length === 56 && this.#ballot(24, sender) &&
           this.#instance(40) && this.#u64(48) >= this.#u64(40) &&
           this.#u64(48) - this.#u64(40) <= 2048n;
+      case "status":
+        return this.#items();
+      case "session":
+        return this.#verdicts();
     }
   }
 
@@ -167,17 +172,53 @@ class Body {
       if (end - at < 16 || this.#u64(at) === 0n) return undefined;
       const first = this.#u64(at + 8) & 0xffff_ffff_ffffn;
       const count = Number(this.#u64(at + 8) >> 48n);
-      if (!isRun(first, count)) return undefined;
       const start = at;
       at += 16;
+      if (first === 0n ? count !== 1 : !isRun(first, count)) return undefined;
       for (let n = 0; n < count; n++) {
         if (at + 2 > end) return undefined;
-        at += 2 + this.#u16(at);
+        const isChunk = (this.#u16(at) & 0x8000) !== 0;
+        const bytes = this.#u16(at) & 0x7fff;
+        at += 2;
+        if (bytes > end - at) return undefined;
+        if (isChunk && !this.#chunk(at, bytes)) return undefined;
+        if (first === 0n && (isChunk || bytes !== 16 || !this.#command(at))) {
+          return undefined;
+        }
+        at += bytes;
       }
       at += (8 - (at - start) % 8) % 8;
       values += count;
     }
     return at === end ? values : undefined;
+  }
+
+  /** Values are not aligned. */
+  #command(at: number): boolean {
+    const kind = this.#u32(at + 8);
+    const flags = this.#u32(at + 12);
+    return this.#u64(at) !== 0n &&
+      (kind === 1 && flags <= 1 || kind === 2 && flags === 0);
+  }
+
+  #chunk(at: number, bytes: number): boolean {
+    if (bytes < 17) return false;
+    const total = this.#u32(at);
+    return total <= 1 << 20 && this.#u32(at + 4) + bytes - 16 <= total &&
+      this.#u64(at + 8) !== 0n;
+  }
+
+  #verdicts(): boolean {
+    const { byteLength } = this.#view;
+    if (byteLength < 40) return false;
+    const count = this.#u32(32);
+    if (count === 0 || byteLength !== 40 + count * 24) return false;
+    for (let at = 40; at < byteLength; at += 24) {
+      const verdict = this.#u32(at + 16);
+      if (verdict < 1 || verdict > 3 || this.#u32(at + 20) > 1) return false;
+      if (this.#u64(at) === 0n || !this.#instance(at + 8)) return false;
+    }
+    return true;
   }
 
   #ranges(): boolean {
@@ -196,14 +237,34 @@ class Body {
 
   #answers(): boolean {
     const { byteLength } = this.#view;
-    if (byteLength < 40) return false;
+    if (byteLength < 48 || !this.#instance(40)) return false;
     const count = this.#u32(32);
-    if (count === 0 || byteLength !== 40 + count * 16) return false;
-    for (let at = 40; at < byteLength; at += 16) {
+    if (count === 0 || byteLength !== 48 + count * 16) return false;
+    for (let at = 48; at < byteLength; at += 16) {
       const word = this.#u64(at + 8);
       const first = word & 0xffff_ffff_ffffn;
       const count = Number(word >> 48n);
       if (this.#u64(at) === 0n || !isRun(first, count)) return false;
+    }
+    return true;
+  }
+
+  #items(): boolean {
+    const { byteLength } = this.#view;
+    if (byteLength < 48) return false;
+    const count = this.#u32(40);
+    if (count === 0 || byteLength !== 48 + count * 16) return false;
+    if (this.#u16(36) > 256) return false;
+    if (this.#u16(38) + count > this.#u16(36)) return false;
+    for (let at = 48; at < byteLength; at += 16) {
+      const [kind, role] = [
+        this.#view.getUint8(at),
+        this.#view.getUint8(at + 1),
+      ];
+      if (![1, 2, 3].includes(kind)) return false;
+      if (kind !== 3 && role !== 0) return false;
+      if (kind === 3 && ![1, 2, 4, 8].includes(role)) return false;
+      if (kind === 3 && this.#u16(at + 2) === 0) return false;
     }
     return true;
   }

@@ -13,7 +13,7 @@ import {
 import { Sessions } from "../core/assembly/sessions";
 import { addMember, settle, setSetting } from "../core/assembly/settings";
 import { Window } from "../core/assembly/window";
-import { Role, Setting } from "../core/layout";
+import { Role, SESSIONS_MAX, Setting } from "../core/layout";
 
 /** Readies the arena, as `init` does, and one page of bytes for the host to write to. Returns where. */
 export function begin(acceptors: i32): usize {
@@ -38,7 +38,7 @@ export function hash(at: usize, bytes: u32, seed: u64): u64 {
 
 let sessions: Sessions = changetype<Sessions>(0);
 export function sessionsMake(): void {
-  sessions = Sessions.make();
+  sessions = Sessions.make(SESSIONS_MAX);
 }
 export function sessionsHas(client: u64, sequence: u64): bool {
   return sessions.has(client, sequence);

@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { CoreOptions } from "../core/core.ts";
 import { Counter, Gauge, Role } from "../core/layout.ts";
-import { decode, type MessageName, TYPES } from "../sim/decode.ts";
+import { decode, MESSAGE_NAMES } from "../sim/decode.ts";
 import { Random } from "../sim/random.ts";
 import { cases, SEED } from "./effort.ts";
 import { ballotOf, encode, run } from "./encode.ts";
@@ -30,7 +30,7 @@ const BURST_FRAMES = 400;
 /** Frames of the conversation that are kept to be mutated. */
 const REMEMBERED = 64;
 
-const NAMES = TYPES.slice(1) as MessageName[];
+const NAMES = MESSAGE_NAMES;
 const REASONS: readonly Fault[] = [
   "badLength",
   "badVersion",
@@ -126,6 +126,7 @@ function answers(frame: Uint8Array, random: Random): Bytes[] {
         type: "learned",
         trimmed: 1n,
         decided: 9n,
+        last: true,
         entries: body.ranges.slice(0, 3).map(({ first }) => ({
           instance: first,
           ballot: leader.ballot,

@@ -49,6 +49,8 @@ import {
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
+  LEARNED_FLAGS,
+  LEARNED_LAST,
   LEARNED_TRIMMED,
   Message,
   OK_BYTES,
@@ -89,11 +91,25 @@ import {
   REJOIN_MEMORY,
   Role,
   Setting,
+  StatusField,
+  Voting,
   WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
 import { ballotId } from "./ballot";
-import { Accepted, logBegin, logGet, logHigh, logInit, logLow, logPut } from "./log";
+import {
+  Accepted,
+  logBegin,
+  logFill,
+  logFilled,
+  logGet,
+  logHigh,
+  logInit,
+  logLow,
+  logPut,
+  logSlots,
+  logStatus,
+} from "./log";
 import { count, gauge, note } from "./meters";
 import {
   begin,
@@ -104,17 +120,31 @@ import {
   outboxRoom,
   sourceAddress,
 } from "./outbox";
-import { acceptorMemory, hearRejoined, learnRejoined, memories, sendForgot, setRejoined, tellRejoined, tellReturn } from "./peers";
+import {
+  acceptorMemory,
+  acceptorRejoinedIn,
+  clearReplaced,
+  isReplaced,
+  learnRejoined,
+  memories,
+  sendForgot,
+  sendForgotReturn,
+  setRejoined,
+  tellRejoined,
+} from "./peers";
 import { appendRecord, recoveryAt } from "./records";
 import {
+  expirePeriod_us,
   registryBye,
   registryExpire,
+  registryFull,
   registryHi,
   registryInit,
   registryLowest,
+  registryStatus,
   slowestLearner,
 } from "./registry";
-import { refillBegin, refillInit, refillKnows, refillLowest, refillTick } from "./refill";
+import { refilling, refillBegin, refillInit, refillKnows, refillLowest, refillTick } from "./refill";
 import {
   acceptorCount,
   acceptorIndex,
@@ -123,10 +153,11 @@ import {
   selfId,
   settingU32,
 } from "./settings";
+import { statusDecided, statusField } from "./status";
 
 /** Frames of one answer to a prepare; the proposer paces itself by asking again. */
 const PAGE_FRAMES: i32 = 16;
-/** A learner asks for no more instances at once than this has frames, so one answer holds all of them. */
+/** Frames of one answer to a repair; the learner paces itself by asking again. */
 const REPAIR_FRAMES: i32 = 64;
 /**
  * At its start an acceptor without stable storage says hi and listens before it votes, so that those
@@ -141,10 +172,11 @@ const LISTEN_HI_PERIOD_US: u64 = 25_000;
 const HI_PERIOD_US: u64 = 100_000;
 /** An acceptor that still waits for confirmation after this long says for whom, and again each time. */
 const UNCONFIRMED_NOTE_US: u64 = 2_000_000;
-const EXPIRE_PERIOD_US: u64 = 100_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
 /** Progress of the decided watermark that storage may miss at most; less, where so much would not fit the log. */
 const DECIDED_RECORD_INSTANCES: u64 = 64;
+/** How much of the log may be in use for an acceptor to accept anything while it refills. */
+const REFILLING_FILL_MAX: f64 = 0.125;
 const NEVER: u64 = u64.MAX_VALUE;
 
 /** Highest ballot promised, and the incarnation of its proposer. Invariant: never falls. */
@@ -171,8 +203,12 @@ let readmitted: bool = false;
 let rejoinBallot: u64 = 0;
 let rejoinNext: u64 = 0;
 let rejoinEnd: u64 = 0;
+/** Highest ballot of a leader's heartbeat. */
+let ledBallot: u64 = 0;
 /** When a leader was heard last, or promised to; or when this acceptor began to vote. */
 let leaderAt_us: u64 = 0;
+/** The last batch that was new did not fit the log. */
+let logIsFull: bool = false;
 let votesFrom_us: u64 = 0;
 /** Bits of the acceptors that have not confirmed yet. */
 let unconfirmed: u32 = 0;
@@ -198,6 +234,8 @@ export function acceptorInit(now_us: u64): void {
   decidedRecordInstances = max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)));
   registryInit();
   refillInit();
+  gauge(Gauge.logTotalBytes, logBytes);
+  gauge(Gauge.logInstancesMax, logSlots());
   voteRangesMax = (mtu - RANGES_BYTES) / RANGE_BYTES;
   voteRanges = arenaTake(<usize>voteRangesMax * RANGE_BYTES);
 }
@@ -211,10 +249,10 @@ export function acceptorPrepare(p: usize, now_us: u64): void {
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
   const rejoining = load<u16>(p, PREPARE_REJOINING);
   if (rejoining != 0) learnRejoined(acceptorIndex(rejoining), ballot, load<u32>(p, PREPARE_MEMORY));
-  if (promise(ballot, proposer)) {
-    leaderAt_us = now_us;
-    appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);
-  }
+  if (isReplaced) return;
+  // A phase 1 of many pages goes on: others must not begin theirs.
+  leaderAt_us = now_us;
+  if (promise(ballot, proposer)) appendRecord(Record.promise, ballot, proposer, 0, 0, 0, 0);
   sendPages(p, ballot, load<u64>(p, PREPARE_FROM));
 }
 
@@ -231,19 +269,31 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   if (instance < logLow) return sendOk(p, now_us);
   leaderAt_us = now_us;
 
+  // What it forgot and others may need goes before: a majority of the others can accept without it.
+  if (refilling && rejoinBallot == 0 && logFill() > REFILLING_FILL_MAX) return count(Counter.logFull);
+
   const before = logGet(instance);
+  // Fetched after a loss, in a ballot that was not promised here: it is decided, and nobody needs this vote.
+  if (before != null && before.ballot > ballot) return;
   if (before == null || before.ballot != ballot) {
     // Below: an acceptor that accepted in a ballot has promised it, so an older copy is of a lower one.
     assert(before == null || before.ballot < ballot, "accepted above the promise");
     const values = load<u16>(p, ACCEPT_VALUES);
-    if (!logPut(instance, ballot, p + ACCEPT_BYTES, bytes, values, trimLimit())) {
+    const from = p + ACCEPT_BYTES;
+    let kept = logPut(instance, ballot, from, bytes, values, trimLimit());
+    if (!kept && registryFull(logLow, decided, now_us)) {
+      kept = logPut(instance, ballot, from, bytes, values, trimLimit());
+    }
+    if (!kept) {
       count(Counter.logFull);
+      logIsFull = true;
       if (now_us - logFullNotedAt_us >= LOG_FULL_NOTE_PERIOD_US) {
         logFullNotedAt_us = now_us;
         note(Event.logFull, slowestLearner, instance);
       }
       return;
     }
+    logIsFull = false;
     promise(ballot, proposer);
     const batch = logGet(instance)!.batch;
     appendRecord(Record.accept, ballot, proposer, instance, batch, bytes, values);
@@ -258,8 +308,9 @@ export function acceptorAccept(p: usize, now_us: u64): void {
 
 /** A leader speaks; a stale one is told so. */
 export function acceptorHeartbeat(p: usize, now_us: u64): void {
-  if (recovering) return;
   const ballot = load<u64>(p, HEADER_BALLOT);
+  ledBallot = max(ledBallot, ballot);
+  if (recovering) return;
   learnDecided(ballot, load<u64>(p, HEARTBEAT_DECIDED));
   if (ballot < promised) return reject(p, ballot);
   leaderAt_us = now_us;
@@ -272,8 +323,11 @@ export function acceptorRejoin(p: usize, now_us: u64): void {
   const proposer = load<u32>(p, HEADER_INCARNATION);
   if (state(now_us) != AcceptorState.recovers || load<u32>(p, REJOIN_MEMORY) != memoryIncarnation) return;
   if (ballot <= rejoinBallot || !mayTake(ballot, proposer)) return;
+  // Others go by a later return, of another memory.
+  if (ballot < acceptorRejoinedIn(acceptorIndex(selfId))) return;
   const from = load<u64>(p, REJOIN_FROM);
   recovering = false;
+  clearReplaced();
   readmitted = true;
   rejoinBallot = ballot;
   rejoinNext = from;
@@ -302,13 +356,15 @@ function goOnRejoining(): void {
   unconfirmed = 0;
   votesFrom_us = 0;
   confirmedRecorded = true;
+  // It may have all it needs only because this is decided, and must not find after a crash that it is not.
+  decidedRecorded = decided;
+  appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);
   appendRecord(Record.confirmed, 0, 0, logLow, 0, 0, 0);
   note(Event.rejoined, 0, 0);
 }
 
 export function acceptorHi(p: usize, now_us: u64): void {
   const acceptor = load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor;
-  if (acceptor) hearRejoined(p + HI_REJOINED);
   // A new acceptor asks whether it has an earlier incarnation. One that forgot cannot vouch.
   if (acceptor && (load<u16>(p, HI_STATE) != AcceptorState.asks || state(now_us) == AcceptorState.recovers)) return;
   if (load<u8>(p, HEADER_SENDER_ROLE) == Role.learner) {
@@ -319,6 +375,8 @@ export function acceptorHi(p: usize, now_us: u64): void {
       now_us,
     );
   }
+  // It asks though a return of it is known: it restarted before it had come back, and forgot that it had to.
+  if (acceptor && sendForgotReturn(p)) return;
   if (acceptor && readmitted) {
     // It may have lost what it knew of this one. Who is taken for forgetful, and is not, rejoins: that is always safe.
     const asking = load<u32>(p, HEADER_INCARNATION);
@@ -353,9 +411,10 @@ export function acceptorRepair(p: usize, now_us: u64): void {
       const accepted = logGet(instance);
       const bytes = accepted == null ? 0 : accepted.bytes;
       if (frame != 0 && at + ENTRY_BYTES + bytes > mtu) {
-        endLearned(frame, p, entries, at);
+        const last = ++frames == REPAIR_FRAMES;
+        endLearned(frame, p, entries, at, last);
+        if (last) return;
         frame = 0;
-        if (++frames == REPAIR_FRAMES) return;
       }
       if (frame == 0) {
         frame = beginLearned(p);
@@ -374,7 +433,7 @@ export function acceptorRepair(p: usize, now_us: u64): void {
     at = LEARNED_BYTES;
     entries = 0;
   }
-  endLearned(frame, p, entries, at);
+  endLearned(frame, p, entries, at, true);
 }
 
 /** Sends the votes of this burst. */
@@ -399,7 +458,7 @@ export function acceptorFlush(): void {
 export function acceptorTick(now_us: u64): u64 {
   if (now_us >= expireAt_us) {
     registryExpire(now_us);
-    expireAt_us = now_us + EXPIRE_PERIOD_US;
+    expireAt_us = now_us + expirePeriod_us;
   }
   if (unconfirmed == 0 && !confirmedRecorded && !recovering) {
     confirmedRecorded = true;
@@ -415,6 +474,8 @@ export function acceptorTick(now_us: u64): u64 {
   }
   gauge(Gauge.promised, promised);
   gauge(Gauge.trimmed, logLow);
+  gauge(Gauge.logFilledBytes, logFilled);
+  gauge(Gauge.logInstances, logHigh - logLow);
   return min(min(expireAt_us, hiAt_us), refillTick(now_us));
 }
 
@@ -422,7 +483,7 @@ export function acceptorTick(now_us: u64): u64 {
  * Somebody knows another incarnation of this acceptor: it restarted and has forgotten what it
  * promised. It must not vote as if it had not.
  */
-export function acceptorForgot(p: usize): void {
+export function acceptorForgot(p: usize, now_us: u64): void {
   if (load<u32>(p, FORGOT_REFUSED) != memoryIncarnation || recovering) return;
   // Who knows of no other memory cannot vouch for this one; but all others did, maybe before that one forgot.
   if (load<u32>(p, FORGOT_KNOWN) == 0 && unconfirmed == 0) return;
@@ -451,6 +512,8 @@ export function acceptorRecover(): void {
   if (kind == Record.confirmed) {
     recovering = false;
     logBegin(load<u64>(at, RECORD_INSTANCE));
+    // What was fetched is not in storage.
+    if (readmitted) refillBegin(decided);
     unconfirmed = 0;
     confirmedRecorded = true;
     votesFrom_us = 0;
@@ -472,12 +535,15 @@ export function acceptorRecover(): void {
   if (kind == Record.rejoin) {
     recovering = true;
     readmitted = true;
+    clearReplaced();
     logBegin(load<u64>(at, RECORD_INSTANCE));
     decided = max(decided, logLow);
     return;
   }
   assert(kind == Record.accept, "unknown kind of record");
   const instance = load<u64>(at, RECORD_INSTANCE);
+  // Below where it rejoined, so decided: what it had fetched there made it look at such a proposal at all.
+  if (readmitted && instance < logLow) return;
   const bytes = load<u32>(at, RECORD_BATCH_BYTES);
   const kept = logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER);
   assert(kept, "the log is smaller than when this was accepted");
@@ -491,7 +557,8 @@ function mayVote(now_us: u64): bool {
 }
 
 function state(now_us: u64): i32 {
-  if (recovering || rejoinBallot != 0) return AcceptorState.recovers;
+  // Replaced: an old frame of a memory that is dead, or another node with this id, was taken for a restart.
+  if (recovering || isReplaced || rejoinBallot != 0) return AcceptorState.recovers;
   return unconfirmed == 0 && now_us >= votesFrom_us ? AcceptorState.votes : AcceptorState.asks;
 }
 
@@ -572,20 +639,18 @@ function reject(p: usize, ballot: u64): void {
 }
 
 function sendHi(now_us: u64): void {
+  const recovers = state(now_us) == AcceptorState.recovers;
   const p = begin(
     Message.hi,
     Role.acceptor,
     Role.proposer | Role.acceptor | Role.learner,
     0,
-    0,
+    recovers ? ledBallot : 0,
   );
   if (p == 0) return;
   store<u64>(p, decided, HI_DELIVERED);
-  const stands = state(now_us);
-  // Who knows of the latest return under its name and is another memory began after that: its hi is no old frame.
-  if (stands == AcceptorState.recovers) tellReturn(p + HI_REJOINED, acceptorIndex(selfId));
-  else tellRejoined(p + HI_REJOINED);
-  store<u64>(p, stands, HI_STATE);
+  tellRejoined(p + HI_REJOINED);
+  store<u64>(p, state(now_us), HI_STATE);
   finish(p, HI_BYTES, groupAddress);
 }
 
@@ -670,10 +735,30 @@ function beginLearned(p: usize): usize {
   );
 }
 
-function endLearned(frame: usize, p: usize, entries: u32, length: u32): void {
+function endLearned(frame: usize, p: usize, entries: u32, length: u32, last: bool): void {
   store<u64>(frame, refillLowest(), LEARNED_TRIMMED);
   store<u64>(frame, decided, LEARNED_DECIDED);
   store<u32>(frame, entries, LEARNED_ENTRIES);
-  store<u32>(frame, 0, LEARNED_ENTRIES + 4);
+  store<u32>(frame, last ? LEARNED_LAST : 0, LEARNED_FLAGS);
   finishHeld(frame, length, sourceAddress(p));
+}
+
+/** What a status says of the acceptor, and of the learners that it knows. */
+export function acceptorStatus(now_us: u64): void {
+  statusField(StatusField.voting, voting(now_us));
+  if (unconfirmed != 0) statusField(StatusField.unconfirmed, unconfirmed);
+  statusField(StatusField.promised, promised);
+  statusField(StatusField.trimmed, logLow);
+  statusDecided(decided);
+  logStatus(trimLimit());
+  statusField(StatusField.logFull, logIsFull ? 1 : 0);
+  statusField(StatusField.logHolder, slowestLearner);
+  registryStatus(now_us);
+}
+
+function voting(now_us: u64): Voting {
+  if (recovering) return Voting.recovering;
+  if (rejoinBallot != 0) return Voting.rejoining;
+  if (now_us < votesFrom_us) return Voting.listening;
+  return unconfirmed != 0 ? Voting.unconfirmed : Voting.votes;
 }

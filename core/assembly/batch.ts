@@ -1,5 +1,22 @@
 /** Batches: runs of one client's consecutive values, as `docs/wire.md` draws them. */
-import { RUN_BYTES, RUN_CLIENT, RUN_SEQUENCE, VALUE_HEADER_BYTES } from "../layout";
+import {
+  CHUNK_BYTES,
+  CHUNK_FIRST,
+  CHUNK_OFFSET,
+  CHUNK_TOTAL,
+  Command,
+  COMMAND_BORN,
+  COMMAND_BYTES,
+  COMMAND_FLAGS,
+  COMMAND_KIND,
+  COMMAND_RESERVE,
+  LARGE_BYTES_MAX,
+  RUN_BYTES,
+  RUN_CLIENT,
+  RUN_SEQUENCE,
+  VALUE_CHUNK,
+  VALUE_HEADER_BYTES,
+} from "../layout";
 
 const SEQUENCE_BITS = 48;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
@@ -24,9 +41,16 @@ export class Run {
   @inline static countable(first: u64, count: u32): bool {
     return first + count - 1 <= SEQUENCE_MASK;
   }
+  /** Bytes of the value at `value`, without its length. */
+  @inline static bytes(value: usize): u32 {
+    return <u32>load<u16>(value) & ~VALUE_CHUNK;
+  }
+  @inline static isChunk(value: usize): bool {
+    return (<u32>load<u16>(value) & VALUE_CHUNK) != 0;
+  }
   /** The value behind the one at `value`. */
   @inline static next(value: usize): usize {
-    return value + VALUE_HEADER_BYTES + <usize>load<u16>(value);
+    return value + VALUE_HEADER_BYTES + <usize>Run.bytes(value);
   }
   @inline static pad(at: usize): usize {
     return (at + 7) & ~7;
@@ -39,9 +63,31 @@ export class Run {
   }
 }
 
+/** Whether the only value of a run without a sequence number is a command. */
+function commandSound(value: usize): bool {
+  if (load<u16>(value) != COMMAND_BYTES) return false;
+  const command = value + VALUE_HEADER_BYTES;
+  const kind = load<u32>(command, COMMAND_KIND);
+  if (load<u64>(command, COMMAND_BORN) == 0) return false;
+  if (kind == Command.open) return load<u32>(command, COMMAND_FLAGS) <= COMMAND_RESERVE;
+  return kind == Command.close && load<u32>(command, COMMAND_FLAGS) == 0;
+}
+
+/** Whether the chunk at `value` lies within its large value, and that within the limit. */
+function chunkSound(value: usize): bool {
+  const bytes = Run.bytes(value);
+  if (bytes <= CHUNK_BYTES) return false;
+  const chunk = value + VALUE_HEADER_BYTES;
+  const total = load<u32>(chunk, CHUNK_TOTAL);
+  const offset = load<u32>(chunk, CHUNK_OFFSET);
+  return total <= LARGE_BYTES_MAX && offset <= total && bytes - CHUNK_BYTES <= total - offset &&
+    load<u64>(chunk, CHUNK_FIRST) != 0;
+}
+
 /**
  * The number of values of a batch, or -1 when it is malformed: a run that has no values, no client,
- * sequence numbers outside 1 to 2^48 - 1, or values that reach beyond `bytes`.
+ * sequence numbers beyond 2^48 - 1, or 0 but for one command; values that reach beyond `bytes`, or
+ * chunks beyond their large value.
  */
 export function batchValues(batch: usize, bytes: u32): i32 {
   let values: u32 = 0;
@@ -51,13 +97,16 @@ export function batchValues(batch: usize, bytes: u32): i32 {
     if (end - run < RUN_BYTES) return -1;
     const count = Run.count(run);
     const first = Run.first(run);
-    if (count == 0 || first == 0 || Run.client(run) == 0) return -1;
-    if (!Run.countable(first, count)) return -1;
+    if (count == 0 || Run.client(run) == 0) return -1;
+    if (first == 0 ? count != 1 : !Run.countable(first, count)) return -1;
     let value = run + RUN_BYTES;
     for (let n = count; n > 0; n--) {
       if (value + VALUE_HEADER_BYTES > end) return -1;
-      value = Run.next(value);
+      const next = Run.next(value);
+      if (next > end || (Run.isChunk(value) && !chunkSound(value))) return -1;
+      value = next;
     }
+    if (first == 0 && !commandSound(run + RUN_BYTES)) return -1;
     run = Run.pad(value);
     if (run > end) return -1;
     values += count;

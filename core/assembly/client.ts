@@ -5,8 +5,10 @@
  * the acceptors, back. An unanswered value is sent again, sooner when round trips are short, and the
  * leader answers at once what is decided already.
  *
- * One process may hold many virtual clients. Each numbers its values from 1 and keeps them within
- * SESSION_SEQUENCES of its oldest unanswered one, as `sessions.ts` demands.
+ * One process may hold many virtual clients. Each opens a session (`client_session.ts`), numbers its
+ * values from 1, and keeps them within SESSION_SEQUENCES of its oldest unanswered one, as
+ * `sessions.ts` demands. A decided value counts as answered only when the session is sure to have been
+ * there; otherwise it is sent again, until a learner has told.
  */
 import {
   ACCEPT_BATCH_BYTES,
@@ -16,7 +18,12 @@ import {
   ACCEPT_VALUES,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  ANSWER_DECIDED,
   BYE_BYTES,
+  CHUNK_BYTES,
+  CHUNK_FIRST,
+  CHUNK_OFFSET,
+  CHUNK_TOTAL,
   COMPLETION_BYTES,
   COMPLETION_CLIENT,
   COMPLETION_LATENCY,
@@ -30,6 +37,7 @@ import {
   HI_BYTES,
   HI_DELIVERED,
   Message,
+  OK_DECIDED,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
@@ -37,15 +45,28 @@ import {
   RUN_BYTES,
   SESSION_SEQUENCES,
   Setting,
+  StatusField,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   SUBMIT_VALUES,
+  VALUE_CHUNK,
   VALUE_HEADER_BYTES,
   WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
 import { ballotId } from "./ballot";
 import { Run, RUN_VALUES_MAX } from "./batch";
+import {
+  clientSessionsInit,
+  sessionIsOpen,
+  sessionIsSafe,
+  sessionsClose,
+  sessionsDue,
+  sessionsFlush,
+  sessionsHear,
+  sessionsRepeat,
+  sessionUse,
+} from "./client_session";
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress, outboxRoom } from "./outbox";
 import { proposerAddress } from "./peers";
@@ -57,6 +78,7 @@ import {
   settingU64,
 } from "./settings";
 import { RoundTrip } from "./round_trip";
+import { statusField, statusLeader } from "./status";
 import { Window } from "./window";
 
 const HI_PERIOD_US: u64 = 1_000_000;
@@ -65,7 +87,8 @@ const SEARCH_PERIOD_US: u64 = 100_000;
 /** A leader that was silent for this long is searched anew. */
 const LEADER_SILENT_US: u64 = 1_000_000;
 const RETRY_FIRST_US: u64 = 250_000;
-const RETRY_MIN_US: u64 = 10_000;
+const RETRY_MIN_US: u64 = 3_000;
+const PROBE_DOUBLINGS_MAX: u32 = 8;
 const ROOM_KEPT: i32 = 8;
 const NONE: u32 = 0xffffffff;
 const NEVER: u64 = u64.MAX_VALUE;
@@ -83,6 +106,8 @@ class Flight {
   next: u32;
   tries: u32;
   waiting: bool;
+  /** It is a chunk of a large value. */
+  chunk: bool;
 }
 
 @unmanaged
@@ -91,6 +116,8 @@ class VirtualClient {
   next: u64;
   floor: u64;
   inFlight: u32;
+  /** Sequence number of the first chunk of its newest large value. */
+  large: u64;
 }
 
 /** A doubly linked list of flights by index. */
@@ -122,6 +149,9 @@ let leaderBallot: u64 = 0;
 let leaderHeardAt_us: u64 = 0;
 let insisted: u32 = 0;
 let hiAt_us: u64 = 0;
+/** When the oldest was sent again before its time, and how often in a row without any answer. */
+let probedAt_us: u64 = 0;
+let probes: u32 = 0;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
@@ -159,6 +189,7 @@ export function clientInit(): void {
     virtual(c).next = 1;
     virtual(c).floor = 1;
   }
+  clientSessionsInit(clientCount, clientBase, timeoutMax_us);
   roundTrip = RoundTrip.make();
   waiting = changetype<FlightList>(arenaTake(offsetof<FlightList>()));
   flying = changetype<FlightList>(arenaTake(offsetof<FlightList>()));
@@ -172,11 +203,27 @@ export function clientClear(): void {
   completionCount = 0;
 }
 
-/** How many more values this virtual client may submit now. */
+/** How many more values this virtual client may submit now; none before its session is open. */
 export function clientRoom(client: u32): u32 {
+  if (!sessionIsOpen(client)) return 0;
   const v = virtual(client);
   const span = v.floor + ringMask + 1 - v.next;
   return min(outstanding - v.inFlight, <u32>span);
+}
+
+/**
+ * Submits the `bytes` at `staging`, behind room for a chunk's header, as the piece at `offset` of a
+ * large value; returns the chunk's sequence number. Pieces come in order, one large value at a time.
+ */
+export function clientSubmitChunk(client: u32, bytes: u32, total: u32, offset: u32, now_us: u64): u64 {
+  const v = virtual(client);
+  if (offset == 0) v.large = v.next;
+  store<u32>(staging, total, CHUNK_TOTAL);
+  store<u32>(staging, offset, CHUNK_OFFSET);
+  store<u64>(staging, v.large, CHUNK_FIRST);
+  const sequence = clientSubmit(client, bytes + CHUNK_BYTES, now_us);
+  at(load<u32>(ringAt(client, sequence))).chunk = true;
+  return sequence;
 }
 
 /** Submits the `bytes` at `staging`; returns the value's sequence number. There must be room. */
@@ -192,6 +239,7 @@ export function clientSubmit(client: u32, bytes: u32, now_us: u64): u64 {
   flight.submittedAt_us = now_us;
   flight.sentAt_us = 0;
   flight.tries = 0;
+  flight.chunk = false;
   v.inFlight++;
   memory.copy(value(index), staging, bytes);
   store<u32>(ringAt(client, flight.sequence), index);
@@ -244,20 +292,28 @@ export function clientHeartbeat(p: usize, now_us: u64): void {
   announce(ballot, load<u64>(p, HEARTBEAT_DECIDED), now_us);
 }
 
-/** The leader says that these are decided. */
+/** The leader says that these are decided, though not where but for an upper bound. */
 export function clientAnswer(p: usize, now_us: u64): void {
   const entries = load<u32>(p, ANSWER_COUNT);
+  const last = load<u64>(p, ANSWER_DECIDED) - 1;
   for (let n: u32 = 0; n < entries; n++) {
     const entry = p + ANSWER_BYTES + <usize>n * RUN_BYTES;
-    completeRun(entry, now_us);
+    const client = Run.client(entry) - clientBase;
+    if (client < clientCount && sessionIsSafe(<u32>client, last)) completeRun(entry, <u32>client, now_us);
   }
+}
+
+/** What an acceptor or proposer answers to hi. */
+export function clientOk(p: usize): void {
+  sessionsHear(load<u64>(p, OK_DECIDED));
 }
 
 /** Packs what waits into frames for the leader. */
 export function clientFlush(now_us: u64): void {
   const to = target(now_us);
   if (to == 0) return;
-  while (waiting.head != NONE && outboxRoom() > ROOM_KEPT) {
+  sessionsFlush(to, now_us);
+  while (anyWaits() && outboxRoom() > ROOM_KEPT) {
     const p = begin(Message.submit, Role.client, Role.proposer, to, 0);
     if (p == 0) return;
     const batch = p + SUBMIT_BYTES;
@@ -270,6 +326,7 @@ export function clientFlush(now_us: u64): void {
     while (waiting.head != NONE) {
       const index = waiting.head;
       const flight = at(index);
+      if (!sessionIsOpen(flight.client)) break;
       const follows = run != 0 && flight.client == runClient && flight.sequence == runNext &&
         runCount < RUN_VALUES_MAX;
       const start = follows ? at_ : Run.pad(at_) + RUN_BYTES;
@@ -283,7 +340,7 @@ export function clientFlush(now_us: u64): void {
         runNext = flight.sequence;
         runCount = 0;
       }
-      store<u16>(start, <u16>flight.bytes);
+      store<u16>(start, <u16>(flight.chunk ? flight.bytes | VALUE_CHUNK : flight.bytes));
       memory.copy(start + VALUE_HEADER_BYTES, value(index), flight.bytes);
       at_ = end;
       runNext++;
@@ -303,26 +360,44 @@ export function clientFlush(now_us: u64): void {
   }
 }
 
+/** Whether a value waits to be sent. Those of lost sessions, which learners would refuse, are laid aside. */
+function anyWaits(): bool {
+  while (waiting.head != NONE) {
+    const index = waiting.head;
+    const flight = at(index);
+    if (sessionIsOpen(flight.client)) return true;
+    remove(waiting, index);
+    flight.waiting = false;
+    append(flying, index);
+  }
+  return false;
+}
+
 export function clientTick(now_us: u64): u64 {
   const known = leaderKnown(now_us);
   if (now_us >= hiAt_us) {
     sendHi();
     hiAt_us = now_us + (known ? HI_PERIOD_US : SEARCH_PERIOD_US);
   }
-  let due = hiAt_us;
+  const to = target(now_us);
+  let due = to != 0 ? min(hiAt_us, sessionsDue()) : hiAt_us;
   const timeout_us = roundTrip.timeout_us(RETRY_FIRST_US, RETRY_MIN_US, timeoutMax_us);
   let next = flying.head;
   while (next != NONE) {
     const index = next;
     const flight = at(index);
     next = flight.next;
+    if (!sessionIsOpen(flight.client)) continue;
     // Oldest first: those behind it were sent later, but a repeated one among them waits longer.
-    if (now_us - flight.sentAt_us < timeout_us) {
+    const early = now_us - flight.sentAt_us < timeout_us;
+    if (early && !roundTrip.overtaken(flight.sentAt_us, 1)) {
       due = min(due, flight.sentAt_us + timeout_us);
       break;
     }
     const wait_us = min(timeout_us << min(<u64>flight.tries - 1, 8), timeoutMax_us);
-    if (now_us - flight.sentAt_us < wait_us) {
+    if (
+      now_us - flight.sentAt_us < wait_us && !roundTrip.overtaken(flight.sentAt_us, flight.tries)
+    ) {
       due = min(due, flight.sentAt_us + wait_us);
       continue;
     }
@@ -331,13 +406,40 @@ export function clientTick(now_us: u64): u64 {
     append(waiting, index);
     due = now_us;
   }
+  due = min(due, probe(now_us));
   gauge(Gauge.leaderBallot, leaderBallot);
   gauge(Gauge.leaderHeard_us, leaderHeardAt_us);
   gauge(Gauge.inFlightValues, flightCount - freeCount);
-  return waiting.head != NONE && target(now_us) != 0 ? now_us : due;
+  return waiting.head != NONE && to != 0 ? now_us : due;
+}
+
+/**
+ * Sends the oldest again, a frame of it, well before its time: if that is answered, all that was sent
+ * between is known to be lost. Returns when to do so next.
+ */
+function probe(now_us: u64): u64 {
+  if (flying.head == NONE) return NEVER;
+  const probe_us = min(roundTrip.probe_us(RETRY_FIRST_US) << min(probes, PROBE_DOUBLINGS_MAX), timeoutMax_us);
+  const due_us = max(probedAt_us, at(flying.head).sentAt_us) + probe_us;
+  if (now_us < due_us) return due_us;
+  let room = batchBytesMax;
+  while (flying.head != NONE) {
+    const index = flying.head;
+    const flight = at(index);
+    const bytes = RUN_BYTES + VALUE_HEADER_BYTES + flight.bytes;
+    if (bytes > room || flight.sentAt_us + probe_us > now_us) break;
+    room -= bytes;
+    remove(flying, index);
+    flight.waiting = true;
+    append(waiting, index);
+  }
+  probedAt_us = now_us;
+  probes++;
+  return now_us;
 }
 
 export function clientBye(): void {
+  sessionsClose(insisted != 0 ? insisted : ballotId(leaderBallot));
   const p = begin(Message.bye, Role.client, Role.proposer | Role.acceptor, 0, 0);
   if (p != 0) finish(p, BYE_BYTES, groupAddress);
 }
@@ -358,12 +460,14 @@ function hearLeader(ballot: u64, now_us: u64): void {
     leaderBallot = ballot;
     note(Event.leaderHeard, ballotId(ballot), ballot);
     // What the old leader had in hand may be lost with it; the new one drops what it knows.
-    while (insisted == 0 && flying.head != NONE) {
+    while (flying.head != NONE) {
       const index = flying.head;
       remove(flying, index);
       at(index).waiting = true;
       append(waiting, index);
     }
+    sessionsRepeat();
+    probes = 0;
   }
   leaderHeardAt_us = now_us;
 }
@@ -375,6 +479,7 @@ function cover(instance: u64): void {
 
 /** Takes the leader's word, and answers what it decides. */
 function announce(ballot: u64, decided: u64, now_us: u64): void {
+  sessionsHear(decided);
   if (ballot < window.watermarkBallot) return;
   const known = ballot == window.watermarkBallot ? window.watermark : 0;
   const from = max(window.base, known);
@@ -398,19 +503,23 @@ function complete(instance: u64, now_us: u64): void {
   const slot = window.slot(instance);
   const batch = window.batch(instance);
   const end = batch + slot.bytes;
-  for (let run = batch; run < end; run = Run.end(run)) completeRun(run, now_us);
+  for (let run = batch; run < end; run = Run.end(run)) {
+    const client = Run.client(run) - clientBase;
+    if (client >= clientCount || Run.first(run) == 0 || !sessionIsSafe(<u32>client, instance)) continue;
+    sessionUse(<u32>client, instance);
+    completeRun(run, <u32>client, now_us);
+  }
   // Once is enough.
   slot.bytes = 0;
 }
 
-function completeRun(run: usize, now_us: u64): void {
-  const client = Run.client(run) - clientBase;
-  if (client >= clientCount) return;
+/** Answers the values of a run of this process' virtual client. */
+function completeRun(run: usize, client: u32, now_us: u64): void {
   const first = Run.first(run);
   const end = first + Run.count(run);
-  const v = virtual(<u32>client);
+  const v = virtual(client);
   for (let s = max(first, v.floor); s < min(end, v.next); s++) {
-    const cell = ringAt(<u32>client, s);
+    const cell = ringAt(client, s);
     const index = load<u32>(cell);
     if (index == NONE || at(index).sequence != s) continue;
     store<u32>(cell, NONE);
@@ -420,13 +529,14 @@ function completeRun(run: usize, now_us: u64): void {
     const to = completions + <usize>(completionCount++ * COMPLETION_BYTES);
     const latency_us = now_us - flight.submittedAt_us;
     store<u64>(to, s, COMPLETION_SEQUENCE);
-    store<u32>(to, <u32>client, COMPLETION_CLIENT);
+    store<u32>(to, client, COMPLETION_CLIENT);
     store<u32>(to, <u32>min(latency_us, 0xffffffff), COMPLETION_LATENCY);
-    if (flight.tries == 1) roundTrip.measure(now_us - flight.sentAt_us);
+    roundTrip.answered(flight.sentAt_us, flight.tries, now_us);
+    probes = 0;
     store<u32>(freeFlights + (<usize>(freeCount++) << 2), index);
     count(Counter.completed);
   }
-  while (v.floor < v.next && load<u32>(ringAt(<u32>client, v.floor)) == NONE) v.floor++;
+  while (v.floor < v.next && load<u32>(ringAt(client, v.floor)) == NONE) v.floor++;
 }
 
 function closeRun(run: usize, values: u32, end: usize): void {
@@ -476,4 +586,10 @@ function remove(list: FlightList, index: u32): void {
   else list.head = flight.next;
   if (flight.next != NONE) at(flight.next).previous = flight.previous;
   else list.tail = flight.previous;
+}
+
+/** What a status says of the client. */
+export function clientStatus(now_us: u64): void {
+  if (leaderHeardAt_us != 0) statusLeader(leaderBallot, leaderHeardAt_us, now_us);
+  statusField(StatusField.inFlightValues, flightCount - freeCount);
 }

@@ -27,7 +27,7 @@ import { acceptorCount, acceptorIndex, incarnation, leaderSetting, quorum, selfI
 /** A new proposer listens for this long, and as much again by chance. */
 const LISTEN_US: u64 = 120_000;
 /** Acceptors say hi more often than this; a leader that hears no majority of them for so long does not lead. */
-const ISOLATED_US: u64 = 500_000;
+const ISOLATED_US: u64 = 350_000;
 
 /** How long a leader must be silent; 0: there are no elections. */
 export let electionTimeout_us: u64 = 0;
@@ -78,9 +78,10 @@ export function electionDue(now_us: u64): u64 {
 export function electedBy(p: usize, now_us: u64): bool {
   if (!asking || load<u64>(p, HEADER_BALLOT) != incarnation) return false;
   const bit = 1 << acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
-  // Who is to lead at first need not wait where nobody ever led.
-  const first = load<u64>(p, OK_PROMISED) == 0 && leaderSetting == selfId;
-  const isSilent = first || load<u32>(p, OK_SILENCE) >= electionTimeout_us;
+  // Where nobody ever led, who is to lead at first need not wait, and the others wait until it had its chance.
+  const first = load<u64>(p, OK_PROMISED) == 0;
+  const least_us = !first ? electionTimeout_us : leaderSetting == selfId ? 0 : electionTimeout_us + LISTEN_US * 2;
+  const isSilent = load<u32>(p, OK_SILENCE) >= least_us;
   silent = isSilent ? silent | bit : silent & ~bit;
   hearing = isSilent ? hearing & ~bit : hearing | bit;
   if (<i32>popcnt(silent) >= quorum) {

@@ -8,7 +8,9 @@ import {
   ACCEPT_VALUES,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  ANSWER_DECIDED,
   BYE_BYTES,
+  COMMAND_RESERVE,
   Counter,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
@@ -36,6 +38,11 @@ import {
   HI_DELIVERED,
   HI_REJOINED,
   HI_STATE,
+  Item,
+  ITEM_BYTES,
+  ITEM_CODE,
+  ITEM_KIND,
+  ITEM_ROLE,
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
@@ -50,6 +57,7 @@ import {
   PROMISE_BYTES,
   PROMISE_DECIDED,
   PROMISE_ENTRIES,
+  QUERY_BYTES,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
@@ -62,9 +70,22 @@ import {
   REJOINED_ID,
   Role,
   RUN_BYTES,
+  SESSION_BYTES,
+  SESSION_COUNT,
+  STATUS_BYTES,
+  STATUS_FIRST,
+  STATUS_ITEMS,
+  STATUS_ITEMS_MAX,
+  STATUS_TOTAL,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   SUBMIT_VALUES,
+  Verdict,
+  VERDICT_BYTES,
+  VERDICT_CLIENT,
+  VERDICT_FLAGS,
+  VERDICT_INSTANCE,
+  VERDICT_VERDICT,
   WINDOW_INSTANCES,
   WIRE_VERSION,
 } from "../layout";
@@ -143,6 +164,10 @@ function sendersOf(type: i32): u32 {
       return Role.learner | Role.client;
     case Message.repair:
       return Role.learner | Role.acceptor;
+    case Message.session:
+      return Role.learner;
+    case Message.query:
+      return Role.client;
     default:
       return Role.proposer | Role.acceptor | Role.learner | Role.client;
   }
@@ -205,6 +230,12 @@ function bodySound(p: usize, type: i32, length: u32): bool {
       return length >= LEARNED_BYTES && decidedSound(load<u64>(p, LEARNED_DECIDED)) &&
         load<u64>(p, LEARNED_TRIMMED) < INSTANCE_MAX &&
         entriesSound(p, LEARNED_BYTES, load<u32>(p, LEARNED_ENTRIES), length, true);
+    case Message.session:
+      return verdictsSound(p, length);
+    case Message.query:
+      return length == QUERY_BYTES;
+    case Message.status:
+      return itemsSound(p, length);
     default:
       return length == FORGOT_BYTES;
   }
@@ -290,10 +321,46 @@ function answerSound(p: usize, length: u32): bool {
   if (length < ANSWER_BYTES) return false;
   const entries = load<u32>(p, ANSWER_COUNT);
   if (entries == 0 || entries > 0xffff || length != ANSWER_BYTES + entries * RUN_BYTES) return false;
+  if (!decidedSound(load<u64>(p, ANSWER_DECIDED))) return false;
   for (let n: u32 = 0; n < entries; n++) {
     const run = p + ANSWER_BYTES + <usize>n * RUN_BYTES;
     if (Run.count(run) == 0 || Run.client(run) == 0 || Run.first(run) == 0) return false;
     if (!Run.countable(Run.first(run), Run.count(run))) return false;
+  }
+  return true;
+}
+
+function verdictsSound(p: usize, length: u32): bool {
+  if (length < SESSION_BYTES) return false;
+  const verdicts = load<u32>(p, SESSION_COUNT);
+  if (verdicts == 0 || verdicts > 0xffff) return false;
+  if (length != SESSION_BYTES + verdicts * VERDICT_BYTES) return false;
+  for (let n: u32 = 0; n < verdicts; n++) {
+    const at = p + SESSION_BYTES + <usize>n * VERDICT_BYTES;
+    const verdict = <i32>load<u32>(at, VERDICT_VERDICT);
+    if (verdict < Verdict.open || verdict > Verdict.full) return false;
+    if (load<u32>(at, VERDICT_FLAGS) > COMMAND_RESERVE) return false;
+    if (load<u64>(at, VERDICT_CLIENT) == 0 || !instanceSound(load<u64>(at, VERDICT_INSTANCE))) return false;
+  }
+  return true;
+}
+
+/** The items of a status are known kinds, lie within the answer that they are part of, and only peers have a role. */
+function itemsSound(p: usize, length: u32): bool {
+  if (length < STATUS_BYTES) return false;
+  const items = load<u32>(p, STATUS_ITEMS);
+  if (items == 0 || items > STATUS_ITEMS_MAX || length != STATUS_BYTES + items * ITEM_BYTES) return false;
+  const total = <u32>load<u16>(p, STATUS_TOTAL);
+  if (total > STATUS_ITEMS_MAX || <u32>load<u16>(p, STATUS_FIRST) + items > total) return false;
+  for (let n: u32 = 0; n < items; n++) {
+    const item = p + STATUS_BYTES + <usize>n * ITEM_BYTES;
+    const kind = <i32>load<u8>(item, ITEM_KIND);
+    const role = <u32>load<u8>(item, ITEM_ROLE);
+    if (kind == Item.peer) {
+      if (popcnt(role) != 1 || role > <u32>Role.client || load<u16>(item, ITEM_CODE) == 0) return false;
+    } else if ((kind != Item.field && kind != Item.counter) || role != 0) {
+      return false;
+    }
   }
   return true;
 }

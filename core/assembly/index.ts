@@ -19,6 +19,7 @@ import {
   HEADER_TYPE,
   HEARTBEAT_DECIDED,
   HEARTBEAT_REJOINED,
+  HI_REJOINED,
   HI_STATE,
   LINK_BYTES,
   Message,
@@ -39,6 +40,7 @@ import {
   acceptorRecover,
   acceptorRejoin,
   acceptorRepair,
+  acceptorStatus,
   acceptorTick,
 } from "./acceptor";
 import { arenaBytes as arenaUsed, arenaInit, arenaTake } from "./arena";
@@ -51,13 +53,17 @@ import {
   clientFlush,
   clientHeartbeat,
   clientInit,
+  clientOk,
   clientRoom as room,
+  clientStatus,
   clientSubmit as submit,
+  clientSubmitChunk as submitChunk,
   clientTick,
   completionCount as completed,
   completions,
   staging,
 } from "./client";
+import { sessionHasRoom, sessionsVerdicts } from "./client_session";
 import { frameFault } from "./frame";
 import {
   deliveries,
@@ -71,6 +77,7 @@ import {
   learnerInit,
   learnerLearned,
   learnerOk,
+  learnerStatus,
   learnerTick,
 } from "./learner";
 import { count, counters, eventCount as noted, events, eventsClear, gauges, metersReset } from "./meters";
@@ -93,6 +100,7 @@ import {
   hearRecovering,
   hearRejoined,
   peersInit,
+  peersStatus,
   presetAddress,
 } from "./peers";
 import {
@@ -105,6 +113,7 @@ import {
   proposerPromise,
   proposerRecovering,
   proposerReject,
+  proposerStatus,
   proposerSubmit,
   proposerTick,
 } from "./proposer";
@@ -128,6 +137,16 @@ import {
   settingU64,
   settle,
 } from "./settings";
+import {
+  statusAsk,
+  statusBegin,
+  statusClear,
+  statusCount as statusesHeard,
+  statusHear,
+  statusInit,
+  statusSend,
+  statuses,
+} from "./status";
 
 let receiveSlots: usize = 0;
 let receiveSlotBytes: usize = 0;
@@ -158,6 +177,7 @@ export function init(now_us: f64): f64 {
   recordsInit();
   outboxInit();
   peersInit();
+  statusInit();
   const now = <u64>now_us;
   if (is(Role.proposer)) proposerInit(now);
   if (is(Role.acceptor)) acceptorInit(now);
@@ -196,6 +216,7 @@ export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
   outboxClear();
   recordsClear();
   eventsClear();
+  statusClear();
   if (is(Role.learner)) learnerClear(pause);
   if (is(Role.client)) clientClear();
   release(<u64>durable);
@@ -271,6 +292,8 @@ function dispatch(p: usize, now: u64): void {
       if ((to & Role.proposer) != 0) proposerRecovering(p, now);
       return;
     }
+    // Before it is asked whose frame this is: it may tell of its own return.
+    if (load<u8>(p, HEADER_TYPE) == Message.hi) hearRejoined(p + HI_REJOINED);
     if (!hearAcceptor(acceptorIndex(senderId), p, address, now)) return;
   } else if (senderRole == Role.proposer) {
     hearProposer(proposerIndex(senderId), address, now);
@@ -321,6 +344,7 @@ function dispatch(p: usize, now: u64): void {
       if (acceptor) acceptorOk(p);
       if (proposer) proposerOk(p, now);
       if (learner) learnerOk(p);
+      if (client) clientOk(p);
       break;
     case Message.bye:
       if (acceptor) acceptorBye(p);
@@ -336,9 +360,29 @@ function dispatch(p: usize, now: u64): void {
       if (acceptor) acceptorRejoin(p, now);
       break;
     case Message.forgot:
-      if (acceptor) acceptorForgot(p);
+      if (acceptor) acceptorForgot(p, now);
+      break;
+    case Message.session:
+      if (client) sessionsVerdicts(p);
+      break;
+    case Message.query:
+      answerQuery(p, now);
+      break;
+    case Message.status:
+      if (client) statusHear(p);
       break;
   }
+}
+
+/** Tells who asks how this node is: every role what it knows. */
+function answerQuery(p: usize, now: u64): void {
+  if (!statusBegin(p, now)) return;
+  if (is(Role.proposer)) proposerStatus(now);
+  if (is(Role.acceptor)) acceptorStatus(now);
+  if (is(Role.learner)) learnerStatus();
+  if (is(Role.client)) clientStatus(now);
+  peersStatus(now);
+  statusSend(p);
 }
 
 // Where the host finds things.
@@ -394,6 +438,18 @@ export function stagingAt(): usize {
   return staging;
 }
 
+export function statusAt(): usize {
+  return statuses;
+}
+export function statusCount(): i32 {
+  return statusesHeard;
+}
+
+/** Asks every node for its status, in the next step; the answers carry `number`, which is not 0. */
+export function query(number: u32): void {
+  statusAsk(number);
+}
+
 /** How many more values a virtual client may submit now. */
 export function clientRoom(client: u32): u32 {
   return room(client);
@@ -401,4 +457,12 @@ export function clientRoom(client: u32): u32 {
 /** Submits the value of `bytes` bytes at `stagingAt`; returns its sequence number. */
 export function clientSubmit(client: u32, bytes: u32, now_us: f64): f64 {
   return <f64>submit(client, bytes, <u64>now_us);
+}
+/** Submits the piece of a large value, `bytes` bytes behind room for a chunk's header at `stagingAt`. */
+export function clientSubmitChunk(client: u32, bytes: u32, total: u32, offset: u32, now_us: f64): f64 {
+  return <f64>submitChunk(client, bytes, total, offset, <u64>now_us);
+}
+/** Whether the virtual client's large values can be put together; if not, room for that is asked for. */
+export function clientHasRoom(client: u32): bool {
+  return sessionHasRoom(client);
 }

@@ -4,7 +4,7 @@
  * It learns an instance from a majority of 2B of one ballot and the value of that ballot
  * (`window.ts`), from the leader's word about its own values, or from an acceptor that knows. What
  * is missing it asks for in ranges, from one acceptor at a time, and asks for more only when that
- * came or time is up: the receiver sets the pace.
+ * came or no more of it comes: the receiver sets the pace.
  */
 import {
   ACCEPT_BATCH_BYTES,
@@ -13,6 +13,7 @@ import {
   ACCEPT_INSTANCE,
   ACCEPT_VALUES,
   BYE_BYTES,
+  COMMAND_RESERVE,
   Counter,
   DELIVERIES_MAX,
   DELIVERY_BYTES,
@@ -40,6 +41,8 @@ import {
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
+  LEARNED_FLAGS,
+  LEARNED_LAST,
   LEARNED_TRIMMED,
   Message,
   OK_DECIDED,
@@ -49,15 +52,34 @@ import {
   RANGES_COUNT,
   Role,
   RUN_BYTES,
+  SESSION_BYTES,
+  SESSION_COUNT,
   Setting,
+  StatusField,
   VALUE_HEADER_BYTES,
+  VERDICT_BYTES,
+  VERDICT_CLIENT,
+  VERDICT_FLAGS,
+  VERDICT_INSTANCE,
+  VERDICT_VERDICT,
 } from "../layout";
 import { arenaTake } from "./arena";
+import { assemblyBuffer, assemblyPut, assemblyWhole, NO_ASSEMBLY } from "./assembly";
+import { ballotId } from "./ballot";
 import { Run } from "./batch";
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
 import { acceptorAddress, acceptorHeard } from "./peers";
-import { Sessions } from "./sessions";
+import { RoundTrip } from "./round_trip";
+import {
+  obeyedHasRoom,
+  sessionAssembly,
+  sessionObey,
+  sessionOfRun,
+  sessionTableInit,
+  sessionTake,
+} from "./session_table";
+import { NO_SESSION } from "./sessions";
 import {
   acceptorCount,
   acceptorId,
@@ -66,21 +88,31 @@ import {
   mtu,
   roles,
   selfId,
+  settingU32,
   settingU64,
 } from "./settings";
+import { statusDecided, statusField } from "./status";
 import { Window } from "./window";
 
+/** A learner renews so often at least, and ten times in the length of a lease. */
 const HI_PERIOD_US: u64 = 100_000;
 /** Progress after which acceptors hear of it before the period is over, so that they can trim. */
 const HI_INSTANCES: u64 = 1024;
 /** How long a gap may be a mere reordering before the learner asks. */
 const REPAIR_DELAY_US: u64 = 5_000;
-/** How long an asked acceptor may take before the next one is asked; doubles up to the maximum. */
+/**
+ * How long an asked acceptor may be silent before the next one is asked: as measured, within these
+ * bounds; it doubles with each request that brings nothing.
+ */
 const REPAIR_TIMEOUT_US: u64 = 20_000;
+const REPAIR_TIMEOUT_MIN_US: u64 = 4_000;
 const REPAIR_TIMEOUT_MAX_US: u64 = 500_000;
-/** Ranges of one request, and instances of all its ranges. */
-const REPAIR_RANGES: u32 = 32;
-const REPAIR_INSTANCES: u64 = 64;
+/**
+ * Ranges of one request, and instances of all its ranges. An answer ends after so many frames as a
+ * card's buffer surely holds, whatever was asked for, so a request can ask for many small instances.
+ */
+const REPAIR_RANGES: u32 = 64;
+const REPAIR_INSTANCES: u64 = 1024;
 /** An acceptor that was silent for this long is not waited for. */
 const ACCEPTOR_SILENT_US: u64 = 3_000_000;
 /** Without progress for this long, and with no acceptor to help, a learner is behind. */
@@ -88,7 +120,6 @@ const BEHIND_US: u64 = 1_000_000;
 const NEVER: u64 = u64.MAX_VALUE;
 
 let window: Window = changetype<Window>(0);
-let sessions: Sessions = changetype<Sessions>(0);
 /** All instances below are decided, as far as was heard. */
 let decided: u64 = 0;
 /** False until the first instance to deliver is known. */
@@ -101,17 +132,30 @@ let trimmedTo: u64 = 0;
 
 let repairAt_us: u64 = NEVER;
 let repairTimeout_us: u64 = REPAIR_TIMEOUT_US;
+/** Index of the acceptor that is asked. */
 let repairTurn: i32 = 0;
-/** Where the base was when the last request left, and the end of what it asked for. */
+/** Where the base was when the last request left, and the end of what it asked for; 0: none left yet. */
 let repairBase: u64 = 0;
 let repairEnd: u64 = 0;
-/** The last instance of the last request was answered, if not all before it. */
+/** When the last request left, µs; 0: its answer has begun. */
+let repairSentAt_us: u64 = 0;
+/** Something came of the last request in this step. */
+let repairHeard: bool = false;
+/** All that comes of the last request has come. */
 let repairAnswered: bool = false;
-/** Requests in a row that did not bring the next instance, though they were answered. */
+/** The last request brought an instance, if not the next; and the one before it did, of the same acceptor. */
+let repairHelped: bool = false;
+let repairTrusted: bool = false;
+/** Requests in a row that did not bring the next instance; and those of them that were answered. */
+let repairTries: i32 = 0;
 let repairMisses: i32 = 0;
+let repairTrip: RoundTrip = changetype<RoundTrip>(0);
+/** Ballot of the leader heard last. */
+let leaderBallot: u64 = 0;
 /** When the base moved last, as far as repairs looked. */
 let movedAt_us: u64 = 0;
 let hiAt_us: u64 = 0;
+let hiPeriod_us: u64 = HI_PERIOD_US;
 let hiDelivered: u64 = 0;
 
 /** Values for the host, in order; valid until the next step. */
@@ -123,12 +167,30 @@ let deliveredBytes: u32 = 0;
 let more: bool = false;
 /** The host cannot take values now. */
 let paused: bool = false;
+/** A large value was delivered, which lies where its client's next one will: no more in this step. */
+let wholeDelivered: bool = false;
+/** Values of the batch at the base that are done; not 0 when its delivering stopped behind a large one. */
+let resumeIndex: u32 = 0;
+
+/** The message of verdicts that is being written while values are delivered; 0: none yet. */
+let verdictFrame: usize = 0;
+let verdictCount: u32 = 0;
 
 export function learnerInit(): void {
   const from = settingU64(Setting.fromLow);
   window = Window.make(batchBytesMax, max(from, 1));
   started = from != 0;
-  sessions = Sessions.make();
+  sessionTableInit(
+    settingU32(Setting.sessions),
+    settingU32(Setting.sessionSpan),
+    settingU32(Setting.assemblies),
+    from == 1,
+  );
+  repairTrip = RoundTrip.make();
+  hiPeriod_us = min(HI_PERIOD_US, <u64>settingU32(Setting.learnerLease_us) / 10);
+  // The acceptor in this process is asked first, as that costs nobody anything; else learners spread.
+  const own = (roles & Role.acceptor) != 0 ? acceptorIndex(selfId) : -1;
+  repairTurn = own >= 0 ? own : <i32>(selfId % <u32>acceptorCount);
   deliveries = arenaTake(DELIVERIES_MAX * DELIVERY_BYTES);
 }
 
@@ -136,6 +198,7 @@ export function learnerInit(): void {
 export function learnerClear(pause: bool): void {
   deliveryCount = 0;
   deliveredBytes = 0;
+  wholeDelivered = false;
   paused = pause;
 }
 
@@ -143,6 +206,7 @@ export function learnerClear(pause: bool): void {
 export function learnerAccept(p: usize): void {
   hearDecided(load<u64>(p, ACCEPT_DECIDED));
   const ballot = load<u64>(p, HEADER_BALLOT);
+  leaderBallot = max(leaderBallot, ballot);
   window.announce(ballot, load<u64>(p, ACCEPT_DECIDED));
   const instance = load<u64>(p, ACCEPT_INSTANCE);
   const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
@@ -166,9 +230,11 @@ export function learnerAccepted(p: usize): void {
 }
 
 export function learnerHeartbeat(p: usize): void {
+  const ballot = load<u64>(p, HEADER_BALLOT);
   const to = load<u64>(p, HEARTBEAT_DECIDED);
   hearDecided(to);
-  window.announce(load<u64>(p, HEADER_BALLOT), to);
+  leaderBallot = max(leaderBallot, ballot);
+  window.announce(ballot, to);
 }
 
 /** An acceptor's answer to hi. */
@@ -182,6 +248,11 @@ export function learnerLearned(p: usize): void {
   hearDecided(load<u64>(p, LEARNED_DECIDED));
   hearTrimmed(p, load<u64>(p, LEARNED_TRIMMED));
   const index = acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+  if (index == repairTurn) {
+    repairHeard = true;
+    // Nothing more comes of the last request: no need to wait until its time is up.
+    if ((load<u32>(p, LEARNED_FLAGS) & LEARNED_LAST) != 0) repairAnswered = true;
+  }
   let entry = p + LEARNED_BYTES;
   for (let n = load<u32>(p, LEARNED_ENTRIES); n > 0; n--) {
     const instance = load<u64>(entry, ENTRY_INSTANCE);
@@ -189,6 +260,7 @@ export function learnerLearned(p: usize): void {
     const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
     const values = load<u16>(entry, ENTRY_VALUES);
     if (fits(instance)) {
+      const had = window.slot(instance).decided;
       if ((load<u16>(entry, ENTRY_FLAGS) & ENTRY_DECIDED) != 0) {
         window.learn(instance, ballot, entry + ENTRY_BYTES, bytes, values);
       } else {
@@ -199,9 +271,8 @@ export function learnerLearned(p: usize): void {
         // Learners ask for nothing but decided instances, so that is what this tells of.
         window.report(instance, index);
       }
+      if (!had && window.slot(instance).decided) repairHelped = true;
     }
-    // Nothing more will come of the last request: no need to wait until its time is up.
-    if (instance + 1 == repairEnd) repairAnswered = true;
     entry += ENTRY_BYTES + bytes;
   }
 }
@@ -212,22 +283,26 @@ export function learnerDeliver(): void {
   more = false;
   while (!paused && window.slot(window.base).decided) {
     const slot = window.slot(window.base);
-    if (<u32>deliveryCount + slot.values > DELIVERIES_MAX || deliveredBytes >= DELIVERY_STEP_BYTES) {
+    if (
+      wholeDelivered || <u32>deliveryCount + slot.values > DELIVERIES_MAX ||
+      deliveredBytes >= DELIVERY_STEP_BYTES
+    ) {
       more = true;
       break;
     }
+    if (!deliver(window.base, window.batch(window.base), slot.bytes)) continue;
     deliveredBytes += slot.bytes;
-    deliver(window.base, window.batch(window.base), slot.bytes);
     window.advance(window.base + 1);
     count(Counter.decidedInstances);
   }
+  sendVerdicts();
   gauge(Gauge.delivered, window.base);
 }
 
 export function learnerTick(now_us: u64): u64 {
   if (now_us >= hiAt_us || window.base - hiDelivered >= HI_INSTANCES) {
     sendHi();
-    hiAt_us = now_us + HI_PERIOD_US;
+    hiAt_us = now_us + hiPeriod_us;
     hiDelivered = window.base;
   }
   const due = min(hiAt_us, repairTick(now_us));
@@ -268,33 +343,100 @@ function hearTrimmed(p: usize, to: u64): void {
   trimmedBy |= bit;
 }
 
-function deliver(instance: u64, batch: usize, bytes: u32): void {
+/** Delivers a decided batch, from where it stopped before. False when it stopped, behind a large value. */
+function deliver(instance: u64, batch: usize, bytes: u32): bool {
   let index: u32 = 0;
   const end = batch + bytes;
   for (let run = batch; run < end;) {
+    const values = Run.count(run);
+    if (index + values <= resumeIndex) {
+      index += values;
+      run = Run.end(run);
+      continue;
+    }
     const client = Run.client(run);
     let sequence = Run.first(run);
     let value = run + RUN_BYTES;
-    for (let n = Run.count(run); n > 0; n--) {
-      const length = <u32>load<u16>(value);
-      if (sessions.add(client, sequence)) {
-        const at = deliveries + <usize>(deliveryCount++ * DELIVERY_BYTES);
-        store<u64>(at, instance, DELIVERY_INSTANCE);
-        store<u64>(at, client, DELIVERY_CLIENT);
-        store<u64>(at, sequence, DELIVERY_SEQUENCE);
-        store<u32>(at, <u32>(value + VALUE_HEADER_BYTES), DELIVERY_POINTER);
-        store<u32>(at, length, DELIVERY_LENGTH);
-        store<u32>(at, index, DELIVERY_INDEX);
-        count(Counter.deliveredValues);
-      } else {
-        count(Counter.duplicateValues);
+    const session = sequence == 0 ? NO_SESSION : sessionOfRun(client, sequence, instance);
+    for (let n = values; n > 0; n--) {
+      if (index >= resumeIndex) {
+        if (sequence == 0) obey(instance, client, value + VALUE_HEADER_BYTES);
+        else if (session == NO_SESSION) count(Counter.refusedValues);
+        else if (!sessionTake(session, sequence)) count(Counter.duplicateValues);
+        else if (Run.isChunk(value)) deliverChunk(instance, client, sequence, session, value, index);
+        else append(instance, client, sequence, value + VALUE_HEADER_BYTES, Run.bytes(value), index);
       }
       index++;
       sequence++;
       value = Run.next(value);
+      if (wholeDelivered) {
+        resumeIndex = index;
+        return false;
+      }
     }
     run = Run.pad(value);
   }
+  resumeIndex = 0;
+  return true;
+}
+
+/** Puts a chunk to the others of its large value, and delivers that when this was the last one missing. */
+function deliverChunk(
+  instance: u64,
+  client: u64,
+  sequence: u64,
+  session: u32,
+  value: usize,
+  index: u32,
+): void {
+  const assembly = sessionAssembly(session, instance);
+  if (assembly == NO_ASSEMBLY || !assemblyPut(assembly, value + VALUE_HEADER_BYTES, Run.bytes(value))) {
+    return count(Counter.refusedValues);
+  }
+  const bytes = assemblyWhole(assembly);
+  if (bytes == 0) return;
+  append(instance, client, sequence, assemblyBuffer(assembly), bytes, index);
+  wholeDelivered = true;
+}
+
+/** Hands a value to the host. */
+@inline
+function append(instance: u64, client: u64, sequence: u64, from: usize, bytes: u32, index: u32): void {
+  const at = deliveries + <usize>(deliveryCount++ * DELIVERY_BYTES);
+  store<u64>(at, instance, DELIVERY_INSTANCE);
+  store<u64>(at, client, DELIVERY_CLIENT);
+  store<u64>(at, sequence, DELIVERY_SEQUENCE);
+  store<u32>(at, <u32>from, DELIVERY_POINTER);
+  store<u32>(at, bytes, DELIVERY_LENGTH);
+  store<u32>(at, index, DELIVERY_INDEX);
+  count(Counter.deliveredValues);
+}
+
+/** Obeys a command about a session, and writes down what its client is to be told. */
+function obey(instance: u64, client: u64, command: usize): void {
+  const verdict = sessionObey(client, command, instance);
+  if (verdict == 0) return;
+  if (verdictFrame != 0 && SESSION_BYTES + (verdictCount + 1) * VERDICT_BYTES > mtu) sendVerdicts();
+  if (verdictFrame == 0) {
+    verdictFrame = begin(Message.session, Role.learner, Role.client, 0, 0);
+    // The client asks again.
+    if (verdictFrame == 0) return;
+  }
+  const at = verdictFrame + SESSION_BYTES + <usize>(verdictCount++ * VERDICT_BYTES);
+  store<u64>(at, client, VERDICT_CLIENT);
+  store<u64>(at, instance, VERDICT_INSTANCE);
+  store<u32>(at, verdict, VERDICT_VERDICT);
+  store<u32>(at, obeyedHasRoom ? COMMAND_RESERVE : 0, VERDICT_FLAGS);
+}
+
+/** Sends the message of verdicts; only the group reaches clients, whose addresses no learner knows. */
+function sendVerdicts(): void {
+  if (verdictFrame == 0) return;
+  store<u32>(verdictFrame, verdictCount, SESSION_COUNT);
+  store<u32>(verdictFrame, 0, SESSION_COUNT + 4);
+  finish(verdictFrame, SESSION_BYTES + verdictCount * VERDICT_BYTES, groupAddress);
+  verdictFrame = 0;
+  verdictCount = 0;
 }
 
 function sendHi(): void {
@@ -308,16 +450,19 @@ function sendHi(): void {
 
 /** Asks for what is missing, when it is time. Returns when it is next. */
 function repairTick(now_us: u64): u64 {
-  if (!started || paused || window.base >= decided) {
+  if (repairHeard) hearRepair(now_us);
+  if (!started || paused || more || window.base >= decided) {
     repairAt_us = NEVER;
-    repairTimeout_us = REPAIR_TIMEOUT_US;
     return NEVER;
   }
   if (repairAt_us == NEVER) {
     repairAt_us = now_us + REPAIR_DELAY_US;
     repairBase = window.base;
     repairEnd = 0;
+    repairTries = 0;
     repairMisses = 0;
+    repairHelped = false;
+    repairTrusted = false;
     movedAt_us = now_us;
     return repairAt_us;
   }
@@ -329,22 +474,26 @@ function repairTick(now_us: u64): u64 {
     return repairAt_us;
   }
   if (moved) {
+    repairTries = 0;
     repairMisses = 0;
     movedAt_us = now_us;
     trimmedBy = 0;
     behind = false;
   }
   // All that will come of the last request has come. If it did not help, the next acceptor may, but
-  // when none could, only time can.
+  // when none could or can, only time helps.
   const answered = repairEnd != 0 && (window.base >= repairEnd || repairAnswered);
-  if (now_us < repairAt_us && (!answered || repairMisses >= acceptorCount)) {
+  const inVain = repairMisses >= acceptorCount || everyoneTold(trimmedBy, now_us);
+  if (now_us < repairAt_us && (!answered || inVain)) {
     checkBehind(now_us);
     return repairAt_us;
   }
-  if (moved) {
-    repairTimeout_us = REPAIR_TIMEOUT_US;
+  if (moved || repairHelped || repairEnd == 0) {
+    repairTimeout_us = repairPatience_us();
   } else {
-    repairTurn++;
+    // From an acceptor that brought something before, silence is a lost frame rather than its end.
+    if (answered || !repairTrusted) repairTurn++;
+    repairTries++;
     if (answered) repairMisses++;
     if (now_us >= repairAt_us) {
       repairTimeout_us = min(repairTimeout_us * 2, REPAIR_TIMEOUT_MAX_US);
@@ -354,8 +503,22 @@ function repairTick(now_us: u64): u64 {
   repairBase = window.base;
   repairAt_us = now_us + repairTimeout_us;
   repairAnswered = false;
+  repairTrusted = repairHelped;
+  repairHelped = false;
   sendRepair(now_us);
   return repairAt_us;
+}
+
+/** An answer is coming: it is given up only when no more of it comes. */
+function hearRepair(now_us: u64): void {
+  repairHeard = false;
+  if (repairSentAt_us != 0 && repairTries == 0) repairTrip.answered(repairSentAt_us, 1, now_us);
+  repairSentAt_us = 0;
+  if (repairEnd != 0) repairAt_us = max(repairAt_us, now_us + repairPatience_us());
+}
+
+function repairPatience_us(): u64 {
+  return repairTrip.timeout_us(REPAIR_TIMEOUT_US, REPAIR_TIMEOUT_MIN_US, REPAIR_TIMEOUT_MAX_US);
 }
 
 function sendRepair(now_us: u64): void {
@@ -381,22 +544,40 @@ function sendRepair(now_us: u64): void {
     ranges++;
   }
   repairEnd = i;
+  repairSentAt_us = now_us;
+  repairHeard = false;
   store<u32>(q, ranges, RANGES_COUNT);
   store<u32>(q, 0, RANGES_COUNT + 4);
   finish(q, RANGES_BYTES + ranges * RANGE_BYTES, acceptorAddress(index));
   count(Counter.repairs);
 }
 
-/** The acceptor whose turn it is; silent ones only when there is no other. */
+/**
+ * The acceptor whose turn it is. Silent ones, and those that trimmed what is missing, are asked only
+ * when there is no other; so is the leader's own, which has more to do, unless the others were asked
+ * in vain, and then as long as it helps.
+ */
 function nextAcceptor(now_us: u64): i32 {
-  for (let tries = 0; tries < acceptorCount; tries++) {
-    const index = (repairTurn + tries) % acceptorCount;
-    if (isHeard(index, now_us)) {
+  const spare = !repairTrusted && repairTries < acceptorCount - 1;
+  const leader = spare ? acceptorIndex(ballotId(leaderBallot)) : -1;
+  const first = repairTurn % acceptorCount;
+  for (let strict = 2; strict >= 0; strict--) {
+    for (let tries = 0; tries < acceptorCount; tries++) {
+      const index = (first + tries) % acceptorCount;
+      if (!isHeard(index, now_us)) continue;
+      if (strict >= 1 && (trimmedBy & (1 << index)) != 0) continue;
+      if (strict == 2 && index == leader && !isInside(index)) continue;
       repairTurn = index;
       return index;
     }
   }
-  return repairTurn % acceptorCount;
+  repairTurn = first;
+  return first;
+}
+
+/** Whether the acceptor runs in this process. */
+function isInside(index: i32): bool {
+  return (roles & Role.acceptor) != 0 && acceptorId(index) == selfId;
 }
 
 function isHeard(index: i32, now_us: u64): bool {
@@ -410,12 +591,25 @@ function isHeard(index: i32, now_us: u64): bool {
  */
 function checkBehind(now_us: u64): void {
   if (behind || trimmedBy == 0 || now_us - movedAt_us < BEHIND_US) return;
-  const told = trimmedBy | window.slot(window.base).reports;
-  for (let i = 0; i < acceptorCount; i++) {
-    // The acceptor in this process has nothing that this learner did not hear, or get from it at once.
-    const inside = (roles & Role.acceptor) != 0 && acceptorId(i) == selfId;
-    if (!inside && isHeard(i, now_us) && (told & (1 << i)) == 0) return;
-  }
+  if (!everyoneTold(trimmedBy | window.slot(window.base).reports, now_us)) return;
   behind = true;
   note(Event.behindTrim, 0, trimmedTo);
+}
+
+/** Whether the bits hold every acceptor that is heard, and there is one. */
+function everyoneTold(told: u32, now_us: u64): bool {
+  for (let i = 0; i < acceptorCount; i++) {
+    // The acceptor in this process has nothing that this learner did not hear, or get from it at once.
+    if (!isInside(i) && isHeard(i, now_us) && (told & (1 << i)) == 0) return false;
+  }
+  return told != 0;
+}
+
+/** What a status says of the learner. */
+export function learnerStatus(): void {
+  statusDecided(max(decided, window.base));
+  if (!started) return;
+  statusField(StatusField.delivered, window.base);
+  statusField(StatusField.paused, paused ? 1 : 0);
+  statusField(StatusField.behind, behind ? 1 : 0);
 }

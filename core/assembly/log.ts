@@ -9,8 +9,10 @@
  *   ring:   tail ->| instance, bytes, batch | instance, bytes, batch | ... |<- head
  *   index:  low  ->| ballot, pointer, bytes | ballot, pointer, bytes | ... |<- high
  */
+import { StatusField } from "../layout";
 import { arenaTake } from "./arena";
 import { recordsLowest } from "./records";
+import { statusField } from "./status";
 
 const COPY_HEADER: usize = 16;
 
@@ -33,7 +35,8 @@ let ring: usize = 0;
 let ringBytes: usize = 0;
 let head: usize = 0;
 let tail: usize = 0;
-let filled: usize = 0;
+/** Bytes of the ring that copies take, dead ones too. */
+export let logFilled: usize = 0;
 /** Lowest instance that is kept. */
 export let logLow: u64 = 1;
 /** One past the highest instance accepted. */
@@ -47,6 +50,11 @@ export function logInit(bytes: u32): void {
   index = arenaTake(<usize>slots * offsetof<Accepted>());
   ringBytes = bytes & ~7;
   ring = arenaTake(ringBytes);
+}
+
+/** Most instances that the index can hold. */
+export function logSlots(): u64 {
+  return indexMask + 1;
 }
 
 /** What was accepted for an instance; null if nothing, or no longer kept. */
@@ -95,6 +103,11 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
   return true;
 }
 
+/** How much of the log's memory is in use: 0 to 1. */
+export function logFill(): f64 {
+  return <f64>logFilled / <f64>ringBytes;
+}
+
 /** Forgets all instances below `low`: its log begins there. */
 export function logBegin(low: u64): void {
   if (low > logLow) logLow = low;
@@ -117,7 +130,7 @@ function take(need: usize, limit: u64): usize {
   // A copy never wraps: what is left at the ring's end is filled with a dead one.
   const rest = ringBytes - head;
   const gap = rest < need ? rest : 0;
-  while (ringBytes - filled < need + gap) {
+  while (ringBytes - logFilled < need + gap) {
     if (!reclaim(limit)) return 0;
   }
   if (gap > 0) {
@@ -125,22 +138,22 @@ function take(need: usize, limit: u64): usize {
       store<u64>(ring + head, 0);
       store<u32>(ring + head, <u32>gap, 8);
     }
-    filled += gap;
+    logFilled += gap;
     head = 0;
   }
   const at = ring + head;
   head += need;
   if (head == ringBytes) head = 0;
-  filled += need;
+  logFilled += need;
   return at;
 }
 
 /** Frees the oldest copy. False when it must be kept. */
 function reclaim(limit: u64): bool {
-  if (filled == 0) return false;
+  if (logFilled == 0) return false;
   const rest = ringBytes - tail;
   if (rest < COPY_HEADER) {
-    filled -= rest;
+    logFilled -= rest;
     tail = 0;
     return true;
   }
@@ -157,8 +170,26 @@ function reclaim(limit: u64): bool {
       logBegin(instance + 1);
     }
   }
-  filled -= bytes;
+  logFilled -= bytes;
   tail += bytes;
   if (tail == ringBytes) tail = 0;
   return true;
+}
+
+/**
+ * Tells how much of the log is taken by instances from `limit` on, which may not be discarded yet. A
+ * log whose space was never needed again is full of what may be, and that says nothing.
+ */
+export function logStatus(limit: u64): void {
+  let first = max(limit, logLow);
+  while (first < logHigh && logGet(first) == null) first++;
+  let bytes: usize = 0;
+  if (first < logHigh) {
+    const from = logGet(first)!.batch - COPY_HEADER - ring;
+    bytes = head > from ? head - from : head + ringBytes - from;
+  }
+  statusField(StatusField.logBytes, bytes);
+  statusField(StatusField.logBytesMax, ringBytes);
+  statusField(StatusField.logInstances, logHigh - first);
+  statusField(StatusField.logInstancesMax, indexMask + 1);
 }

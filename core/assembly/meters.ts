@@ -9,8 +9,8 @@ import {
   Gauge,
 } from "../layout";
 
-export const counters = memory.data(64 * 8, 8);
-export const gauges = memory.data(16 * 8, 8);
+export const counters = memory.data(128 * 8, 8);
+export const gauges = memory.data(64 * 8, 8);
 export const events = memory.data(EVENTS_MAX * EVENT_BYTES, 8);
 export let eventCount: i32 = 0;
 

@@ -10,6 +10,7 @@
 import {
   Counter,
   FRAME_OFFSET,
+  Gauge,
   HEADER_BALLOT,
   HEADER_BYTES,
   HEADER_CHECKSUM,
@@ -31,7 +32,7 @@ import {
 } from "../layout";
 import { arenaTake } from "./arena";
 import { xxh64 } from "./checksum";
-import { count } from "./meters";
+import { count, gauge, gauged } from "./meters";
 import { records } from "./records";
 import {
   cluster,
@@ -98,6 +99,7 @@ export function outboxAddress(address: u64, group: u64): void {
 
 /** Starts a step: the frames of the last one have left. */
 export function outboxClear(): void {
+  if (<u64>used > gauged(Gauge.outboxPeak)) gauge(Gauge.outboxPeak, used);
   used = 0;
   descriptorCount = 0;
   ownHead = 0;
@@ -113,6 +115,11 @@ export function outboxRoom(): i32 {
 /** True when no further frame can be held, so that no further vote may be given. */
 export function heldFull(): bool {
   return persistent && heldTail - heldFloor >= HELD_FRAMES - 64;
+}
+
+/** Frames that wait for a record to become durable. */
+export function heldFrames(): u32 {
+  return heldTail - heldHead;
 }
 
 /** The payload of a new frame, its header filled but for length and checksum; 0 when there is no room. */

@@ -33,7 +33,17 @@ import { arenaTake } from "./arena";
 import { count, gauge, gauged, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
 import { appendRecord } from "./records";
-import { acceptorCount, acceptorId, acceptorIndex, memoryIncarnation, roles } from "./settings";
+import {
+  acceptorCount,
+  acceptorId,
+  acceptorIndex,
+  memoryIncarnation,
+  proposerCount,
+  proposerId,
+  roles,
+  selfId,
+} from "./settings";
+import { statusPeer } from "./status";
 
 @unmanaged
 class Peer {
@@ -52,6 +62,8 @@ let acceptors: usize = 0;
 let proposers: usize = 0;
 /** Stands for which acceptors rejoined, in which ballots and with which memories; 0: none did. */
 export let memories: u64 = 0;
+/** Another memory rejoined under the name of this node's acceptor. */
+export let isReplaced: bool = false;
 /** The acceptor that is told of next, if it rejoined. */
 let toldNext: i32 = 0;
 
@@ -123,13 +135,23 @@ export function learnRejoined(index: i32, ballot: u64, memory: u32): void {
 /** As `learnRejoined`, for what storage kept. True if it is news. */
 export function setRejoined(index: i32, ballot: u64, memory: u32): bool {
   const peer = acceptor(index);
-  if (ballot <= peer.rejoinedIn) return false;
+  // Two incarnations of a proposer may have begun with the same ballot: all must take the same one's word.
+  if (ballot < peer.rejoinedIn || (ballot == peer.rejoinedIn && memory <= peer.incarnation)) return false;
   memories ^= entryHash(index, peer) ^ entryHashOf(index, ballot, memory);
   peer.rejoinedIn = ballot;
   peer.incarnation = memory;
   peer.forgot = false;
   toldNext = index;
+  if (memory != memoryIncarnation && (roles & Role.acceptor) != 0 && acceptorId(index) == selfId) {
+    isReplaced = true;
+    note(Event.recovering, selfId, 0);
+  }
   return true;
+}
+
+/** This node's acceptor rejoins under its own memory. */
+export function clearReplaced(): void {
+  isReplaced = false;
 }
 
 /** Reads what a frame tells at `at` of an acceptor that rejoined. */
@@ -145,24 +167,13 @@ export function tellRejoined(at: usize): void {
   for (let tries = 0; tries < acceptorCount; tries++) {
     const index = toldNext;
     toldNext = (index + 1) % acceptorCount;
-    if (acceptor(index).rejoinedIn == 0) continue;
-    return tellReturn(at, index);
+    const peer = acceptor(index);
+    if (peer.rejoinedIn == 0) continue;
+    store<u64>(at, peer.rejoinedIn, REJOINED_BALLOT);
+    store<u16>(at, acceptorId(index), REJOINED_ID);
+    store<u32>(at, peer.incarnation, REJOINED_MEMORY);
+    return;
   }
-}
-
-/** Writes what is known of the latest return under one acceptor's name. */
-export function tellReturn(at: usize, index: i32): void {
-  memory.fill(at, 0, 16);
-  const peer = acceptor(index);
-  if (peer.rejoinedIn == 0) return;
-  store<u64>(at, peer.rejoinedIn, REJOINED_BALLOT);
-  store<u16>(at, acceptorId(index), REJOINED_ID);
-  store<u32>(at, peer.incarnation, REJOINED_MEMORY);
-}
-
-/** The ballot of the latest return under the acceptor's name; 0: none is known. */
-export function acceptorRejoined(index: i32): u64 {
-  return acceptor(index).rejoinedIn;
 }
 
 function entryHash(index: i32, peer: Peer): u64 {
@@ -175,6 +186,15 @@ function entryHashOf(index: i32, ballot: u64, memory: u32): u64 {
   hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
   hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
   return hash ^ (hash >> 33);
+}
+
+/** Tells an acceptor that asks for its past of its return, if there was one. True if it was told. */
+export function sendForgotReturn(p: usize): bool {
+  const id = <u32>load<u16>(p, HEADER_SENDER_ID);
+  const peer = acceptor(acceptorIndex(id));
+  if (peer.rejoinedIn == 0) return false;
+  sendForgot(id, peer.incarnation, load<u32>(p, HEADER_INCARNATION), peer.address);
+  return true;
 }
 
 /** Tells an acceptor that a frame of its came from another memory than the one that counts. */
@@ -199,6 +219,11 @@ export function acceptorMemory(index: i32): u32 {
   return acceptor(index).incarnation;
 }
 
+/** The ballot in which the acceptor rejoined; 0: its first memory, as far as was heard. */
+export function acceptorRejoinedIn(index: i32): u64 {
+  return acceptor(index).rejoinedIn;
+}
+
 /** When the acceptor was last heard, µs; 0: never. */
 export function acceptorHeard(index: i32): u64 {
   return acceptor(index).heardAt_us;
@@ -214,4 +239,14 @@ export function acceptorAddress(index: i32): u64 {
 export function proposerAddress(index: i32): u64 {
   const peer = proposer(index);
   return peer.known ? peer.address : groupAddress;
+}
+
+/** Tells of every configured acceptor and proposer when it was heard. */
+export function peersStatus(now_us: u64): void {
+  for (let i = 0; i < acceptorCount; i++) {
+    statusPeer(Role.acceptor, acceptorId(i), acceptor(i).heardAt_us, now_us, 0);
+  }
+  for (let i = 0; i < proposerCount; i++) {
+    statusPeer(Role.proposer, proposerId(i), proposer(i).heardAt_us, now_us, 0);
+  }
 }

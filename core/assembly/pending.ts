@@ -9,7 +9,8 @@ import { arenaTake } from "./arena";
 import { Run } from "./batch";
 import { gauge } from "./meters";
 
-const RING_BYTES: usize = 4 << 20;
+/** Bytes of the queue. */
+export const QUEUE_BYTES: usize = 4 << 20;
 
 let ring: usize = 0;
 let head: usize = 0;
@@ -21,7 +22,7 @@ let headValue: usize = 0;
 export let takenValues: u32 = 0;
 
 export function pendingInit(): void {
-  ring = arenaTake(RING_BYTES);
+  ring = arenaTake(QUEUE_BYTES);
   pendingClear();
 }
 
@@ -46,7 +47,7 @@ export function pendingRoom(bytes: usize): usize {
     tail = ring;
   }
   if (wrap != 0) return head - tail > bytes ? tail : 0;
-  if (ring + RING_BYTES - tail >= bytes) return tail;
+  if (ring + QUEUE_BYTES - tail >= bytes) return tail;
   if (head - ring <= bytes) return 0;
   wrap = tail;
   tail = ring;

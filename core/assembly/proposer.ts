@@ -21,6 +21,7 @@ import {
   ACCEPTORS_MAX,
   ANSWER_BYTES,
   ANSWER_COUNT,
+  ANSWER_DECIDED,
   Counter,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
@@ -39,7 +40,6 @@ import {
   HEARTBEAT_DECIDED,
   HEARTBEAT_NEXT,
   HEARTBEAT_REJOINED,
-  HI_REJOINED,
   Message,
   OK_BYTES,
   OK_DECIDED,
@@ -69,10 +69,11 @@ import {
   REJOIN_END,
   REJOIN_FROM,
   REJOIN_MEMORY,
-  REJOINED_BALLOT,
   Role,
   RUN_BYTES,
+  SESSIONS_MAX,
   Setting,
+  StatusField,
   SUBMIT_BATCH_BYTES,
   SUBMIT_BYTES,
   WINDOW_INSTANCES,
@@ -80,7 +81,7 @@ import {
 import { arenaTake } from "./arena";
 import { ballotId, ballotOf, ballotRound } from "./ballot";
 import { Run } from "./batch";
-import { count, gauge, note } from "./meters";
+import { count, gauge, gauged, note } from "./meters";
 import { begin, finish, groupAddress, outboxRoom, sourceAddress } from "./outbox";
 import {
   electedBy,
@@ -91,7 +92,15 @@ import {
   electionWait,
   hearsMajority,
 } from "./election";
-import { acceptorAddress, acceptorHeard, acceptorMemory, acceptorRejoined, learnRejoined, proposerAddress, tellRejoined } from "./peers";
+import {
+  acceptorAddress,
+  acceptorHeard,
+  acceptorMemory,
+  acceptorRejoinedIn,
+  learnRejoined,
+  proposerAddress,
+  tellRejoined,
+} from "./peers";
 import {
   pendingClear,
   pendingEmpty,
@@ -99,6 +108,7 @@ import {
   pendingPush,
   pendingRoom,
   pendingTake,
+  QUEUE_BYTES,
   takenValues,
 } from "./pending";
 import { random, randomBelow } from "./random";
@@ -117,6 +127,7 @@ import {
   selfId,
   settingU32,
 } from "./settings";
+import { statusDecided, statusField, statusLeader } from "./status";
 import { Slot, Window } from "./window";
 
 const FOLLOWER: i32 = 0;
@@ -132,6 +143,13 @@ const BACKOFF_US: u64 = 100_000;
 const BACKOFF_MAX_US: u64 = 3_200_000;
 const RETRANSMIT_FIRST_US: u64 = 50_000;
 const RETRANSMIT_MIN_US: u64 = 3_000;
+/**
+ * Acceptors whose logs are full do not answer. So that they go on soon after they have room, the
+ * first unanswered instance is repeated this often at least; when it is chosen, the others follow.
+ */
+const PROBE_US: u64 = 25_000;
+/** An instance that was sent this often was not merely lost. */
+const STALLED_TRIES: u32 = 4;
 /** Repeated 2A of one look at the window: a burst of losses is repaired, not answered by a flood. */
 const RETRANSMITS_MAX: i32 = 64;
 /** Frames of a step that proposals leave to everybody else. */
@@ -143,8 +161,9 @@ const BACKOFF_TIMEOUTS: u64 = 8;
 const UNPROMISED_NOTE_US: u64 = 2_000_000;
 /** An acceptor that was heard within this time, some periods of its hi, runs. */
 const ALIVE_US: u64 = 350_000;
-/** At least this long between two phases 1 that let acceptors rejoin. */
+/** At least this long between two phases 1 that let acceptors rejoin; twice that if they follow at once. */
 const REJOIN_PERIOD_US: u64 = 200_000;
+const REJOIN_PERIOD_MAX_US: u64 = 3_200_000;
 const NEVER: u64 = u64.MAX_VALUE;
 
 let state: i32 = FOLLOWER;
@@ -167,7 +186,7 @@ let inFlightMax: u64 = 0;
 
 /** For each acceptor, from where its next page is wanted; NEVER: its promise is complete. */
 let cursors: usize = 0;
-/** For each acceptor whose promise is complete, what it knew of the others' memories. */
+/** For each acceptor, what it knew of the others' memories by its newest page. */
 let known: usize = 0;
 /** The acceptor that this ballot lets rejoin, and its memory; -1: none. */
 let rejoinIndex: i32 = -1;
@@ -176,6 +195,7 @@ let rejoinMemory: u32 = 0;
 let inheritedFrom: u64 = 0;
 let inheritedEnd: u64 = 0;
 let rejoinAt_us: u64 = 0;
+let rejoinPeriod_us: u64 = REJOIN_PERIOD_US;
 /** Bits of the acceptors that say that they recover. */
 let recovering: u32 = 0;
 let unpromisedNoteAt_us: u64 = 0;
@@ -186,6 +206,8 @@ let prepareTimeout_us: u64 = 0;
 let heartbeatAt_us: u64 = 0;
 let heartbeatPeriod_us: u64 = 0;
 let lookAt_us: u64 = 0;
+/** When an instance was chosen that acceptors had not answered for long: what was sent before may be repeated at once. */
+let resumedAt_us: u64 = 0;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
@@ -203,8 +225,8 @@ export function proposerInit(now_us: u64): void {
   known = arenaTake(ACCEPTORS_MAX * 8);
   roundTrip = RoundTrip.make();
   pendingInit();
-  admitted = Sessions.make();
-  answered = Sessions.make();
+  admitted = Sessions.make(SESSIONS_MAX);
+  answered = Sessions.make(SESSIONS_MAX);
   inFlightMax = settingU32(Setting.inFlight);
   timeoutMax_us = settingU32(Setting.proposerTimeout_us);
   assert(inFlightMax >= 1 && inFlightMax <= WINDOW_INSTANCES, "window out of range");
@@ -238,8 +260,15 @@ export function proposerPromise(p: usize, now_us: u64): void {
   // Nothing was proposed in this ballot yet, so what an acceptor knows as decided needs no proposal.
   window.advance(decided);
   const cursor = cursors + (<usize>index << 3);
+  if (load<u64>(cursor) == NEVER || index == rejoinIndex) return;
+  const knownAt = known + (<usize>index << 3);
+  const memories = load<u64>(p, PROMISE_MEMORIES);
+  if (load<u64>(knownAt) != memories) {
+    // Pages before this one may be those of a memory that is lost: they say nothing beside it.
+    store<u64>(knownAt, memories);
+    store<u64>(cursor, window.base);
+  }
   const wanted = load<u64>(cursor);
-  if (wanted == NEVER || index == rejoinIndex) return;
   const start = load<u64>(p, PROMISE_START);
   const flags = <u32>load<u16>(p, PROMISE_FLAGS);
   if (start > wanted && start > decided) {
@@ -268,8 +297,7 @@ export function proposerPromise(p: usize, now_us: u64): void {
   }
   if ((flags & PROMISE_LAST) != 0) {
     store<u64>(cursor, NEVER);
-    store<u64>(known + (<usize>index << 3), load<u64>(p, PROMISE_MEMORIES));
-    if (promisesLike(load<u64>(p, PROMISE_MEMORIES)) >= quorum) lead(now_us);
+    if (promisesLike(memories) >= quorum) lead(now_us);
     return;
   }
   store<u64>(cursor, max(wanted, load<u64>(p, PROMISE_END)));
@@ -294,6 +322,10 @@ export function proposerAccepted(p: usize, now_us: u64): void {
     }
   }
   while (window.base < sent && window.slot(window.base).decided) window.advance(window.base + 1);
+  if (window.base == sent) return;
+  // What everybody waits for need not wait for a timer.
+  const first = window.slot(window.base);
+  if (roundTrip.overtaken(first.sentAt_us, first.tries)) lookAt_us = now_us;
 }
 
 /** Preempted: an acceptor promised a higher ballot, or this one to another incarnation. */
@@ -329,7 +361,8 @@ export function proposerOk(p: usize, now_us: u64): void {
     // Another leader decided what this one still proposes, and that acceptor will not vote for it any
     // more. A new phase 1 finds out where to go on.
     stepDown(ballot, now_us);
-    campaignAt_us = now_us;
+    window.advance(decided);
+    return campaign(now_us);
   }
   if (state == FOLLOWER) window.advance(decided);
 }
@@ -341,13 +374,17 @@ export function proposerRecovering(p: usize, now_us: u64): void {
   recovering |= 1 << index;
   if (state != LEADING) return;
   if (index == rejoinIndex && memory == rejoinMemory) return sendRejoin();
-  // An old frame: what it knows of its own name is older than the latest return under it.
-  if (load<u64>(p, HI_REJOINED + REJOINED_BALLOT) < acceptorRejoined(index)) return;
-  // Who still speaks under its name did not restart: two nodes have that id, and one must not replace the other.
+  // An old frame, of an acceptor that is back or of a memory that is dead, since every return makes a new
+  // ballot; or it hears no heartbeat, and could not take part.
+  if (load<u64>(p, HEADER_BALLOT) != ballot) return;
+  // Who still speaks under its name did not restart: two nodes have that id, and one must not replace the
+  // other.
   const known = acceptorMemory(index);
   if (known != 0 && known != memory && now_us - acceptorHeard(index) < ALIVE_US) return;
   if (now_us < rejoinAt_us) return;
-  rejoinAt_us = now_us + REJOIN_PERIOD_US;
+  const atOnce = now_us < rejoinAt_us + rejoinPeriod_us;
+  rejoinPeriod_us = atOnce ? min(rejoinPeriod_us * 2, REJOIN_PERIOD_MAX_US) : REJOIN_PERIOD_US;
+  rejoinAt_us = now_us + rejoinPeriod_us;
   campaign(now_us, index, memory);
 }
 
@@ -407,7 +444,8 @@ function admissible(client: u64, sequence: u64, bytes: usize): bool {
     count(Counter.tooLarge);
     return false;
   }
-  if (!admitted.has(client, sequence)) return true;
+  // What a command brings about hangs on its place in the log: a repeated one is another one.
+  if (sequence == 0 || !admitted.has(client, sequence)) return true;
   count(Counter.duplicateSubmits);
   // The client repeats it because it lost the votes.
   if (answered.has(client, sequence)) answer(client, sequence);
@@ -430,6 +468,8 @@ function answer(client: u64, sequence: u64): void {
 function sendAnswer(p: usize): void {
   store<u32>(answerFrame, answerCount, ANSWER_COUNT);
   store<u32>(answerFrame, 0, ANSWER_COUNT + 4);
+  // What was chosen out of order lies above the first undecided instance, but below the next one.
+  store<u64>(answerFrame, max(next, window.base), ANSWER_DECIDED);
   // What another proposer forwarded came from a client whose address only the group reaches.
   const forwarded = load<u8>(p, HEADER_SENDER_ROLE) == Role.proposer;
   finish(
@@ -542,6 +582,8 @@ function leaderTick(now_us: u64): u64 {
 
 /** Begins phase 1 with a ballot above every one seen; with `rejoining`, it lets this acceptor in again, with this memory. */
 function campaign(now_us: u64, rejoining: i32 = -1, memory: u32 = 0): void {
+  // Else this return would count as older than one that others were told of.
+  if (rejoining >= 0) highestBallot = max(highestBallot, acceptorRejoinedIn(rejoining));
   ballot = ballotOf(ballotRound(highestBallot) + 1, selfId);
   highestBallot = ballot;
   state = PREPARING;
@@ -554,7 +596,10 @@ function campaign(now_us: u64, rejoining: i32 = -1, memory: u32 = 0): void {
   for (let i = 0; i < acceptorCount; i++) store<u64>(cursors + (<usize>i << 3), window.base);
   prepareTimeout_us = min(RETRANSMIT_FIRST_US, timeoutMax_us);
   prepareAt_us = now_us;
-  if (unpromisedNoteAt_us == 0) unpromisedNoteAt_us = now_us + UNPROMISED_NOTE_US;
+  // Across campaigns, but never before this one could have been answered.
+  unpromisedNoteAt_us = unpromisedNoteAt_us == 0
+    ? now_us + UNPROMISED_NOTE_US
+    : max(unpromisedNoteAt_us, now_us + RETRANSMIT_FIRST_US * 2);
   campaignEnd_us = electionTimeout_us == 0 ? NEVER : now_us + CAMPAIGN_TIMEOUTS * electionTimeout_us;
   note(Event.preparing, selfId, ballot);
 }
@@ -659,7 +704,11 @@ function chosen(instance: u64, now_us: u64): void {
   // Only now: leaders that preempt each other before anything is chosen must wait longer each time.
   backoff_us = BACKOFF_US;
   const slot = window.slot(instance);
-  if (slot.tries == 1) roundTrip.measure(now_us - slot.sentAt_us);
+  roundTrip.answered(slot.sentAt_us, slot.tries, now_us);
+  if (slot.tries >= STALLED_TRIES) {
+    resumedAt_us = now_us;
+    lookAt_us = now_us;
+  }
   admitBatch(answered, instance);
 }
 
@@ -670,6 +719,7 @@ function admitBatch(table: Sessions, instance: u64): void {
   for (let run = batch; run < end; run = Run.end(run)) {
     const client = Run.client(run);
     let sequence = Run.first(run);
+    if (sequence == 0) continue;
     for (let n = Run.count(run); n > 0; n--) table.add(client, sequence++);
   }
 }
@@ -683,14 +733,21 @@ function retransmit(now_us: u64): u64 {
   for (let i = window.base; i < sent && repeated < RETRANSMITS_MAX; i++) {
     const slot = window.slot(i);
     if (slot.decided) continue;
-    const wait_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
-    if (now_us - slot.sentAt_us < wait_us) continue;
+    let wait_us = min(timeout_us << min(<u64>slot.tries - 1, 6), timeoutMax_us);
+    if (i == window.base) {
+      // Everybody waits for the first.
+      const probe_us = min(roundTrip.probe_us(RETRANSMIT_FIRST_US), timeout_us) << min(<u64>slot.tries - 1, 6);
+      wait_us = min(wait_us, min(probe_us, max(timeout_us, PROBE_US)));
+    }
+    const resumed = slot.tries >= STALLED_TRIES && slot.sentAt_us < resumedAt_us;
+    const overtaken = roundTrip.overtaken(slot.sentAt_us, slot.tries);
+    if (!resumed && !overtaken && now_us - slot.sentAt_us < wait_us) continue;
     if (outboxRoom() <= ROOM_KEPT) break;
     transmit(slot, now_us);
     repeated++;
     count(Counter.retransmitted);
   }
-  lookAt_us = now_us + (timeout_us >> 1);
+  lookAt_us = now_us + min(roundTrip.probe_us(RETRANSMIT_FIRST_US) >> 1, PROBE_US);
   return lookAt_us;
 }
 
@@ -704,6 +761,7 @@ function queue(client: u64, first: u64, values: u32, from: usize, to: usize): vo
   memory.copy(run + RUN_BYTES, from, bytes);
   memory.fill(run + RUN_BYTES + bytes, 0, padded - RUN_BYTES - bytes);
   pendingPush(run + padded);
+  if (first == 0) return;
   for (let n: u32 = 0; n < values; n++) admitted.add(client, first + n);
 }
 
@@ -720,4 +778,21 @@ function forward(p: usize, now_us: u64): void {
   memory.copy(q + SUBMIT_BATCH_BYTES, p + SUBMIT_BATCH_BYTES, length - SUBMIT_BATCH_BYTES);
   finish(q, length, proposerAddress(proposerIndex(leader)));
   count(Counter.forwarded);
+}
+
+/** What a status says of the proposer. */
+export function proposerStatus(now_us: u64): void {
+  statusField(StatusField.proposerState, state);
+  if (state == LEADING) {
+    statusLeader(ballot, now_us, now_us);
+  } else if (leaderHeardAt_us != 0) {
+    statusLeader(leaderBallot, leaderHeardAt_us, now_us);
+  }
+  statusDecided(window.base);
+  if (state == FOLLOWER) return;
+  statusField(StatusField.next, next);
+  statusField(StatusField.windowUsed, next - window.base);
+  statusField(StatusField.windowSize, inFlightMax);
+  statusField(StatusField.queueBytes, gauged(Gauge.pendingBytes));
+  statusField(StatusField.queueBytesMax, QUEUE_BYTES);
 }

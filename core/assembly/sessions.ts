@@ -1,16 +1,17 @@
 /**
- * Which of each client's sequence numbers were seen: the table behind exactly once.
+ * Which of each client's sequence numbers were seen.
  *
  * A client keeps its sequence numbers in flight within SESSION_SEQUENCES of the oldest unanswered
- * one, so a sliding bitmap of that width suffices. Clients are forgotten least recently used first,
- * by the order of calls and by no clock; a learner calls in log order, so its table is a function
- * of the log alone.
+ * one, so a sliding bitmap of that width suffices. Clients stand in the order of their last use, by
+ * the order of calls and by no clock. To a leader this is a cache, out of which the least recently
+ * used client goes first (`add`); learners decide by the log who goes (`session_table.ts`).
  */
-import { SESSION_SEQUENCES, SESSIONS_MAX } from "../layout";
+import { SESSION_SEQUENCES } from "../layout";
 import { arenaTake } from "./arena";
 
-const BUCKETS = SESSIONS_MAX * 2;
-const NONE: u32 = 0xffffffff;
+/** No session. */
+export const NO_SESSION: u32 = 0xffffffff;
+const NONE = NO_SESSION;
 const BITMAP_BYTES: usize = SESSION_SEQUENCES / 8;
 
 @unmanaged
@@ -29,23 +30,31 @@ export class Sessions {
   private table: usize;
   private bitmaps: usize;
   private buckets: usize;
+  private bucketCount: u32;
+  private capacity: u32;
+  /** Places that were ever used, and the chain of those that are free again. */
   private used: u32;
-  private oldest: u32;
+  private free: u32;
+  /** The ends of the order of last use. */
+  oldest: u32;
   private newest: u32;
 
-  static make(): Sessions {
+  static make(capacity: u32): Sessions {
     const self = changetype<Sessions>(arenaTake(offsetof<Sessions>()));
-    self.table = arenaTake(offsetof<Session>() * SESSIONS_MAX);
-    self.bitmaps = arenaTake(BITMAP_BYTES * SESSIONS_MAX);
-    self.buckets = arenaTake(BUCKETS * 4);
+    self.capacity = capacity;
+    self.bucketCount = capacity * 2;
+    self.table = arenaTake(offsetof<Session>() * <usize>capacity);
+    self.bitmaps = arenaTake(BITMAP_BYTES * <usize>capacity);
+    self.buckets = arenaTake(<usize>self.bucketCount * 4);
     self.clear();
     return self;
   }
 
   /** Forgets every client. */
   clear(): void {
-    memory.fill(this.buckets, 0xff, BUCKETS * 4);
+    memory.fill(this.buckets, 0xff, <usize>this.bucketCount * 4);
     this.used = 0;
+    this.free = NONE;
     this.oldest = NONE;
     this.newest = NONE;
   }
@@ -60,11 +69,20 @@ export class Sessions {
     return (load<u8>(this.bitmapByte(index, sequence)) & Sessions.bit(sequence)) != 0;
   }
 
-  /** Adds the value; false if it was there. */
+  /** Adds the value, and forgets the least recently used client when there is no room; false if it was there. */
   add(client: u64, sequence: u64): bool {
     let index = this.find(client);
-    if (index == NONE) index = this.insert(client, sequence);
-    else this.touch(index);
+    if (index == NONE) {
+      if (this.full) this.remove(this.oldest);
+      index = this.insert(client, sequence);
+    } else {
+      this.use(index);
+    }
+    return this.take(index, sequence);
+  }
+
+  /** Adds the value to the session at `index`; false if it was there. */
+  take(index: u32, sequence: u64): bool {
     const session = this.at(index);
     if (sequence < session.base) return false;
     if (sequence >= session.base + SESSION_SEQUENCES) this.slide(index, sequence);
@@ -74,6 +92,56 @@ export class Sessions {
     if ((bits & bit) != 0) return false;
     store<u8>(at, bits | bit);
     return true;
+  }
+
+  /** There is no room for another client. */
+  get full(): bool {
+    return this.used == this.capacity && this.free == NONE;
+  }
+
+  /** The next more recently used session; NO_SESSION: none is. */
+  newer(index: u32): u32 {
+    return this.at(index).newer;
+  }
+
+  /** Where the client's session is; NO_SESSION: it has none. */
+  find(client: u64): u32 {
+    let index = load<u32>(this.bucket(client));
+    while (index != NONE && this.at(index).client != client) index = this.at(index).chain;
+    return index;
+  }
+
+  /** Adds a client that is not there; its first value to come is `sequence`, or one near it. There must be room. */
+  insert(client: u64, sequence: u64): u32 {
+    assert(!this.full, "no room for a session");
+    let index = this.free;
+    if (index != NONE) this.free = this.at(index).chain;
+    else index = this.used++;
+    const session = this.at(index);
+    const bucket = this.bucket(client);
+    session.client = client;
+    // A client starts at 1; values may overtake one another by less than the width.
+    session.base = sequence < SESSION_SEQUENCES ? 0 : sequence - SESSION_SEQUENCES + 1;
+    session.chain = load<u32>(bucket);
+    store<u32>(bucket, index);
+    memory.fill(this.bitmaps + <usize>index * BITMAP_BYTES, 0, BITMAP_BYTES);
+    this.link(index);
+    return index;
+  }
+
+  /** Forgets the client at `index`. */
+  remove(index: u32): void {
+    this.unchain(index);
+    this.unlink(index);
+    this.at(index).chain = this.free;
+    this.free = index;
+  }
+
+  /** Makes the session the most recently used one. */
+  use(index: u32): void {
+    if (index == this.newest) return;
+    this.unlink(index);
+    this.link(index);
   }
 
   @inline private at(index: u32): Session {
@@ -91,34 +159,7 @@ export class Sessions {
 
   @inline private bucket(client: u64): usize {
     // Fibonacci hashing: client numbers may be consecutive.
-    return this.buckets + (<usize>((client * 0x9e3779b97f4a7c15) >> 40) % BUCKETS << 2);
-  }
-
-  private find(client: u64): u32 {
-    let index = load<u32>(this.bucket(client));
-    while (index != NONE && this.at(index).client != client) index = this.at(index).chain;
-    return index;
-  }
-
-  private insert(client: u64, sequence: u64): u32 {
-    let index: u32;
-    if (this.used < SESSIONS_MAX) {
-      index = this.used++;
-    } else {
-      index = this.oldest;
-      this.unchain(index);
-      this.unlink(index);
-    }
-    const session = this.at(index);
-    const bucket = this.bucket(client);
-    session.client = client;
-    // A client starts at 1; values may overtake one another by less than the width.
-    session.base = sequence < SESSION_SEQUENCES ? 0 : sequence - SESSION_SEQUENCES + 1;
-    session.chain = load<u32>(bucket);
-    store<u32>(bucket, index);
-    memory.fill(this.bitmaps + <usize>index * BITMAP_BYTES, 0, BITMAP_BYTES);
-    this.link(index);
-    return index;
+    return this.buckets + (<usize>((client * 0x9e3779b97f4a7c15) >> 40) % <usize>this.bucketCount << 2);
   }
 
   /** Moves the window up so that it ends with `sequence`. */
@@ -134,12 +175,6 @@ export class Sessions {
       }
     }
     session.base = base;
-  }
-
-  private touch(index: u32): void {
-    if (index == this.newest) return;
-    this.unlink(index);
-    this.link(index);
   }
 
   private link(index: u32): void {

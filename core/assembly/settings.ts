@@ -12,7 +12,7 @@ const acceptorIds = memory.data(ACCEPTORS_MAX * 4, 4);
 const proposerIds = memory.data(PROPOSERS_MAX * 4, 4);
 
 export let acceptorCount: i32 = 0;
-let proposerCount: i32 = 0;
+export let proposerCount: i32 = 0;
 /** Acceptors that make a majority. Two majorities always meet ("Paxos Made Simple", 2.2). */
 export let quorum: i32 = 0;
 

@@ -38,8 +38,8 @@ export const MESSAGE_KINDS: readonly Kind[] = [
   },
   {
     key: "chatter",
-    label: "hi, ok, bye, forgot",
-    members: ["hi", "ok", "bye", "forgot"],
+    label: "hi, ok, bye, forgot, status",
+    members: ["hi", "ok", "bye", "forgot", "query", "status"],
     shown: false,
   },
 ];
