@@ -499,7 +499,6 @@ export class Checker implements NodeWatch {
         this.#recovery.isMeant(ballot, acceptor, memory);
       if (isTrue) memories.tell(acceptor, ballot, memory, isSure);
     };
-    let sure = isSound;
     let at = HEARTBEAT_REJOINED;
     if (view.getUint8(HEADER_SENDER_ROLE) === Role.acceptor) {
       if (
@@ -509,13 +508,6 @@ export class Checker implements NodeWatch {
         const memory = view.getUint32(HEADER_INCARNATION, true);
         return memories.recovers(id, memory);
       }
-      const counts = memories.hear(
-        id,
-        view.getUint32(HEADER_INCARNATION, true),
-        isSound,
-      );
-      if (counts < 0) return;
-      sure &&= counts > 0;
       at = HI_REJOINED;
     }
     if (type === Message.rejoin) {
@@ -530,7 +522,7 @@ export class Checker implements NodeWatch {
     if (type !== Message.hi && type !== Message.heartbeat) return;
     const rejoined = view.getUint16(at + REJOINED_ID, true);
     const memory = view.getUint32(at + REJOINED_MEMORY, true);
-    tell(rejoined, u64(view, at + REJOINED_BALLOT), memory, sure);
+    tell(rejoined, u64(view, at + REJOINED_BALLOT), memory, isSound);
   }
 
   /** What an acceptor's process knows of who rejoined. */

@@ -15,10 +15,6 @@ interface Return {
 
 /** What is known of one acceptor. */
 interface Peer {
-  /** Incarnation that was heard first; 0: none. */
-  heard: number;
-  /** A damaged frame may have been heard before that one. */
-  isUnsure?: boolean;
   /** The latest return that must be known; ballot 0: none. */
   sure: Return;
   /** Later ones that may be known. */
@@ -59,37 +55,18 @@ export class MemoriesModel {
     this.#acceptors = acceptors;
     this.#keeps = keeps;
     this.#peers = acceptors.map(() => ({
-      heard: 0,
       sure: NONE,
       maybe: [],
       least: 0,
     }));
   }
 
-  /** The process of a persistent acceptor started anew: whom it heard is forgotten. */
+  /** The process of a persistent acceptor started anew: what had not reached its disk is forgotten. */
   restart(): void {
     for (const peer of this.#peers) {
       if (peer.told !== undefined) peer.maybe.push(peer.told);
       peer.told = undefined;
-      peer.heard = 0;
-      peer.isUnsure = false;
     }
-  }
-
-  /** A frame of an acceptor was taken in. Whether it counted: 1 surely, 0 perhaps, -1 it did not. */
-  hear(id: number, incarnation: number, isSound: boolean): number {
-    const peer = this.#peers[this.#acceptors.indexOf(id)];
-    if (!isSound) {
-      // If it counted, it may be the first that was heard.
-      if (peer.heard === 0) peer.isUnsure = true;
-      return 0;
-    }
-    if (peer.heard === 0) peer.heard = incarnation;
-    if (peer.isUnsure) return 0;
-    const known = peer.sure.ballot === 0 ? peer.heard : peer.sure.memory;
-    const isOpen = peer.maybe.length > 0 || peer.told !== undefined;
-    if (isOpen) return 0;
-    return known === incarnation ? 1 : -1;
   }
 
   /** It was told that an acceptor rejoined; `isSure`: surely so. */

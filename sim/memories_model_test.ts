@@ -56,18 +56,16 @@ Deno.test("an older return under the same name is no news", () => {
   promise(model, THIRD_IN_9);
 });
 
-Deno.test("a frame counts if it comes from the memory heard first, or that rejoined", () => {
+Deno.test("of two memories in one ballot the larger counts", () => {
   const model = make();
-  assert.equal(model.hear(20, 66, true), 1);
-  assert.equal(model.hear(20, 77, true), -1);
   model.tell(20, 5, 77, true);
-  assert.equal(model.hear(20, 77, true), 0);
   model.turned();
-  assert.equal(model.hear(20, 77, true), 1);
-  assert.equal(model.hear(20, 66, true), -1);
-  // A damaged frame may have been the first.
-  model.hear(30, 1, false);
-  assert.equal(model.hear(30, 2, true), 0);
+  model.tell(20, 5, 76, true);
+  model.turned();
+  promise(model, SECOND_IN_5);
+  model.tell(20, 5, 78, true);
+  model.turned();
+  assert.throws(() => promise(model, SECOND_IN_5), REFUSED);
 });
 
 Deno.test("what is on its way to a disk may be lost, unless a promise told it", () => {
