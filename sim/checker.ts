@@ -2,7 +2,7 @@
  * Everything that must hold at any time in a run, watched from outside: frames on the wire, what
  * hosts see of their own node, what storage is given. It throws a `Violation` where it sees one.
  */
-import type { CoreRecord, Delivery } from "../core/core.ts";
+import type { CoreEvent, CoreRecord, Delivery } from "../core/core.ts";
 import {
   ACCEPT_BATCH_BYTES,
   ACCEPT_BYTES,
@@ -18,6 +18,7 @@ import {
   ENTRY_DECIDED,
   ENTRY_FLAGS,
   ENTRY_INSTANCE,
+  Event,
   HEADER_BALLOT,
   HEADER_BYTES,
   HEADER_INCARNATION,
@@ -224,11 +225,6 @@ export class Checker implements NodeWatch {
     }
   }
 
-  /** An acceptor says that it leaves a learner behind. */
-  leftBehind(node: SimNode, id: number, now_us: number): void {
-    this.#registry(node).leave(id, now_us);
-  }
-
   /** A damaged frame was taken in by `node`: what it tells may count, if only its link header is damaged. */
   receivedDamaged(node: SimNode, frame: Uint8Array): void {
     if ((node.options.roles & Role.acceptor) === 0) return;
@@ -241,6 +237,11 @@ export class Checker implements NodeWatch {
       ? REJOIN_BYTES
       : HI_BYTES;
     if (view.byteLength >= whole) this.#hearRejoined(node, view, false);
+  }
+
+  /** An acceptor says that it leaves a learner behind. */
+  leftBehind(node: SimNode, id: number, now_us: number): void {
+    this.#registry(node).leave(id, now_us);
   }
 
   /** From now on nobody knows which learners are registered with this acceptor. */
@@ -284,6 +285,11 @@ export class Checker implements NodeWatch {
       decided: false,
       batch: batch.slice(),
     });
+  }
+
+  noted(node: SimNode, { code, large }: CoreEvent): void {
+    if (code !== Event.preparing) return;
+    this.#memories.get(node.options.id)?.prepares(Number(large));
   }
 
   recovered(node: SimNode, record: CoreRecord): void {
@@ -482,38 +488,41 @@ export class Checker implements NodeWatch {
       (receiver === 0 || receiver === own);
     if (!isMeant || !isSound && !this.#acceptors.includes(id)) return;
     const memories = this.#memoriesOf(node);
-    let sure = isSound;
+    const tell = (
+      acceptor: number,
+      ballot: number,
+      memory: number,
+      isSure: boolean,
+    ) => {
+      // What damage made up was not taken in.
+      const isTrue = isSound ||
+        this.#recovery.isMeant(ballot, acceptor, memory);
+      if (isTrue) memories.tell(acceptor, ballot, memory, isSure);
+    };
     let at = HEARTBEAT_REJOINED;
     if (view.getUint8(HEADER_SENDER_ROLE) === Role.acceptor) {
       if (
         type === Message.hi &&
         view.getUint16(HI_STATE, true) === AcceptorState.recovers
-      ) return;
-      const counts = memories.hear(
-        id,
-        view.getUint32(HEADER_INCARNATION, true),
-        isSound,
-      );
-      if (counts < 0) return;
-      sure &&= counts > 0;
+      ) {
+        const memory = view.getUint32(HEADER_INCARNATION, true);
+        return memories.recovers(id, memory);
+      }
       at = HI_REJOINED;
     }
     if (type === Message.rejoin) {
       const memory = view.getUint32(REJOIN_MEMORY, true);
-      return memories.tell(own, u64(view, HEADER_BALLOT), memory, false);
+      return tell(own, u64(view, HEADER_BALLOT), memory, false);
     }
     if (type === Message.prepare) {
       const rejoining = view.getUint16(PREPARE_REJOINING, true);
       const memory = view.getUint32(PREPARE_MEMORY, true);
-      return memories.tell(rejoining, u64(view, HEADER_BALLOT), memory, false);
+      return tell(rejoining, u64(view, HEADER_BALLOT), memory, false);
     }
     if (type !== Message.hi && type !== Message.heartbeat) return;
     const rejoined = view.getUint16(at + REJOINED_ID, true);
     const memory = view.getUint32(at + REJOINED_MEMORY, true);
-    const ballot = u64(view, at + REJOINED_BALLOT);
-    // What damage made up was not taken in.
-    if (!isSound && !this.#recovery.isMeant(ballot, rejoined, memory)) return;
-    memories.tell(rejoined, ballot, memory, sure);
+    tell(rejoined, u64(view, at + REJOINED_BALLOT), memory, isSound);
   }
 
   /** What an acceptor's process knows of who rejoined. */

@@ -15,10 +15,6 @@ interface Return {
 
 /** What is known of one acceptor. */
 interface Peer {
-  /** Incarnation that was heard first; 0: none. */
-  heard: number;
-  /** A damaged frame may have been heard before that one. */
-  isUnsure?: boolean;
   /** The latest return that must be known; ballot 0: none. */
   sure: Return;
   /** Later ones that may be known. */
@@ -29,9 +25,20 @@ interface Peer {
   told?: Return;
 }
 
+/** What a promise said. */
+interface Promised {
+  readonly memories: bigint;
+  readonly ballot: number;
+  readonly rejoining: number;
+}
+
 const NONE: Return = { ballot: 0, memory: 0 };
 
 export class MemoriesModel {
+  /** Promises of the turn under way; they are looked at when all that it heard is known. */
+  readonly #promises: Promised[] = [];
+  /** Memories that said in this turn that they recover, by acceptor. */
+  readonly #recovering = new Map<number, number>();
   /** In the order of the configuration, which gives acceptors their places. */
   readonly #peers: Peer[];
   readonly #acceptors: readonly number[];
@@ -48,56 +55,42 @@ export class MemoriesModel {
     this.#acceptors = acceptors;
     this.#keeps = keeps;
     this.#peers = acceptors.map(() => ({
-      heard: 0,
       sure: NONE,
       maybe: [],
       least: 0,
     }));
   }
 
-  /** The process of a persistent acceptor started anew: whom it heard is forgotten. */
+  /** The process of a persistent acceptor started anew: what had not reached its disk is forgotten. */
   restart(): void {
     for (const peer of this.#peers) {
       if (peer.told !== undefined) peer.maybe.push(peer.told);
       peer.told = undefined;
-      peer.heard = 0;
-      peer.isUnsure = false;
     }
-  }
-
-  /** A frame of an acceptor was taken in. Whether it counted: 1 surely, 0 perhaps, -1 it did not. */
-  hear(id: number, incarnation: number, isSound: boolean): number {
-    const peer = this.#peers[this.#acceptors.indexOf(id)];
-    if (!isSound) {
-      // If it counted, it may be the first that was heard.
-      if (peer.heard === 0) peer.isUnsure = true;
-      return 0;
-    }
-    if (peer.heard === 0) peer.heard = incarnation;
-    if (peer.isUnsure) return 0;
-    const known = peer.sure.ballot === 0 ? peer.heard : peer.sure.memory;
-    const isOpen = peer.maybe.length > 0 || peer.told !== undefined;
-    if (isOpen) return 0;
-    return known === incarnation ? 1 : -1;
   }
 
   /** It was told that an acceptor rejoined; `isSure`: surely so. */
   tell(id: number, ballot: number, memory: number, isSure: boolean): void {
     const peer = this.#peers[this.#acceptors.indexOf(id)];
-    if (peer === undefined || ballot <= peer.sure.ballot) return;
+    const told = { ballot, memory };
+    if (peer === undefined || !isLater(told, peer.sure)) return;
     if (isSure && this.#keeps) {
-      if (peer.told === undefined || peer.told.ballot < ballot) {
+      if (peer.told === undefined || isLater(told, peer.told)) {
         if (peer.told !== undefined) peer.maybe.push(peer.told);
-        peer.told = { ballot, memory };
+        peer.told = told;
         return;
       }
     }
-    if (peer.maybe.some((it) => it.ballot === ballot)) return;
-    peer.maybe.push({ ballot, memory });
+    const isKnown = peer.maybe.some((it) =>
+      it.ballot === ballot && it.memory === memory
+    );
+    if (!isKnown) peer.maybe.push(told);
   }
 
   /** A turn is over: what it told is known. */
   turned(): void {
+    for (const it of this.#promises.splice(0)) this.#check(it);
+    this.#recovering.clear();
     for (const peer of this.#peers) {
       if (peer.told === undefined) continue;
       this.#settle(peer, peer.told);
@@ -105,8 +98,24 @@ export class MemoriesModel {
     }
   }
 
+  /** An acceptor said that it recovers. */
+  recovers(id: number, memory: number): void {
+    this.#recovering.set(id, memory);
+  }
+
+  /** The proposer in the same process began phase 1, maybe to let one of those rejoin that recover. */
+  prepares(ballot: number): void {
+    for (const [id, memory] of this.#recovering) {
+      this.tell(id, ballot, memory, false);
+    }
+  }
+
   /** The `memories` of a promise of `ballot`; its 1A told that `rejoining`, an acceptor's id, rejoins in it (0: nobody does). */
   promise(memories: bigint, ballot = 0, rejoining = 0): void {
+    this.#promises.push({ memories, ballot, rejoining });
+  }
+
+  #check({ memories, ballot, rejoining }: Promised): void {
     for (const [place, peer] of this.#peers.entries()) {
       peer.least = this.#acceptors[place] === rejoining ? ballot : 0;
     }
@@ -137,10 +146,10 @@ export class MemoriesModel {
   }
 
   #settle(peer: Peer, known: Return): void {
-    if (known.ballot <= peer.sure.ballot) return;
+    if (!isLater(known, peer.sure)) return;
     peer.sure = known;
     if (peer.maybe.length === 0) return;
-    peer.maybe = peer.maybe.filter(({ ballot }) => ballot > known.ballot);
+    peer.maybe = peer.maybe.filter((it) => isLater(it, known));
   }
 
   #text(): string {
@@ -152,6 +161,11 @@ export class MemoriesModel {
       }`
     ).join("; ");
   }
+}
+
+/** Two incarnations of a proposer may have begun with the same ballot: then the larger memory counts. */
+function isLater(a: Return, b: Return): boolean {
+  return a.ballot > b.ballot || a.ballot === b.ballot && a.memory > b.memory;
 }
 
 const WORD = (1n << 64n) - 1n;

@@ -14,11 +14,15 @@ function hashOf(ballot: bigint, memory: bigint, place: bigint): bigint {
 }
 
 const make = (keeps = true) => new MemoriesModel("a", [10, 20, 30], keeps);
+const promise = (model: MemoriesModel, ...of: [bigint, number?, number?]) => {
+  model.promise(...of);
+  model.turned();
+};
 const REFUSED = /stand for nothing that it can know/;
 
 Deno.test("who was told nothing promises with 0, and with nothing else", () => {
-  make().promise(0n);
-  assert.throws(() => make().promise(SECOND_IN_5), REFUSED);
+  promise(make(), 0n);
+  assert.throws(() => promise(make(), SECOND_IN_5), REFUSED);
 });
 
 Deno.test("what was surely told may count in the same turn, and must from the next on", () => {
@@ -27,20 +31,20 @@ Deno.test("what was surely told may count in the same turn, and must from the ne
   model.promise(0n);
   model.promise(SECOND_IN_5);
   model.turned();
-  assert.throws(() => model.promise(0n), REFUSED);
+  assert.throws(() => promise(model, 0n), REFUSED);
   model.tell(30, 9, 88, true);
   model.turned();
-  model.promise(SECOND_IN_5 ^ THIRD_IN_9);
-  assert.throws(() => model.promise(SECOND_IN_5), REFUSED);
+  promise(model, SECOND_IN_5 ^ THIRD_IN_9);
+  assert.throws(() => promise(model, SECOND_IN_5), REFUSED);
 });
 
 Deno.test("what may have been told counts from when a promise shows it", () => {
   const model = make();
   model.tell(20, 5, 77, false);
   model.turned();
-  model.promise(0n);
-  model.promise(SECOND_IN_5);
-  assert.throws(() => model.promise(0n), REFUSED);
+  promise(model, 0n);
+  promise(model, SECOND_IN_5);
+  assert.throws(() => promise(model, 0n), REFUSED);
 });
 
 Deno.test("an older return under the same name is no news", () => {
@@ -49,21 +53,19 @@ Deno.test("an older return under the same name is no news", () => {
   model.turned();
   model.tell(30, 8, 99, true);
   model.turned();
-  model.promise(THIRD_IN_9);
+  promise(model, THIRD_IN_9);
 });
 
-Deno.test("a frame counts if it comes from the memory heard first, or that rejoined", () => {
+Deno.test("of two memories in one ballot the larger counts", () => {
   const model = make();
-  assert.equal(model.hear(20, 66, true), 1);
-  assert.equal(model.hear(20, 77, true), -1);
   model.tell(20, 5, 77, true);
-  assert.equal(model.hear(20, 77, true), 0);
   model.turned();
-  assert.equal(model.hear(20, 77, true), 1);
-  assert.equal(model.hear(20, 66, true), -1);
-  // A damaged frame may have been the first.
-  model.hear(30, 1, false);
-  assert.equal(model.hear(30, 2, true), 0);
+  model.tell(20, 5, 76, true);
+  model.turned();
+  promise(model, SECOND_IN_5);
+  model.tell(20, 5, 78, true);
+  model.turned();
+  assert.throws(() => promise(model, SECOND_IN_5), REFUSED);
 });
 
 Deno.test("what is on its way to a disk may be lost, unless a promise told it", () => {
@@ -71,16 +73,26 @@ Deno.test("what is on its way to a disk may be lost, unless a promise told it", 
   model.tell(20, 5, 77, true);
   model.turned();
   model.restart();
-  model.promise(0n);
-  model.promise(SECOND_IN_5);
+  promise(model, 0n);
+  promise(model, SECOND_IN_5);
   model.restart();
-  assert.throws(() => model.promise(0n), REFUSED);
+  assert.throws(() => promise(model, 0n), REFUSED);
 });
 
 Deno.test("the promise of a ballot that lets an acceptor rejoin knows of that", () => {
   const model = make();
   model.tell(20, 5, 77, false);
-  assert.throws(() => model.promise(0n, 5, 20), REFUSED);
-  model.promise(SECOND_IN_5, 5, 20);
-  model.promise(SECOND_IN_5, 6, 0);
+  assert.throws(() => promise(model, 0n, 5, 20), REFUSED);
+  promise(model, SECOND_IN_5, 5, 20);
+  promise(model, SECOND_IN_5, 6, 0);
+});
+
+Deno.test("the proposer in the same process may have let rejoin who recovers", () => {
+  const model = make();
+  model.promise(0n);
+  model.promise(SECOND_IN_5);
+  model.recovers(20, 77);
+  model.prepares(5);
+  model.turned();
+  promise(model, SECOND_IN_5);
 });

@@ -244,6 +244,7 @@ class Run implements NodeWatch {
   }
 
   noted(node: SimNode, event: CoreEvent): void {
+    this.#checker.noted(node, event);
     const post = this.#posts[node.place];
     if (event.code === Event.confirmed) post.confirmed = true;
     if (event.code === Event.rejoined) {

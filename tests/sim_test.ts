@@ -112,6 +112,9 @@ Deno.test("what cannot be run is a clear error", () =>
     spoilt("leader", (plan) => delete plan.nodes[0].leader);
     spoilt("loss", (plan) => plan.weather.loss = "much");
     spoilt("lists", (plan) => plan.events = {});
+    const isolated = { at_us: 1, kind: "isolate leader", for_us: 1 };
+    spoilt("ways", (plan) => plan.events.push({ ...isolated, ways: "up" }));
+    spoilt("election", (plan) => plan.electionTimeout_us = "soon");
     spoilt("client", (plan) => delete plan.nodes[6].client);
     const cases = [
       ["--seeds 3 --trace", /--trace shows one run/],
@@ -129,6 +132,8 @@ Deno.test("what cannot be run is a clear error", () =>
       ["--plan leader.json", /nodes\[0\]\.leader should be a whole number/],
       ["--plan loss.json", /weather\.loss should be a number from 0 to 1/],
       ["--plan lists.json", /events should be a list/],
+      ["--plan ways.json", /ways should be one of from, to, both/],
+      ["--plan election.json", /electionTimeout_us should be a whole number/],
       ["--plan client.json", /node with id 8 should have "client"/],
       ["--seed 1 --plan empty.json", /--plan/],
       ["--topology ring", /expected replicas, roles or mixed/],
