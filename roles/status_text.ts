@@ -31,7 +31,6 @@ export const DROPS: readonly Counter[] = [
   Counter.refusedValues,
   Counter.beyondWindow,
   Counter.windowFull,
-  Counter.refusedValues,
   Counter.unansweredQueries,
 ];
 

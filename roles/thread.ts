@@ -165,7 +165,13 @@ class NodeThread {
       mtu: this.#nic.mtu,
       memoryBytes: this.#core.memoryBytes,
     });
-    this.#node.run(() => this.#isOver(), (now_us) => this.#each(now_us));
+    try {
+      this.#node.run(() => this.#isOver(), (now_us) => this.#each(now_us));
+    } catch (error) {
+      // What was submitted before must stand in its file.
+      this.#client?.close();
+      throw error;
+    }
     this.#sink?.close();
     const now_us = now();
     const reason = this.#client?.reason(this.#nic, this.#wasDown, now_us);

@@ -8,6 +8,7 @@ import {
   ACCEPT_BYTES,
   ACCEPT_DECIDED,
   ACCEPT_INSTANCE,
+  AcceptorState,
   ANSWER_BYTES,
   ANSWER_COUNT,
   CHUNK_BYTES,
@@ -26,7 +27,11 @@ import {
   HEADER_SENDER_ROLE,
   HEADER_TYPE,
   HEARTBEAT_DECIDED,
+  HEARTBEAT_REJOINED,
+  HI_BYTES,
   HI_DELIVERED,
+  HI_REJOINED,
+  HI_STATE,
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
@@ -35,6 +40,7 @@ import {
   Message,
   OK_DECIDED,
   OK_TRIMMED,
+  PREPARE_BYTES,
   PREPARE_MEMORY,
   PREPARE_REJOINING,
   PROMISE_BYTES,
@@ -51,9 +57,13 @@ import {
   RANGES_COUNT,
   Record as RecordKind,
   REJECT_DECIDED,
+  REJOIN_BYTES,
   REJOIN_END,
   REJOIN_FROM,
   REJOIN_MEMORY,
+  REJOINED_BALLOT,
+  REJOINED_ID,
+  REJOINED_MEMORY,
   Role,
   RUN_BYTES,
   RUN_SEQUENCE,
@@ -80,6 +90,7 @@ import {
 } from "./chosen.ts";
 import type { TableLimits, TableVerdict } from "./delivery_model.ts";
 import { JournalModel } from "./journal_model.ts";
+import { MemoriesModel } from "./memories_model.ts";
 import type { NodeWatch, SimNode } from "./node.ts";
 import { RecoveryModel } from "./recovery_model.ts";
 import { RegistryModel } from "./registry_model.ts";
@@ -112,6 +123,9 @@ export class Checker implements NodeWatch {
   readonly answeredValues = new Set<number>();
   readonly #acceptors: readonly number[];
   readonly #recovery: RecoveryModel;
+  /** By acceptor's id: what its present process knows of who rejoined, and which process that is. */
+  readonly #memories = new Map<number, MemoriesModel>();
+  readonly #remembering = new Map<number, SimNode>();
   /** By acceptor's id: one for each memory that spoke under its name, the latest last. */
   readonly #models = new Map<number, AcceptorModel[]>();
   readonly #journals = new Map<SimNode, JournalModel>();
@@ -183,7 +197,11 @@ export class Checker implements NodeWatch {
 
   /** A frame that nothing happened to was taken in by `node`. */
   received(node: SimNode, frame: Uint8Array, now_us: number): void {
-    this.#hearLearner(node, viewOf(frame), now_us);
+    const view = viewOf(frame);
+    if ((node.options.roles & Role.acceptor) !== 0) {
+      this.#hearRejoined(node, view, true);
+    }
+    this.#hearLearner(node, view, now_us);
   }
 
   #hearLearner(node: SimNode, view: DataView, now_us: number): void {
@@ -209,6 +227,20 @@ export class Checker implements NodeWatch {
   /** An acceptor says that it leaves a learner behind. */
   leftBehind(node: SimNode, id: number, now_us: number): void {
     this.#registry(node).leave(id, now_us);
+  }
+
+  /** A damaged frame was taken in by `node`: what it tells may count, if only its link header is damaged. */
+  receivedDamaged(node: SimNode, frame: Uint8Array): void {
+    if ((node.options.roles & Role.acceptor) === 0) return;
+    if (frame.length < LINK_BYTES + HEADER_BYTES) return;
+    const view = viewOf(frame);
+    const type: Message = view.getUint8(HEADER_TYPE);
+    const whole = type === Message.prepare
+      ? PREPARE_BYTES
+      : type === Message.rejoin
+      ? REJOIN_BYTES
+      : HI_BYTES;
+    if (view.byteLength >= whole) this.#hearRejoined(node, view, false);
   }
 
   /** From now on nobody knows which learners are registered with this acceptor. */
@@ -272,6 +304,7 @@ export class Checker implements NodeWatch {
       );
     }
     this.#decidedClaim = 0;
+    this.#memories.get(node.options.id)?.turned();
     for (const hear of this.#heard.splice(0)) hear();
     for (const entry of this.#stored.splice(0)) {
       this.#mustBeProposed(node, entry);
@@ -439,19 +472,78 @@ export class Checker implements NodeWatch {
     }
   }
 
+  /** What a frame tells of who rejoined. */
+  #hearRejoined(node: SimNode, view: DataView, isSound: boolean): void {
+    const type = view.getUint8(HEADER_TYPE);
+    const id = view.getUint16(HEADER_SENDER_ID, true);
+    const { id: own, roles } = node.options;
+    const receiver = view.getUint16(HEADER_RECEIVER_ID, true);
+    const isMeant = (view.getUint8(HEADER_RECEIVER_ROLES) & roles) !== 0 &&
+      (receiver === 0 || receiver === own);
+    if (!isMeant || !isSound && !this.#acceptors.includes(id)) return;
+    const memories = this.#memoriesOf(node);
+    let sure = isSound;
+    let at = HEARTBEAT_REJOINED;
+    if (view.getUint8(HEADER_SENDER_ROLE) === Role.acceptor) {
+      if (
+        type === Message.hi &&
+        view.getUint16(HI_STATE, true) === AcceptorState.recovers
+      ) return;
+      const counts = memories.hear(
+        id,
+        view.getUint32(HEADER_INCARNATION, true),
+        isSound,
+      );
+      if (counts < 0) return;
+      sure &&= counts > 0;
+      at = HI_REJOINED;
+    }
+    if (type === Message.rejoin) {
+      const memory = view.getUint32(REJOIN_MEMORY, true);
+      return memories.tell(own, u64(view, HEADER_BALLOT), memory, false);
+    }
+    if (type === Message.prepare) {
+      const rejoining = view.getUint16(PREPARE_REJOINING, true);
+      const memory = view.getUint32(PREPARE_MEMORY, true);
+      return memories.tell(rejoining, u64(view, HEADER_BALLOT), memory, false);
+    }
+    if (type !== Message.hi && type !== Message.heartbeat) return;
+    const rejoined = view.getUint16(at + REJOINED_ID, true);
+    const memory = view.getUint32(at + REJOINED_MEMORY, true);
+    const ballot = u64(view, at + REJOINED_BALLOT);
+    // What damage made up was not taken in.
+    if (!isSound && !this.#recovery.isMeant(ballot, rejoined, memory)) return;
+    memories.tell(rejoined, ballot, memory, sure);
+  }
+
+  /** What an acceptor's process knows of who rejoined. */
+  #memoriesOf(node: SimNode): MemoriesModel {
+    const { id, persistent } = node.options;
+    let memories = this.#memories.get(id);
+    const isNew = this.#remembering.get(id) !== node;
+    this.#remembering.set(id, node);
+    if (memories === undefined || isNew && !persistent) {
+      memories = new MemoriesModel(node.name, this.#acceptors, !persistent);
+      this.#memories.set(id, memories);
+    } else if (isNew) memories.restart();
+    return memories;
+  }
+
   #sentByOther(node: SimNode, view: DataView): void {
     const ballot = u64(view, HEADER_BALLOT);
     const incarnation = view.getUint32(HEADER_INCARNATION, true);
     const { roles, id } = node.options;
     const own = (roles & Role.acceptor) !== 0 ? id : 0;
     switch (view.getUint8(HEADER_TYPE)) {
-      case Message.prepare:
-        return this.#recovery.prepare(
-          ballot,
-          incarnation,
-          view.getUint16(PREPARE_REJOINING, true),
-          view.getUint32(PREPARE_MEMORY, true),
-        );
+      case Message.prepare: {
+        const rejoining = view.getUint16(PREPARE_REJOINING, true);
+        const memory = view.getUint32(PREPARE_MEMORY, true);
+        // The acceptor in the same process knows at once.
+        if (own !== 0 && rejoining !== 0) {
+          this.#memoriesOf(node).tell(rejoining, ballot, memory, true);
+        }
+        return this.#recovery.prepare(ballot, incarnation, rejoining, memory);
+      }
       case Message.rejoin: {
         const from = u64(view, REJOIN_FROM);
         this.#claim(from);
@@ -570,6 +662,8 @@ export class Checker implements NodeWatch {
     this.#model(node, view).promise(page);
     const id = view.getUint16(HEADER_SENDER_ID, true);
     this.#recovery.promise(node.name, id, page);
+    const rejoining = this.#recovery.rejoining(ballot, page.proposer);
+    this.#memoriesOf(node).promise(page.memories, ballot, rejoining);
   }
 
   #accepted(

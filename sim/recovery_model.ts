@@ -166,6 +166,19 @@ export class RecoveryModel {
     }
   }
 
+  /** Whether a ballot was made to let this memory of an acceptor rejoin. */
+  isMeant(ballot: number, id: number, memory: number): boolean {
+    return this.#phases.get(ballot)?.some((it) =>
+      it.rejoining === id && it.memory === memory
+    ) ?? false;
+  }
+
+  /** Whom a ballot was made to let rejoin; 0: nobody, or no 1A of it was seen. */
+  rejoining(ballot: number, proposer: number): number {
+    return this.#phases.get(ballot)
+      ?.find((it) => it.proposer === proposer)?.rejoining ?? 0;
+  }
+
   /** A page of 1B was sent; its memory speaks. */
   promise(who: string, id: number, page: PromisePage): void {
     const { ballot, start, end } = page;

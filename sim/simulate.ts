@@ -311,6 +311,7 @@ class Run implements NodeWatch {
       this.#count(fate);
       // Its link header, which no checksum covers, may be all that is damaged.
       this.#checker.loseSightOfLearners(node);
+      this.#checker.receivedDamaged(node, bytes);
     }
     this.#watch.received?.(node, frame, fate);
   }

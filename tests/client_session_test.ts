@@ -222,8 +222,8 @@ Deno.test("a client asks for room when it has a large value, and its chunks say 
   assert(rig.core.hasLargeRoom(0));
   rig.core.submit(0, value, rig.now_us);
   const large = new Uint8Array(600).fill(7);
-  rig.core.submitChunk(0, large.subarray(0, 390), 600, 0, rig.now_us);
-  rig.core.submitChunk(0, large.subarray(390), 600, 390, rig.now_us);
+  rig.core.submitChunk(0, large.subarray(0, 380), 600, 0, rig.now_us);
+  rig.core.submitChunk(0, large.subarray(380), 600, 380, rig.now_us);
   const runs = submitted(rig.feed());
   assert.deepEqual(
     runs.flatMap(({ first, values, chunks }) =>
@@ -238,8 +238,8 @@ Deno.test("a client asks for room when it has a large value, and its chunks say 
     ),
     [
       [1, false, 5],
-      [2, true, 406, 600, 0, 2, 0],
-      [3, true, 226, 600, 390, 2, 0],
+      [2, true, 396, 600, 0, 2, 0],
+      [3, true, 236, 600, 380, 2, 0],
     ],
   );
 });

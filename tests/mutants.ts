@@ -885,7 +885,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["liveness"],
     edits: [{
       file: "proposer.ts",
-      after: "function retransmit(",
+      after: "function retransmit",
       find: "window.base == sent",
       replace: "true",
     }],
@@ -899,6 +899,11 @@ const PROGRESS: readonly Mutation[] = [
       after: "roundTrip.timeout_us(RETRY_FIRST_US",
       find: "flying.head",
       replace: "NONE",
+    }, {
+      file: "client.ts",
+      after: "function probe",
+      find: "flying.head == NONE",
+      replace: "true",
     }],
   },
   {

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { Event, Gauge, Role } from "../core/layout.ts";
 import { decode } from "../sim/decode.ts";
-import { ballotOf, encode } from "./encode.ts";
 import { Cluster, type TestNode } from "./cluster.ts";
 
 const LEADING = 2;

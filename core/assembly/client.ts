@@ -460,13 +460,14 @@ function hearLeader(ballot: u64, now_us: u64): void {
     leaderBallot = ballot;
     note(Event.leaderHeard, ballotId(ballot), ballot);
     // What the old leader had in hand may be lost with it; the new one drops what it knows.
-    while (insisted == 0 && flying.head != NONE) {
+    while (flying.head != NONE) {
       const index = flying.head;
       remove(flying, index);
       at(index).waiting = true;
       append(waiting, index);
     }
     sessionsRepeat();
+    probes = 0;
   }
   leaderHeardAt_us = now_us;
 }

@@ -27,7 +27,7 @@ import { acceptorCount, acceptorIndex, incarnation, leaderSetting, quorum, selfI
 /** A new proposer listens for this long, and as much again by chance. */
 const LISTEN_US: u64 = 120_000;
 /** Acceptors say hi more often than this; a leader that hears no majority of them for so long does not lead. */
-const ISOLATED_US: u64 = 500_000;
+const ISOLATED_US: u64 = 350_000;
 
 /** How long a leader must be silent; 0: there are no elections. */
 export let electionTimeout_us: u64 = 0;
