@@ -1094,42 +1094,6 @@ const RETURN: readonly Mutation[] = [
     }],
   },
   {
-    name: "who rejoined is not stored",
-    why:
-      "An acceptor that restarts promises as if it knew of no lost memory, so that a forgotten promise counts beside its own.",
-    violates: ["durability", "proposal", "agreement"],
-    edits: [{
-      file: "peers.ts",
-      find:
-        "appendRecord(Record.rejoined, ballot, memory, acceptorId(index), 0, 0, 0);",
-      replace: "",
-    }],
-  },
-  {
-    name: "return forgotten by a restart",
-    why:
-      "An acceptor that restarts while it is being let in again votes, without what phase 1 brought up.",
-    violates: ["amnesia", "promise", "proposal", "agreement"],
-    edits: [{
-      file: "acceptor.ts",
-      after: "if (kind == Record.rejoin)",
-      find: "recovering = true;",
-      replace: "unconfirmed = 0; votesFrom_us = 0;",
-    }],
-  },
-  {
-    name: "first word taken for the choice",
-    why:
-      "An acceptor that fetches what it forgot takes what one other accepted for decided, and tells learners so.",
-    violates: ["watermark", "agreement"],
-    edits: [{
-      file: "refill.ts",
-      find:
-        "(!isDecided && <i32>popcnt(load<u32>(at)) <= acceptorCount - quorum)",
-      replace: "false",
-    }],
-  },
-  {
     name: "what was forgotten called nothing",
     why:
       "An acceptor tells learners that it accepted nothing where it has merely forgotten.",
@@ -1162,6 +1126,17 @@ const ELECTIONS: readonly Mutation[] = [
       file: "acceptor.ts",
       find: "min(now_us - leaderAt_us, u32.MAX_VALUE)",
       replace: "0",
+    }],
+  },
+  {
+    name: "every acceptor must miss the leader",
+    why:
+      "A proposer campaigns only if no acceptor at all hears a leader, so one that is gone keeps all from leading.",
+    violates: ["liveness"],
+    edits: [{
+      file: "election.ts",
+      find: "<i32>popcnt(silent) >= quorum",
+      replace: "<i32>popcnt(silent) >= acceptorCount",
     }],
   },
   {
