@@ -11,7 +11,9 @@ const POLL_MS = 10;
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What the program is made of. */
-const SOURCES = ["cli.ts", "core", "ffi", "roles", "sim", "storage", "build"];
+const SOURCES = ["cli.ts", "core", "ffi", "roles", "sim", "storage"];
+/** What scripts/compile takes from build/; other builds lie there too. */
+const BUILT = /\.(wasm|so.*)$/;
 
 /**
  * The command that starts kpaxos: `KPAXOS_BIN`; otherwise the tree's ./kpaxos, unless one of its
@@ -28,7 +30,10 @@ function command(): string[] {
   const named = Deno.env.get("KPAXOS_BIN");
   if (named !== undefined) return [named];
   const binary = `${ROOT}kpaxos`;
-  if (modifiedAt_ms(binary) > Math.max(...SOURCES.map(newest_ms))) {
+  const built = Deno.readDirSync(`${ROOT}build`)
+    .filter(({ name }) => BUILT.test(name))
+    .map(({ name }) => modifiedAt_ms(`${ROOT}build/${name}`));
+  if (modifiedAt_ms(binary) > Math.max(...SOURCES.map(newest_ms), ...built)) {
     return [binary];
   }
   return [Deno.execPath(), "run", "-A", `${ROOT}cli.ts`];
