@@ -917,17 +917,6 @@ const PROGRESS: readonly Mutation[] = [
     }],
   },
   {
-    name: "lease never ends",
-    why:
-      "A learner that is gone without a word holds back the log for ever, until it is full.",
-    violates: ["liveness"],
-    edits: [{
-      file: "registry.ts",
-      find: "now_us - entry.heardAt_us < lease_us",
-      replace: "true",
-    }],
-  },
-  {
     name: "same value in a higher ballot takes new room",
     why:
       "A log full of undecided instances has no room to accept them again, so a new leader cannot decide them.",
@@ -940,28 +929,6 @@ const PROGRESS: readonly Mutation[] = [
       file: "acceptor.ts",
       find: "max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)))",
       replace: "DECIDED_RECORD_INSTANCES",
-    }],
-  },
-  {
-    name: "stored watermark lags behind by more than the log holds",
-    why:
-      "After a restart so many instances count as undecided that the log has no room to decide them again.",
-    violates: ["liveness"],
-    edits: [{
-      file: "acceptor.ts",
-      find: "max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)))",
-      replace: "DECIDED_RECORD_INSTANCES",
-    }],
-  },
-  {
-    name: "forgot in answer to forgot",
-    why:
-      "Two acceptors that both forgot tell each other so for ever, as fast as the network allows.",
-    violates: ["liveness"],
-    edits: [{
-      file: "peers.ts",
-      find: "load<u8>(p, HEADER_TYPE) != Message.forgot",
-      replace: "true",
     }],
   },
   {
@@ -984,17 +951,6 @@ const PROGRESS: readonly Mutation[] = [
       file: "registry.ts",
       find: "now_us - entry.stuckAt_us < patience_us",
       replace: "false",
-    }],
-  },
-  {
-    name: "learner behind keeps its hold on the log",
-    why:
-      "A learner that needs what all have trimmed registers as before, so acceptors keep for it what they have until their logs are full.",
-    violates: ["liveness"],
-    edits: [{
-      file: "learner.ts",
-      find: "started && !behind",
-      replace: "started",
     }],
   },
 ];

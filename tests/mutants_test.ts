@@ -9,7 +9,26 @@ const MUTATIONS_LEAST = 15;
 /** Seeds after which a bug counts as not found. */
 const SEEDS_MOST = 3000;
 /** Seeds that found what hardly any other did. They come first; when plans are drawn otherwise, they are like any. */
-const TELLING = [838, 854, 1349, 290, 202, 127, 1063268, 1076047, 122, 76];
+const TELLING = [
+  6,
+  3,
+  2,
+  19,
+  5,
+  1,
+  4,
+  14,
+  9,
+  15,
+  30,
+  48,
+  25,
+  31,
+  40,
+  72,
+  115,
+  155,
+];
 
 function* seedsToTry(): Generator<number> {
   yield* TELLING;

@@ -168,7 +168,10 @@ function decide(
 export function crowd(seed: number, frames: number): Recording {
   const random = new Random(seed);
   const book = new Notebook();
-  const names = MESSAGE_NAMES;
+  // What is said all the time.
+  const names = MESSAGE_NAMES.filter((name) =>
+    !["rejoin", "query", "status", "session"].includes(name)
+  );
   const fates: Fate[] = ["lost", "partitioned", "corrupted", "truncated"];
   let at_us = 0;
   for (let n = 0; n < frames; n++) {
