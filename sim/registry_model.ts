@@ -69,7 +69,12 @@ export class RegistryModel {
       if (known.delivered > known.told) {
         known.told = known.delivered;
         known.moved_us = now_us;
-        known.left = false;
+        // What was not kept for it while it was left behind may be gone.
+        if (known.left) {
+          known.left = false;
+          known.served = undefined;
+          known.least = delivered;
+        }
       }
       known.least = Math.max(known.least, delivered);
       known.heard_us = now_us;

@@ -75,5 +75,19 @@ Deno.test("a learner may be left behind when it did not go on for long, and hold
   model.leave(1, 3_100_000);
   model.trim(7, 3_150_000);
   heard(3_200_000, 3_200_000, 8);
+  // What it needs next is still there, so it is kept for it again.
+  model.trim(8, 3_220_000);
   trimsTooFar(() => model.trim(9, 3_250_000));
+});
+
+Deno.test("a learner that goes on too late finds that what it needs is gone, and holds nothing back", () => {
+  const model = new RegistryModel("acceptor 1", PATIENCE_US);
+  for (let at_us = 0; at_us <= 2_000_000; at_us += 100_000) {
+    model.hi(1, 7, 5, at_us);
+  }
+  model.trim(5, 2_000_000);
+  model.leave(1, 2_000_000);
+  model.hi(1, 7, 6, 2_100_000);
+  model.trim(9, 2_100_000);
+  model.trim(10, 2_200_000);
 });
