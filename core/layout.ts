@@ -585,11 +585,9 @@ export enum Gauge {
   learnerDecided,
   /** Virtual clients that wait for their session, or for a word that it is still there. */
   sessionsPending,
-  /** The acceptor's log: bytes in use and in all, instances kept and the most it can keep. */
+  /** The acceptor's log: bytes in use, and in all. */
   logFilledBytes,
   logTotalBytes,
-  logInstances,
-  logInstancesMax,
   /** Most frames that one step put out so far. */
   outboxPeak,
   end,
@@ -627,7 +625,7 @@ export enum Event {
   refilled,
   /** Phase 1 of this proposer finds no majority. Small: bits of the acceptors that recover. Large: bits of those that did not promise. */
   unpromised,
-  /** This leader hears no majority of acceptors any more. Large: bits of those it hears. */
+  /** This leader hears no majority of acceptors any more. */
   isolated,
   /** The learners forgot this client's session. Small: virtual client. Large: client. */
   sessionExpired,

@@ -5,8 +5,9 @@ import { Event, Gauge, Record, Role } from "../core/layout.ts";
 import { type Body, decode, typeOf } from "../sim/decode.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { fromAcceptor, preparing, promise } from "./leader.ts";
-import { Cluster, type TestNode } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
 import { OPTIONS, Rig } from "./rig.ts";
+import { addSeparate, isBack } from "./separate.ts";
 
 const LEADING = 2;
 const ELECTION = { electionTimeout_us: 100_000, heartbeat_us: 25_000 };
@@ -19,10 +20,6 @@ const entry = (instance: bigint, ballot: bigint, decided: boolean): Entry => ({
   decided,
   batch: [run(1000n, Number(instance), "v")],
 });
-
-const isBack = (node: TestNode) =>
-  node.noted(Event.rejoined).length > 0 &&
-  node.noted(Event.refilled).length > 0;
 
 /** The hi of a recovering acceptor that `node` sends next, or undefined. */
 function tapRecovering(cluster: Cluster): () => Uint8Array | undefined {
@@ -309,18 +306,9 @@ Deno.test("a proposer that missed an acceptor's return hears of it from acceptor
 
 Deno.test("an old word of a memory that is dead does not keep a live acceptor out for ever", () => {
   const cluster = new Cluster(1);
-  const acceptors = [1, 2, 3].map((id) =>
-    cluster.add({ roles: Role.acceptor, id })
-  );
-  const proposer = cluster.add({ roles: Role.proposer, id: 1 });
-  cluster.add({ roles: Role.learner, id: 1 });
-  const client = cluster.add({
-    roles: Role.client,
-    id: 1,
-    values: 1e6,
+  const { acceptors, proposer, client } = addSeparate(cluster, {
     pace_us: 500,
   });
-  cluster.must("a start", 5e6, () => client.acknowledged.size > 200);
   const captured = tapRecovering(cluster);
   const dead = cluster.restart(acceptors[1]);
   cluster.must("it asks to be let in", 5e6, () => captured() !== undefined);
@@ -344,18 +332,9 @@ Deno.test("an old word of a memory that is dead does not keep a live acceptor ou
 Deno.test("an old word of a memory that was let in long ago does not stop a leader that needs it", () => {
   for (const options of [{}, ELECTION]) {
     const cluster = new Cluster(1, options);
-    const acceptors = [1, 2, 3].map((id) =>
-      cluster.add({ roles: Role.acceptor, id })
-    );
-    const proposer = cluster.add({ roles: Role.proposer, id: 1 });
-    cluster.add({ roles: Role.learner, id: 1 });
-    const client = cluster.add({
-      roles: Role.client,
-      id: 1,
-      values: 1e6,
+    const { acceptors, proposer, client } = addSeparate(cluster, {
       pace_us: 500,
     });
-    cluster.must("a start", 5e6, () => client.acknowledged.size > 200);
     const captured = tapRecovering(cluster);
     const again = cluster.restart(acceptors[1]);
     cluster.must("it is back", 5e6, () => isBack(again));
@@ -382,16 +361,10 @@ Deno.test("an old word of a memory that was let in long ago does not stop a lead
 Deno.test("two acceptors that hear nothing and ask to be let in do not preempt the leader for ever", () => {
   const ids = [1, 2, 3, 4, 5];
   const cluster = new Cluster(1, { ...ELECTION, acceptors: ids });
-  const acceptors = ids.map((id) => cluster.add({ roles: Role.acceptor, id }));
-  const proposer = cluster.add({ roles: Role.proposer, id: 1 });
-  cluster.add({ roles: Role.learner, id: 1 });
-  const client = cluster.add({
-    roles: Role.client,
-    id: 1,
-    values: 1e6,
+  const { acceptors, proposer } = addSeparate(cluster, {
+    ids,
     pace_us: 1000,
   });
-  cluster.must("a start", 5e6, () => client.acknowledged.size > 200);
   const deaf = [0, 1].map((i) => cluster.restart(acceptors[i]));
   cluster.must(
     "both lost their memory",

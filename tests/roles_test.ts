@@ -1,28 +1,8 @@
 /** Acceptors, proposers and learners as processes of their own, and how each role ends. */
 import assert from "node:assert/strict";
-import { createNet, type Net } from "./netns.ts";
+import { HOSTS, on, runOnAll } from "./hosts.ts";
+import { createNet } from "./netns.ts";
 import { inNamespaces, KPAXOS, type Kpaxos, Stage } from "./process.ts";
-
-const HOSTS = ["a", "b", "c"];
-
-/** Where a host's processes are started. */
-function on(net: Net, host: string): { prefix: string[] } {
-  return { prefix: net.command(host, []) };
-}
-
-/** Starts a role on every host, with ids 1 to 3. */
-function runOnAll(
-  stage: Stage,
-  net: Net,
-  role: string,
-  options = "",
-): Promise<Kpaxos[]> {
-  return Promise.all(
-    HOSTS.map((host, i) =>
-      stage.run(`${role} --id ${i + 1} --if eth0${options}`, on(net, host))
-    ),
-  );
-}
 
 Deno.test({
   name:

@@ -1,30 +1,11 @@
 /** `kpaxos status` as an operator runs it, on clusters that are well and on clusters that are not. */
 import assert from "node:assert/strict";
+import { HOSTS, on, runOnAll } from "./hosts.ts";
 import { createNet, type Net } from "./netns.ts";
-import { inNamespaces, type Kpaxos, Stage } from "./process.ts";
-
-const HOSTS = ["a", "b", "c"];
+import { inNamespaces, Stage } from "./process.ts";
 
 /** Times that an operator looks until it is as expected: far more than it takes. */
 const LOOKS_MAX = 20;
-
-function on(net: Net, host: string): { prefix: string[] } {
-  return { prefix: net.command(host, []) };
-}
-
-/** Starts a role on every host, with ids 1 to 3. */
-function runOnAll(
-  stage: Stage,
-  net: Net,
-  role: string,
-  options = "",
-): Promise<Kpaxos[]> {
-  return Promise.all(
-    HOSTS.map((host, i) =>
-      stage.run(`${role} --id ${i + 1} --if eth0${options}`, on(net, host))
-    ),
-  );
-}
 
 /** Looks at the cluster until what is printed matches; returns that, and checks the exit code. */
 async function look(

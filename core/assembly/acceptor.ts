@@ -107,7 +107,6 @@ import {
   logInit,
   logLow,
   logPut,
-  logSlots,
   logStatus,
 } from "./log";
 import { count, gauge, note } from "./meters";
@@ -235,7 +234,6 @@ export function acceptorInit(now_us: u64): void {
   registryInit();
   refillInit();
   gauge(Gauge.logTotalBytes, logBytes);
-  gauge(Gauge.logInstancesMax, logSlots());
   voteRangesMax = (mtu - RANGES_BYTES) / RANGE_BYTES;
   voteRanges = arenaTake(<usize>voteRangesMax * RANGE_BYTES);
 }
@@ -364,10 +362,9 @@ function goOnRejoining(): void {
 }
 
 export function acceptorHi(p: usize, now_us: u64): void {
-  const acceptor = load<u8>(p, HEADER_SENDER_ROLE) == Role.acceptor;
-  // A new acceptor asks whether it has an earlier incarnation. One that forgot cannot vouch.
-  if (acceptor && (load<u16>(p, HI_STATE) != AcceptorState.asks || state(now_us) == AcceptorState.recovers)) return;
-  if (load<u8>(p, HEADER_SENDER_ROLE) == Role.learner) {
+  const role = <u32>load<u8>(p, HEADER_SENDER_ROLE);
+  if (role == Role.acceptor) return answerAcceptor(p, now_us);
+  if (role == Role.learner) {
     registryHi(
       load<u16>(p, HEADER_SENDER_ID),
       load<u32>(p, HEADER_INCARNATION),
@@ -375,15 +372,22 @@ export function acceptorHi(p: usize, now_us: u64): void {
       now_us,
     );
   }
+  // To be counted on, an acceptor must vote.
+  if (mayVote(now_us)) sendOk(p, now_us);
+}
+
+/** A new acceptor asks whether it has an earlier incarnation. One that forgot cannot vouch. */
+function answerAcceptor(p: usize, now_us: u64): void {
+  if (load<u16>(p, HI_STATE) != AcceptorState.asks || state(now_us) == AcceptorState.recovers) return;
   // It asks though a return of it is known: it restarted before it had come back, and forgot that it had to.
-  if (acceptor && sendForgotReturn(p)) return;
-  if (acceptor && readmitted) {
+  if (sendForgotReturn(p)) return;
+  if (readmitted) {
     // It may have lost what it knew of this one. Who is taken for forgetful, and is not, rejoins: that is always safe.
     const asking = load<u32>(p, HEADER_INCARNATION);
     return sendForgot(load<u16>(p, HEADER_SENDER_ID), 0, asking, sourceAddress(p));
   }
-  // To be counted on, an acceptor must vote; but those that ask one another do not vote yet.
-  if (acceptor || mayVote(now_us)) sendOk(p, now_us);
+  // Those that ask one another do not vote yet.
+  sendOk(p, now_us);
 }
 
 export function acceptorBye(p: usize): void {
@@ -475,7 +479,6 @@ export function acceptorTick(now_us: u64): u64 {
   gauge(Gauge.promised, promised);
   gauge(Gauge.trimmed, logLow);
   gauge(Gauge.logFilledBytes, logFilled);
-  gauge(Gauge.logInstances, logHigh - logLow);
   return min(min(expireAt_us, hiAt_us), refillTick(now_us));
 }
 
@@ -757,8 +760,8 @@ export function acceptorStatus(now_us: u64): void {
 }
 
 function voting(now_us: u64): Voting {
-  if (recovering) return Voting.recovering;
-  if (rejoinBallot != 0) return Voting.rejoining;
-  if (now_us < votesFrom_us) return Voting.listening;
-  return unconfirmed != 0 ? Voting.unconfirmed : Voting.votes;
+  const stands = state(now_us);
+  if (stands == AcceptorState.votes) return Voting.votes;
+  if (stands == AcceptorState.asks) return now_us < votesFrom_us ? Voting.listening : Voting.unconfirmed;
+  return recovering || isReplaced ? Voting.recovering : Voting.rejoining;
 }

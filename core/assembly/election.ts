@@ -20,7 +20,7 @@ import {
   Setting,
 } from "../layout";
 import { begin, finish, groupAddress } from "./outbox";
-import { acceptorHeard } from "./peers";
+import { isAcceptorHeard } from "./peers";
 import { randomBelow } from "./random";
 import { acceptorCount, acceptorIndex, incarnation, leaderSetting, quorum, selfId, settingU32 } from "./settings";
 
@@ -97,7 +97,7 @@ export function hearsMajority(now_us: u64): bool {
   const lately_us = max(ISOLATED_US, electionTimeout_us * 3);
   let heard = 0;
   for (let i = 0; i < acceptorCount; i++) {
-    if (acceptorHeard(i) != 0 && now_us - acceptorHeard(i) < lately_us) heard++;
+    if (isAcceptorHeard(i, now_us, lately_us)) heard++;
   }
   return heard >= quorum;
 }

@@ -69,7 +69,7 @@ import { ballotId } from "./ballot";
 import { Run } from "./batch";
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
-import { acceptorAddress, acceptorHeard } from "./peers";
+import { acceptorAddress, isAcceptorHeard } from "./peers";
 import { RoundTrip } from "./round_trip";
 import {
   obeyedHasRoom,
@@ -581,8 +581,7 @@ function isInside(index: i32): bool {
 }
 
 function isHeard(index: i32, now_us: u64): bool {
-  const heard = acceptorHeard(index);
-  return heard != 0 && now_us - heard < ACCEPTOR_SILENT_US;
+  return isAcceptorHeard(index, now_us, ACCEPTOR_SILENT_US);
 }
 
 /**

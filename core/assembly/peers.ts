@@ -224,9 +224,10 @@ export function acceptorRejoinedIn(index: i32): u64 {
   return acceptor(index).rejoinedIn;
 }
 
-/** When the acceptor was last heard, µs; 0: never. */
-export function acceptorHeard(index: i32): u64 {
-  return acceptor(index).heardAt_us;
+/** Whether the acceptor was heard less than `within_us` ago. */
+export function isAcceptorHeard(index: i32, now_us: u64, within_us: u64): bool {
+  const heardAt_us = acceptor(index).heardAt_us;
+  return heardAt_us != 0 && now_us - heardAt_us < within_us;
 }
 
 /** Where a frame for this acceptor goes. */

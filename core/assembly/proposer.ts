@@ -94,9 +94,9 @@ import {
 } from "./election";
 import {
   acceptorAddress,
-  acceptorHeard,
   acceptorMemory,
   acceptorRejoinedIn,
+  isAcceptorHeard,
   learnRejoined,
   proposerAddress,
   tellRejoined,
@@ -301,7 +301,7 @@ export function proposerPromise(p: usize, now_us: u64): void {
     return;
   }
   store<u64>(cursor, max(wanted, load<u64>(p, PROMISE_END)));
-  if (electionTimeout_us != 0) campaignEnd_us = now_us + CAMPAIGN_TIMEOUTS * electionTimeout_us;
+  extendCampaign(now_us);
   // While pages come, the wait for one that was lost need not grow.
   prepareTimeout_us = min(RETRANSMIT_FIRST_US, timeoutMax_us);
   prepareAt_us = now_us + prepareTimeout_us;
@@ -380,7 +380,7 @@ export function proposerRecovering(p: usize, now_us: u64): void {
   // Who still speaks under its name did not restart: two nodes have that id, and one must not replace the
   // other.
   const known = acceptorMemory(index);
-  if (known != 0 && known != memory && now_us - acceptorHeard(index) < ALIVE_US) return;
+  if (known != 0 && known != memory && isAcceptorHeard(index, now_us, ALIVE_US)) return;
   if (now_us < rejoinAt_us) return;
   const atOnce = now_us < rejoinAt_us + rejoinPeriod_us;
   rejoinPeriod_us = atOnce ? min(rejoinPeriod_us * 2, REJOIN_PERIOD_MAX_US) : REJOIN_PERIOD_US;
@@ -527,7 +527,8 @@ function followerTick(now_us: u64): u64 {
 function prepareTick(now_us: u64): u64 {
   if (now_us >= unpromisedNoteAt_us) {
     unpromisedNoteAt_us = now_us + UNPROMISED_NOTE_US;
-    noteUnpromised();
+    const missing = unpromised();
+    note(Event.unpromised, recovering & missing, missing);
   }
   if (now_us >= campaignEnd_us) {
     // Others may reach a majority.
@@ -545,10 +546,7 @@ function prepareTick(now_us: u64): u64 {
 
 /** Asks every acceptor whose promise is not complete; all of them, if a majority promised and does not agree about memories. */
 function preparePending(): void {
-  let complete = 0;
-  for (let i = 0; i < acceptorCount; i++) {
-    if (load<u64>(cursors + (<usize>i << 3)) == NEVER) complete++;
-  }
+  const complete = acceptorCount - <i32>popcnt(unpromised());
   for (let i = 0; i < acceptorCount; i++) {
     const cursor = cursors + (<usize>i << 3);
     if (complete >= quorum) store<u64>(cursor, window.base);
@@ -556,12 +554,13 @@ function preparePending(): void {
   }
 }
 
-function noteUnpromised(): void {
-  let missing: u64 = 0;
+/** Bits of the acceptors whose promise is not complete. */
+function unpromised(): u32 {
+  let bits: u32 = 0;
   for (let i = 0; i < acceptorCount; i++) {
-    if (load<u64>(cursors + (<usize>i << 3)) != NEVER) missing |= 1 << i;
+    if (load<u64>(cursors + (<usize>i << 3)) != NEVER) bits |= 1 << i;
   }
-  note(Event.unpromised, recovering & <u32>missing, missing);
+  return bits;
 }
 
 function leaderTick(now_us: u64): u64 {
@@ -600,8 +599,13 @@ function campaign(now_us: u64, rejoining: i32 = -1, memory: u32 = 0): void {
   unpromisedNoteAt_us = unpromisedNoteAt_us == 0
     ? now_us + UNPROMISED_NOTE_US
     : max(unpromisedNoteAt_us, now_us + RETRANSMIT_FIRST_US * 2);
-  campaignEnd_us = electionTimeout_us == 0 ? NEVER : now_us + CAMPAIGN_TIMEOUTS * electionTimeout_us;
+  extendCampaign(now_us);
   note(Event.preparing, selfId, ballot);
+}
+
+/** Phase 1 begins, or makes progress: so long it may go on. */
+function extendCampaign(now_us: u64): void {
+  campaignEnd_us = electionTimeout_us == 0 ? NEVER : now_us + CAMPAIGN_TIMEOUTS * electionTimeout_us;
 }
 
 /** A majority promised: begins phase 2. */

@@ -32,7 +32,7 @@ import { arenaTake } from "./arena";
 import { logBegin, logFill, logGet, logLow, logPut, logSlots } from "./log";
 import { note } from "./meters";
 import { begin, finish } from "./outbox";
-import { acceptorAddress, acceptorHeard } from "./peers";
+import { acceptorAddress, isAcceptorHeard } from "./peers";
 import { acceptorCount, acceptorId, acceptorIndex, quorum, selfId } from "./settings";
 
 /** Instances of one request: as many as one answer holds, whatever their size. */
@@ -167,8 +167,8 @@ function isComplete(now_us: u64): bool {
 function allTrimmed(now_us: u64): bool {
   if (trimmedBy == 0) return false;
   for (let i = 0; i < acceptorCount; i++) {
-    const heard = acceptorId(i) != selfId && acceptorHeard(i) != 0 && now_us - acceptorHeard(i) < SILENT_US;
-    if (heard && (trimmedBy >> i & 1) == 0) return false;
+    const isOther = acceptorId(i) != selfId;
+    if (isOther && isAcceptorHeard(i, now_us, SILENT_US) && (trimmedBy >> i & 1) == 0) return false;
   }
   return true;
 }
