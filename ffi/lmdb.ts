@@ -11,6 +11,8 @@ export const MDB_NOTLS = 0x200000;
 /** Flags of a table: keys are native u64; make it if it is not there. */
 export const MDB_INTEGERKEY = 0x08;
 export const MDB_CREATE = 0x40000;
+/** The table of pages that may be used again: by transaction that freed them, a u64 count and as many page numbers. */
+export const MDB_FREE_TABLE = 0;
 /** Flag of a put: the key follows all others. */
 export const MDB_APPEND = 0x20000;
 /** What a cursor moves to. */
@@ -57,16 +59,14 @@ const MEANING: Readonly<Record<number, string>> = {
 };
 
 // struct MDB_stat:    | psize u32 | depth u32 | branch | leaf | overflow | entries |
-// struct MDB_envinfo: | fixed address | map bytes | last page | last transaction | readers u32, u32 |
-// What has no type is u64.
-/** Bytes of either. */
-export const INFO_BYTES = 40;
+// (What has no type is u64.)
+/** Bytes of it. */
+export const STAT_BYTES = 40;
 export const STAT_PAGE_BYTES = 0;
 export const STAT_BRANCH = 8;
 export const STAT_LEAF = 16;
 export const STAT_OVERFLOW = 24;
 export const STAT_ENTRIES = 32;
-export const INFO_LAST_PAGE = 16;
 
 /** Functions return 0, an errno, or one of the numbers above, if nothing else is said. */
 const SYMBOLS = {
@@ -81,10 +81,6 @@ const SYMBOLS = {
     parameters: ["pointer", "buffer", "u32", "u32"],
     result: "i32",
   },
-  // int mdb_env_info(MDB_env *env, MDB_envinfo *info)
-  mdb_env_info: { parameters: ["pointer", "buffer"], result: "i32" },
-  // int mdb_env_stat(MDB_env *env, MDB_stat *stat)
-  mdb_env_stat: { parameters: ["pointer", "buffer"], result: "i32" },
   // int mdb_env_sync(MDB_env *env, int force)
   mdb_env_sync: { parameters: ["pointer", "i32"], result: "i32" },
   // void mdb_env_close(MDB_env *env)

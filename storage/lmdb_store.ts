@@ -4,13 +4,12 @@ import {
   copyMemory,
   CURSOR,
   embedLmdb,
-  INFO_BYTES,
-  INFO_LAST_PAGE,
   type Lmdb,
   lmdbError,
   mayBeShortWrite,
   MDB_APPEND,
   MDB_CREATE,
+  MDB_FREE_TABLE,
   MDB_INTEGERKEY,
   MDB_KEYEXIST,
   MDB_NOSYNC,
@@ -19,6 +18,7 @@ import {
   MDB_RDONLY,
   openLmdb,
   STAT_BRANCH,
+  STAT_BYTES,
   STAT_ENTRIES,
   STAT_LEAF,
   STAT_OVERFLOW,
@@ -49,8 +49,8 @@ export interface LmdbHandle extends LmdbOptions {
 
 const TABLES = [Table.state, Table.log, Table.sessions, Table.pieces];
 const FILE_MODE = 0o600;
-/** A value of this size or more is none of ours. */
-const VALUE_BYTES_MAX = 1 << 22;
+/** A value of this size or more is none of ours, nor LMDB's. */
+const VALUE_BYTES_MAX = 1 << 26;
 /** With less than this left on the disk, and less than a transaction holds, a failed write is one that was cut short. */
 const SPACE_BYTES_LEAST = 1 << 20;
 
@@ -127,7 +127,7 @@ export class LmdbStore implements Store {
   readonly #keyAt: number;
   readonly #keyRef = new Uint32Array(new ArrayBuffer(16));
   readonly #dataRef = new Uint32Array(new ArrayBuffer(16));
-  readonly #info = new DataView(new ArrayBuffer(INFO_BYTES));
+  readonly #stats = new DataView(new ArrayBuffer(STAT_BYTES));
   readonly #out = new BigUint64Array(1);
   /** The value read last, copied: LMDB's memory may change under it. */
   #value = new Uint8Array(16384);
@@ -282,7 +282,7 @@ export class LmdbStore implements Store {
         pages += this.#number(STAT_BRANCH) + this.#number(STAT_LEAF) +
           this.#number(STAT_OVERFLOW);
       }
-      return pages * this.#info.getUint32(STAT_PAGE_BYTES, true);
+      return pages * this.#stats.getUint32(STAT_PAGE_BYTES, true);
     });
   }
 
@@ -290,18 +290,21 @@ export class LmdbStore implements Store {
     return this.handle.bytesMax;
   }
 
-  /** Bytes that the file must have, by the database's own word. */
-  get fileBytes(): number {
-    this.#check(
-      this.#lmdb.mdb_env_info(this.#environment, this.#info),
-      "look at",
-    );
-    const pages = this.#number(INFO_LAST_PAGE) + 1;
-    this.#check(
-      this.#lmdb.mdb_env_stat(this.#environment, this.#info),
-      "look at",
-    );
-    return pages * this.#info.getUint32(STAT_PAGE_BYTES, true);
+  /** Pages from this one on that hold nothing, and may never have been written. */
+  freePagesFrom(page: number): number {
+    let free = 0;
+    this.#withCursorOf(MDB_FREE_TABLE, (cursor) => {
+      let found = this.#move(cursor, CURSOR.first);
+      while (found) {
+        const pages = this.#readValue();
+        const view = new DataView(pages.buffer, 0, pages.length);
+        for (let at = 8; at < pages.length; at += 8) {
+          if (Number(view.getBigUint64(at, true)) >= page) free++;
+        }
+        found = this.#move(cursor, CURSOR.next);
+      }
+    });
+    return free;
   }
 
   /** Releases the pages that processes which are gone were reading. */
@@ -357,12 +360,15 @@ export class LmdbStore implements Store {
   }
 
   #withCursor(table: Table, use: (cursor: Deno.PointerValue) => void): void {
+    this.#withCursorOf(this.handle.tables[table], use);
+  }
+
+  #withCursorOf(
+    table: number,
+    use: (cursor: Deno.PointerValue) => void,
+  ): void {
     this.#read((transaction) => {
-      const result = this.#lmdb.mdb_cursor_open(
-        transaction,
-        this.handle.tables[table],
-        this.#out,
-      );
+      const result = this.#lmdb.mdb_cursor_open(transaction, table, this.#out);
       this.#check(result, "read");
       const cursor = Deno.UnsafePointer.create(this.#out[0]);
       try {
@@ -408,13 +414,13 @@ export class LmdbStore implements Store {
     const result = this.#lmdb.mdb_stat(
       transaction,
       this.handle.tables[table],
-      this.#info,
+      this.#stats,
     );
     this.#check(result, "look at");
   }
 
   #number(at: number): number {
-    return Number(this.#info.getBigUint64(at, true));
+    return Number(this.#stats.getBigUint64(at, true));
   }
 
   #setKey(key: number): void {
