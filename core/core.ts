@@ -34,16 +34,17 @@ import {
   ITEM_KIND,
   ITEM_ROLE,
   ITEM_VALUE,
+  PIECE_BYTES,
   RECEIVE_FRAMES,
-  type Record as RecordKind,
+  Record as RecordKind,
   RECORD_BALLOT,
   RECORD_BATCH_BYTES,
   RECORD_BYTES,
   RECORD_INCARNATION,
   RECORD_INSTANCE,
   RECORD_KIND,
-  RECORD_POINTER,
   RECORD_VALUES,
+  RECORDS_IN_FLIGHT,
   Role,
   RUN_BYTES,
   SEND_FRAMES,
@@ -116,6 +117,8 @@ export interface CoreOptions {
    * one, as it is without storage).
    */
   readonly memory?: number;
+  /** Its storage knows that it lost some of what it kept (default: no): it must not vote as if it had not. */
+  readonly forgot?: boolean;
   /** Sessions that learners keep at a time (default: 4,096); the same on every node, as the two that follow. */
   readonly sessions?: number;
   /** Instances after its last use for which a session that was not closed is safe (default: 2^18). */
@@ -135,6 +138,43 @@ export interface CoreRecord {
   /** Values in the batch. */
   readonly values: number;
   readonly batch: Uint8Array;
+}
+
+/**
+ * Where records lie until they are durable. Record `n` begins at the byte that stands, as a little-endian
+ * u32, at `pointersAt + 4 * (n % RECORDS_IN_FLIGHT)`; its form is drawn in `layout.ts`.
+ */
+export interface Journal {
+  /** The core's whole memory, which threads can share. */
+  readonly memory: Uint8Array;
+  readonly pointersAt: number;
+}
+
+/** The bytes of record `number`, which is not durable yet: a view. */
+export function recordBytes(
+  { memory, pointersAt }: Journal,
+  number: number,
+): Uint8Array {
+  const view = new DataView(memory.buffer, memory.byteOffset);
+  const at = view.getUint32(
+    pointersAt + number % RECORDS_IN_FLIGHT * 4,
+    true,
+  );
+  const bytes = RECORD_BYTES + view.getUint32(at + RECORD_BATCH_BYTES, true);
+  return memory.subarray(at, at + bytes);
+}
+
+/** What stands in the bytes of a record, whose batch is a view of them. */
+export function readRecord(bytes: Uint8Array): CoreRecord {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return {
+    kind: view.getUint16(RECORD_KIND, true),
+    ballot: view.getBigUint64(RECORD_BALLOT, true),
+    incarnation: view.getUint32(RECORD_INCARNATION, true),
+    instance: number64(view, RECORD_INSTANCE),
+    values: view.getUint16(RECORD_VALUES, true),
+    batch: bytes.subarray(RECORD_BYTES),
+  };
 }
 
 /** A delivered value. `value` is a view of the core's memory, valid until the next step. */
@@ -198,7 +238,8 @@ type Exports = {
   ): number;
   leave(): void;
   recover(): void;
-  recordAt(): number;
+  recordPointersAt(): number;
+  isSound(bytes: number): number;
   recordCount(): number;
   recoveryAt(): number;
   rxSlots(): number;
@@ -375,27 +416,66 @@ export class Core {
   }
 
   /**
-   * Hands back a record that storage kept; before the first step, all durable ones in their order.
+   * Hands back a record that storage kept; before the first step.
    *
    * @throws {RangeError} if its batch is larger than this MTU can carry.
-   * @throws {Error} if the record cannot be one of this acceptor's, or its log is smaller than it was.
+   * @throws {Error} if the record cannot be one of this node's, or its log is smaller than it was.
    */
   recover(record: CoreRecord): void {
-    if (record.batch.length > this.#batchBytes) {
-      throw new RangeError(
-        `A record's batch has ${record.batch.length} bytes, and this MTU can carry ${this.#batchBytes}: it was larger when this was accepted`,
-      );
-    }
+    const { batch } = record;
+    this.#checkRecordBytes(record.kind, batch.length);
     const view = this.#view;
     const at = this.#exports.recoveryAt();
-    view.setUint32(at + RECORD_KIND, record.kind, true);
-    view.setUint32(at + RECORD_BATCH_BYTES, record.batch.length, true);
-    view.setBigUint64(at + RECORD_BALLOT, record.ballot, true);
     view.setBigUint64(at + RECORD_INSTANCE, BigInt(record.instance), true);
+    view.setBigUint64(at + RECORD_BALLOT, record.ballot, true);
     view.setUint32(at + RECORD_INCARNATION, record.incarnation, true);
-    view.setUint32(at + RECORD_VALUES, record.values, true);
-    this.area.memory.set(record.batch, at + RECORD_BYTES);
+    view.setUint32(at + RECORD_BATCH_BYTES, batch.length, true);
+    view.setUint16(at + RECORD_KIND, record.kind, true);
+    view.setUint16(at + RECORD_VALUES, record.values, true);
+    this.area.memory.set(batch, at + RECORD_BYTES);
     this.#exports.recover();
+  }
+
+  /**
+   * Hands back a record as it was stored, as `recover` does. False: it is damaged, and was not taken.
+   *
+   * @throws as `recover`.
+   */
+  recoverBytes(record: Uint8Array): boolean {
+    if (!this.isSound(record)) return false;
+    this.#exports.recover();
+    return true;
+  }
+
+  /**
+   * Whether a stored record is as it was written, by its checksum. Of a core with storage.
+   *
+   * @throws {RangeError} as `recover`.
+   */
+  isSound(record: Uint8Array): boolean {
+    if (record.length < RECORD_BYTES) return false;
+    const kind = record[RECORD_KIND] | record[RECORD_KIND + 1] << 8;
+    this.#checkRecordBytes(kind, record.length - RECORD_BYTES);
+    this.area.memory.set(record, this.#exports.recoveryAt());
+    return this.#exports.isSound(record.length) !== 0;
+  }
+
+  #checkRecordBytes(kind: RecordKind, bytes: number): void {
+    const most = kind === RecordKind.accept
+      ? this.#batchBytes
+      : Math.max(this.#batchBytes, PIECE_BYTES);
+    if (bytes <= most) return;
+    throw new RangeError(
+      `A record's batch has ${bytes} bytes, and this MTU can carry ${most}: it was larger when this was accepted`,
+    );
+  }
+
+  /** The journal, for whoever stores what it holds. */
+  get journal(): Journal {
+    return {
+      memory: this.area.memory,
+      pointersAt: this.#exports.recordPointersAt(),
+    };
   }
 
   /** Number of the newest record; they count from 1. */
@@ -408,22 +488,11 @@ export class Core {
     return this.#exports.recordCount();
   }
 
-  /** The `i`th record of this step. Its batch is a view of the core's memory, valid until the next step. */
+  /** The `i`th record of this step. Its batch is a view of the core's memory, valid until it is durable. */
   record(i: number): CoreRecord {
-    const view = this.#view;
-    const at = this.#exports.recordAt() + i * RECORD_BYTES;
-    const pointer = view.getUint32(at + RECORD_POINTER, true);
-    return {
-      kind: view.getUint32(at + RECORD_KIND, true),
-      ballot: view.getBigUint64(at + RECORD_BALLOT, true),
-      incarnation: view.getUint32(at + RECORD_INCARNATION, true),
-      instance: number64(view, at + RECORD_INSTANCE),
-      values: view.getUint32(at + RECORD_VALUES, true),
-      batch: this.area.memory.subarray(
-        pointer,
-        pointer + view.getUint32(at + RECORD_BATCH_BYTES, true),
-      ),
-    };
+    return readRecord(
+      recordBytes(this.journal, this.lastRecord - this.recordCount + 1 + i),
+    );
   }
 
   /** Frames to send. */
@@ -635,6 +704,7 @@ export class Core {
     set(Setting.valueBytes, options.valueBytes);
     set(Setting.newCluster, options.newCluster ? 1 : 0);
     set(Setting.memory, options.memory ?? options.incarnation);
+    set(Setting.forgot, options.forgot === true ? 1 : 0);
     set(Setting.sessions, options.sessions ?? SESSIONS_MAX);
     set(Setting.sessionSpan, options.sessionSpan ?? SESSION_SPAN);
     set(Setting.assemblies, options.assemblies ?? ASSEMBLIES_MAX);

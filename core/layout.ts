@@ -288,8 +288,6 @@ export const RECEIVE_FRAMES: u32 = 256;
 export const SEND_FRAMES: u32 = 512;
 /** Most frames that wait for a record to become durable. */
 export const HELD_FRAMES: u32 = 1024;
-/** Most records that one step appends: each belongs to a frame that came in, or went to this node itself. */
-export const RECORDS_MAX: u32 = 2048;
 /** Sequence numbers that one client may have between its oldest unanswered value and its newest. */
 export const SESSION_SEQUENCES: u32 = 16384;
 /** Clients that have a session at a time. */
@@ -330,7 +328,7 @@ export enum AcceptorState {
   recovers,
 }
 
-/** What a record in stable storage says about an acceptor. */
+/** What a record in stable storage says about an acceptor, or about a learner. */
 export enum Record {
   /** It promised the ballot to this incarnation of its proposer. */
   promise = 1,
@@ -344,17 +342,45 @@ export enum Record {
   rejoin,
   /** Another acceptor, whose id stands in place of an instance, rejoined in this ballot with this memory. */
   rejoined,
+  /** The first memory that was heard of another acceptor, whose id stands in place of an instance. */
+  known,
+  /** Of a learner's checkpoint: the session at a place of its table, which stands in place of an instance. */
+  session,
+  /** Of a learner's checkpoint: how far a large value is put together. */
+  assembly,
+  /** Of a learner's checkpoint: `PIECE_BYTES` of a large value that is being put together. */
+  piece,
+  /** Ends a learner's checkpoint: all below `RECORD_INSTANCE` was delivered. */
+  checkpoint,
+  /** Made by storage: ranges of accepted instances that are not below the stored decided watermark. */
+  present,
+  /** Made by storage: the lowest accepted instance that it keeps. */
+  trim,
 }
 
-/** One record: kind u32, batch bytes u32, ballot u64, instance u64, incarnation u32, values u32, pointer to the batch u32. */
-export const RECORD_KIND: u32 = 0;
-export const RECORD_BATCH_BYTES: u32 = 4;
-export const RECORD_BALLOT: u32 = 8;
-export const RECORD_INSTANCE: u32 = 16;
+/**
+ * One record, as it lies in the journal and is stored: checksum u64 (XXH64 of all behind it), instance or
+ * another key u64, ballot u64, incarnation u32, payload bytes u32, kind u16, values u16, format u16, 0 u16,
+ * then the payload: of an accepted instance, its batch.
+ */
+export const RECORD_CHECKSUM: u32 = 0;
+export const RECORD_INSTANCE: u32 = 8;
+export const RECORD_BALLOT: u32 = 16;
 export const RECORD_INCARNATION: u32 = 24;
-export const RECORD_VALUES: u32 = 28;
-export const RECORD_POINTER: u32 = 32;
+export const RECORD_BATCH_BYTES: u32 = 28;
+export const RECORD_KIND: u32 = 32;
+export const RECORD_VALUES: u32 = 34;
+export const RECORD_FORMAT: u32 = 36;
 export const RECORD_BYTES: u32 = 40;
+/** What `RECORD_FORMAT` says of records as above. */
+export const STORAGE_FORMAT: u32 = 1;
+/** Bytes of the pieces in which a large value that is being put together is stored. */
+export const PIECE_BYTES: u32 = 1 << 14;
+/** Records that wait for storage at a time; a power of 2. */
+export const RECORDS_IN_FLIGHT: u32 = 1 << 14;
+/** Bytes of the journal: an eighth of the acceptor's log, within these bounds. */
+export const JOURNAL_BYTES_MIN: u32 = 2 << 20;
+export const JOURNAL_BYTES_MAX: u32 = 16 << 20;
 
 /** One event: code u32, argument u32, argument u64. */
 export const EVENT_CODE: u32 = 0;
@@ -422,6 +448,8 @@ export enum Setting {
   learnerLease_us,
   /** An acceptor with a full log waits so long for a learner that does not go on. */
   learnerPatience_us,
+  /** 1: the acceptor's storage knows that it lost some of what it kept. */
+  forgot,
   end,
 }
 
@@ -590,6 +618,8 @@ export enum Gauge {
   logTotalBytes,
   /** Most frames that one step put out so far. */
   outboxPeak,
+  /** Accepted instances below may be removed from storage. */
+  trimLimit,
   end,
 }
 

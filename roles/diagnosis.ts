@@ -49,8 +49,8 @@ export function diagnose(heard: Heard): string {
       : ` for ${(silent / 1e6).toFixed(1)} s`;
     return `no leader heard${since}: ${
       silent === undefined
-        ? "is the configured leader running, and can it reach a majority of acceptors?"
-        : `proposer ${heard.leader} led before; start it again, or another with --leader`
+        ? "is a proposer running, and can it reach a majority of acceptors?"
+        : `proposer ${heard.leader} led before; it or another proposer must run and reach a majority of acceptors`
     } (acceptors heard: ${list(heard.acceptors)})`;
   }
   if (heard.insisted !== 0) {

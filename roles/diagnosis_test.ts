@@ -29,7 +29,7 @@ Deno.test("diagnose() tells silence from a missing leader and a missing quorum",
   );
   assert.match(
     diagnose({ ...WELL, leaderSilence_us: undefined }),
-    /^no leader heard: is the configured leader running/,
+    /^no leader heard: is a proposer running/,
   );
   assert.match(
     diagnose({ ...WELL, leaderSilence_us: 4_200_000 }),

@@ -630,8 +630,8 @@ const DURABILITY: readonly Mutation[] = [
     edits: [
       {
         file: "outbox.ts",
-        find: "durable >= records",
-        replace: "durable + 1 >= records",
+        find: "durableRecords >= records",
+        replace: "durableRecords + 1 >= records",
       },
       {
         file: "outbox.ts",
@@ -693,9 +693,9 @@ const DURABILITY: readonly Mutation[] = [
     edits: [{
       file: "acceptor.ts",
       find:
-        "logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER)",
+        "logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER, 0)",
       replace:
-        "logGet(instance) != null || logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER)",
+        "logGet(instance) != null || logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER, 0)",
     }],
   },
 ];

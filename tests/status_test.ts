@@ -206,6 +206,17 @@ Deno.test("an acceptor tells how full its log is of what may not go, and who hol
   assert.equal(ask(rig).fields.logFull, 0);
 });
 
+Deno.test("an acceptor under whose name another memory rejoined tells that it recovers", () => {
+  const rig = acceptor();
+  const rejoined = { ballot: ballotOf(3, 1), id: 2, memory: 0x2223 };
+  rig.feed(encode(fromAcceptor(3), {
+    type: "hi",
+    delivered: 1n,
+    rejoined,
+  }));
+  assert.equal(ask(rig).fields.voting, Voting.recovering);
+});
+
 Deno.test("a learner tells what it delivered, and that nobody reads it", () => {
   const rig = new Rig({ roles: Role.learner, id: 9, incarnation: 0x9999 });
   rig.feed();

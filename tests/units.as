@@ -54,7 +54,7 @@ export function logMake(bytes: u32): void {
   logInit(bytes);
 }
 export function put(instance: u64, ballot: u64, batch: usize, bytes: u32, values: u32, limit: u64): bool {
-  return logPut(instance, ballot, batch, bytes, values, limit);
+  return logPut(instance, ballot, batch, bytes, values, limit, 0);
 }
 export function low(): u64 {
   return logLow;

@@ -131,7 +131,7 @@ import {
   setRejoined,
   tellRejoined,
 } from "./peers";
-import { appendRecord, recoveryAt } from "./records";
+import { appendRecord, journalRoom, records, recoveryAt } from "./records";
 import {
   expirePeriod_us,
   registryBye,
@@ -149,6 +149,7 @@ import {
   acceptorIndex,
   memoryIncarnation,
   mtu,
+  persistent,
   selfId,
   settingU32,
 } from "./settings";
@@ -228,6 +229,7 @@ export function acceptorInit(now_us: u64): void {
   assert(own >= 0, "this acceptor is not configured");
   const others = ((1 << acceptorCount) - 1) & ~(1 << own);
   unconfirmed = settingU32(Setting.newCluster) != 0 ? 0 : others;
+  recovering = settingU32(Setting.forgot) != 0;
   const logBytes = settingU32(Setting.logBytes);
   logInit(logBytes);
   decidedRecordInstances = max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)));
@@ -243,7 +245,7 @@ export function acceptorPrepare(p: usize, now_us: u64): void {
   if (!mayVote(now_us)) return;
   const ballot = load<u64>(p, HEADER_BALLOT);
   const proposer = load<u32>(p, HEADER_INCARNATION);
-  if (heldFull()) return count(Counter.heldFull);
+  if (isStorageBehind()) return count(Counter.heldFull);
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
   const rejoining = load<u16>(p, PREPARE_REJOINING);
   if (rejoining != 0) learnRejoined(acceptorIndex(rejoining), ballot, load<u32>(p, PREPARE_MEMORY));
@@ -262,7 +264,7 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
   const leaderDecided = load<u64>(p, ACCEPT_DECIDED);
   if (!mayVote(now_us) && (ballot != rejoinBallot || rejoinBallot == 0)) return;
-  if (heldFull()) return count(Counter.heldFull);
+  if (isStorageBehind()) return count(Counter.heldFull);
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
   if (instance < logLow) return sendOk(p, now_us);
   leaderAt_us = now_us;
@@ -278,9 +280,10 @@ export function acceptorAccept(p: usize, now_us: u64): void {
     assert(before == null || before.ballot < ballot, "accepted above the promise");
     const values = load<u16>(p, ACCEPT_VALUES);
     const from = p + ACCEPT_BYTES;
-    let kept = logPut(instance, ballot, from, bytes, values, trimLimit());
+    const record = persistent ? records + 1 : 0;
+    let kept = logPut(instance, ballot, from, bytes, values, trimLimit(), record);
     if (!kept && registryFull(logLow, decided, now_us)) {
-      kept = logPut(instance, ballot, from, bytes, values, trimLimit());
+      kept = logPut(instance, ballot, from, bytes, values, trimLimit(), record);
     }
     if (!kept) {
       count(Counter.logFull);
@@ -511,7 +514,7 @@ export function acceptorOk(p: usize): void {
  */
 export function acceptorRecover(): void {
   const at = recoveryAt;
-  const kind = <i32>load<u32>(at, RECORD_KIND);
+  const kind = <i32>load<u16>(at, RECORD_KIND);
   if (kind == Record.confirmed) {
     recovering = false;
     logBegin(load<u64>(at, RECORD_INSTANCE));
@@ -548,7 +551,7 @@ export function acceptorRecover(): void {
   // Below where it rejoined, so decided: what it had fetched there made it look at such a proposal at all.
   if (readmitted && instance < logLow) return;
   const bytes = load<u32>(at, RECORD_BATCH_BYTES);
-  const kept = logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER);
+  const kept = logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER, 0);
   assert(kept, "the log is smaller than when this was accepted");
   // Only decided instances were ever trimmed, and none that is trimmed may look as if it were not decided.
   decided = max(decided, logLow);
@@ -563,6 +566,11 @@ function state(now_us: u64): i32 {
   // Replaced: an old frame of a memory that is dead, or another node with this id, was taken for a restart.
   if (recovering || isReplaced || rejoinBallot != 0) return AcceptorState.recovers;
   return unconfirmed == 0 && now_us >= votesFrom_us ? AcceptorState.votes : AcceptorState.asks;
+}
+
+/** Storage is so far behind that no further promise and no further vote may be given. */
+function isStorageBehind(): bool {
+  return persistent && (heldFull() || journalRoom() < mtu);
 }
 
 function mayTake(ballot: u64, proposer: u32): bool {

@@ -120,10 +120,11 @@ import {
 import { random, randomSeed } from "./random";
 import { refillLearned } from "./refill";
 import {
-  recordCount as recordsAppended,
-  recordsAt,
+  isRecordSound,
+  recordPointers,
   recordsClear,
   recordsInit,
+  recordsNew,
   recoveryAt as recovery,
 } from "./records";
 import {
@@ -201,6 +202,11 @@ export function preset(role: u32, id: u32, low: u32, high: u32): void {
   presetAddress(role, index, <u64>low | (<u64>high << 32));
 }
 
+/** Whether the record at `recoveryAt`, of so many bytes, is as it was written. */
+export function isSound(bytes: u32): bool {
+  return isRecordSound(bytes);
+}
+
 /** Takes back the record at `recoveryAt`; after `init`, before the first step. */
 export function recover(): void {
   acceptorRecover();
@@ -214,12 +220,12 @@ export function recover(): void {
 export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
   const now = <u64>now_us;
   outboxClear();
-  recordsClear();
+  recordsClear(<u64>durable);
   eventsClear();
   statusClear();
   if (is(Role.learner)) learnerClear(pause);
   if (is(Role.client)) clientClear();
-  release(<u64>durable);
+  release();
   for (let i = 0; i < frames; i++) receive(i, now);
   drain(now);
   let due: u64 = now + 1_000_000;
@@ -234,7 +240,7 @@ export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
 /** Starts the last turn: says goodbye. The host sends what this leaves in the outbox. */
 export function leave(): void {
   outboxClear();
-  recordsClear();
+  recordsClear(0);
   eventsClear();
   if (is(Role.learner)) {
     learnerClear(true);
@@ -401,11 +407,11 @@ export function txDescriptors(): usize {
 export function txCount(): i32 {
   return descriptorsUsed;
 }
-export function recordAt(): usize {
-  return recordsAt;
+export function recordPointersAt(): usize {
+  return recordPointers;
 }
 export function recordCount(): i32 {
-  return recordsAppended;
+  return recordsNew();
 }
 export function recoveryAt(): usize {
   return recovery;

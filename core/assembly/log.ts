@@ -6,15 +6,15 @@
  * written anew, and the old copy is dead. Space is taken back from the ring's tail, and only from
  * copies that are dead or whose instance is below the limit that the acceptor allows.
  *
- *   ring:   tail ->| instance, bytes, batch | instance, bytes, batch | ... |<- head
+ *   ring:   tail ->| instance, bytes, record, batch | instance, bytes, record, batch | ... |<- head
  *   index:  low  ->| ballot, pointer, bytes | ballot, pointer, bytes | ... |<- high
  */
 import { StatusField } from "../layout";
 import { arenaTake } from "./arena";
-import { recordsLowest } from "./records";
+import { durableRecords } from "./records";
 import { statusField } from "./status";
 
-const COPY_HEADER: usize = 16;
+const COPY_HEADER: usize = 24;
 
 @unmanaged
 export class Accepted {
@@ -66,13 +66,22 @@ export function logGet(instance: u64): Accepted | null {
 
 /**
  * Stores an accepted batch. Takes space from instances below `limit` when it must. False when that
- * is not enough: then nothing was stored, though some space may have been taken back.
+ * is not enough: then nothing was stored, though some space may have been taken back. Before the record of
+ * number `record` is durable, it cannot be taken from the log; 0: there is none.
  */
-export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, values: u32, limit: u64): bool {
+export function logPut(
+  instance: u64,
+  ballot: u64,
+  batch: usize,
+  bytes: u32,
+  values: u32,
+  limit: u64,
+  record: u64,
+): bool {
   assert(instance >= logLow, "instance was trimmed");
   if (instance - logLow > indexMask) {
     const low = instance - indexMask;
-    if (low > limit) return false;
+    if (low > limit || !isDurableBelow(low)) return false;
     logBegin(low);
   }
   const kept = slotOf(instance);
@@ -83,6 +92,7 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
     // The same value in another ballot needs no room: a log full of undecided instances can still decide them.
     kept.ballot = ballot;
     kept.decided = false;
+    store<u64>(kept.batch - COPY_HEADER, record, 16);
     return true;
   }
   const need = COPY_HEADER + Pad.to8(bytes);
@@ -91,6 +101,7 @@ export function logPut(instance: u64, ballot: u64, batch: usize, bytes: u32, val
   if (at == 0) return false;
   store<u64>(at, instance);
   store<u32>(at, <u32>need, 8);
+  store<u64>(at, record, 16);
   memory.copy(at + COPY_HEADER, batch, bytes);
   const slot = slotOf(instance);
   slot.instance = instance;
@@ -112,6 +123,15 @@ export function logFill(): f64 {
 export function logBegin(low: u64): void {
   if (low > logLow) logLow = low;
   if (logHigh < logLow) logHigh = logLow;
+}
+
+/** Whether the records of all instances below `low` are durable. */
+function isDurableBelow(low: u64): bool {
+  for (let i = logLow; i < low; i++) {
+    const accepted = logGet(i);
+    if (accepted != null && load<u64>(accepted.batch - COPY_HEADER, 16) > durableRecords) return false;
+  }
+  return true;
 }
 
 class Pad {
@@ -160,13 +180,11 @@ function reclaim(limit: u64): bool {
   const at = ring + tail;
   const instance = load<u64>(at);
   const bytes = <usize>load<u32>(at, 8);
-  // Storage has not taken the record that speaks of it, be the copy dead or alive.
-  if (instance >= recordsLowest) return false;
   if (instance >= logLow) {
     const slot = slotOf(instance);
     const live = slot.instance == instance && slot.batch == at + COPY_HEADER;
     if (live) {
-      if (instance >= limit) return false;
+      if (instance >= limit || load<u64>(at, 16) > durableRecords) return false;
       logBegin(instance + 1);
     }
   }

@@ -33,7 +33,7 @@ import {
 import { arenaTake } from "./arena";
 import { xxh64 } from "./checksum";
 import { count, gauge, gauged } from "./meters";
-import { records } from "./records";
+import { durableRecords, records } from "./records";
 import {
   cluster,
   incarnation,
@@ -71,9 +71,6 @@ let heldHead: u32 = 0;
 let heldTail: u32 = 0;
 /** Where the head was when this step began: slots from there on are still to be sent. */
 let heldFloor: u32 = 0;
-
-/** All records up to this one are durable. */
-let durable: u64 = 0;
 
 export function slotBytesFor(mtuBytes: u32): usize {
   return (PAYLOAD_OFFSET + mtuBytes + 63) & ~63;
@@ -162,7 +159,7 @@ export function finish(p: usize, length: u32, address: u64): void {
 /** As `finish`, for a frame that reveals an acceptor's state. */
 export function finishHeld(p: usize, length: u32, address: u64): void {
   seal(p, length, address);
-  if (!persistent || durable >= records) {
+  if (!persistent || durableRecords >= records) {
     used++;
     route(p);
     return;
@@ -177,12 +174,10 @@ export function finishHeld(p: usize, length: u32, address: u64): void {
 }
 
 /** Lets go every held frame whose record is durable. Their slots stay untouched in this step. */
-export function release(durableRecord: u64): void {
-  assert(durableRecord <= records, "storage claims a record that was never appended");
-  if (durableRecord > durable) durable = durableRecord;
+export function release(): void {
   while (heldHead != heldTail) {
     const at = <usize>(heldHead & (HELD_FRAMES - 1));
-    if (load<u64>(heldRecords + (at << 3)) > durable) break;
+    if (load<u64>(heldRecords + (at << 3)) > durableRecords) break;
     heldHead++;
     route(heldSlots + at * slotBytes + PAYLOAD_OFFSET);
   }

@@ -181,7 +181,7 @@ function take(entry: usize, instance: u64, bit: u32): bool {
     const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
     const values = load<u16>(entry, ENTRY_VALUES);
     // Nothing that is held makes room for it, and some is left for what comes.
-    if (logFill() > FILL_MAX || !logPut(instance, ballot, entry + ENTRY_BYTES, bytes, values, 0)) return false;
+    if (logFill() > FILL_MAX || !logPut(instance, ballot, entry + ENTRY_BYTES, bytes, values, 0, 0)) return false;
   }
   const at = told + (<usize>(instance - askedFrom) << 2);
   store<u32>(at, load<u32>(at) | bit);
