@@ -161,6 +161,13 @@ export const OPTIONS = {
     placeholder: "FILE",
     help: "write every submitted value there, one a line, for kpaxos check",
   },
+  acknowledged: {
+    kind: { type: "path" },
+    placeholder: "FILE",
+    help:
+      "values that were answered, one a line: a client writes them there, check wants every learner to have delivered them",
+    repeatable: true,
+  },
   json: { help: "machine-readable output on stdout" },
   from: {
     kind: { type: "wide", min: 0n, max: 0x3fff_ffff_ffff_ffffn },
@@ -403,6 +410,7 @@ export const COMMANDS = {
       "json",
       "stats",
       "submitted",
+      "acknowledged",
     ],
     // 21 values of 64 bytes fill a frame of 1,500: with 32 one frame gathers while one is decided,
     // and a value's latency is still about that of two round trips.
@@ -428,6 +436,11 @@ export const COMMANDS = {
         does: "the lines of standard input, kept for kpaxos check",
         privileged: true,
       },
+      {
+        line: "client --if eth0 --stdin --acknowledged /dev/stdout",
+        does: "the same lines again, each as soon as it is decided",
+        privileged: true,
+      },
     ],
   },
   demo: {
@@ -448,9 +461,18 @@ export const COMMANDS = {
     summary: "compare what was proposed with what learners delivered",
     description:
       "Reports agreement (no position with two values; each learner's sequence is a prefix of the longest), " +
-      "integrity (nothing delivered that was not proposed, nor more often), duplicates, and termination. " +
+      "integrity (nothing delivered that was not proposed, nor more often), duplicates, and termination; " +
+      "with --acknowledged also durability (every learner delivered what a client was told to be decided). " +
+      'A line {"from":N} of a learner that was started again takes back what it delivered of instances from N on, ' +
+      "and what follows must repeat it. " +
       "Exits 1 on a violation and names the first.",
-    options: ["proposed", "learned", "require-termination", "json"],
+    options: [
+      "proposed",
+      "learned",
+      "acknowledged",
+      "require-termination",
+      "json",
+    ],
     required: ["proposed", "learned"],
     examples: [
       {

@@ -124,6 +124,7 @@ function check(values: OptionValues, console: Console): number {
   const report = checkRun({
     proposed: values.proposed!,
     learned: values.learned!,
+    acknowledged: values.acknowledged ?? [],
   });
   const { out, err } = formatReport(report, values.json === true);
   console.err(err);
