@@ -469,6 +469,10 @@ export class Checker implements NodeWatch {
         // Acceptors that ask one another need no memory to answer.
         if (view.getUint8(HEADER_RECEIVER_ROLES) === Role.acceptor) return;
         this.#model(node, view);
+        // A proposer is told from where on the acceptor votes; what is below storage may hold.
+        if (view.getUint8(HEADER_RECEIVER_ROLES) === Role.proposer) {
+          return this.#claim(u64(view, OK_TRIMMED));
+        }
         return this.#trimmed(node, view, u64(view, OK_TRIMMED), now_us);
       case Message.learned:
         this.#model(node, view);

@@ -6,13 +6,32 @@
  * of those under way the first few, or none, as they had reached the disk or not.
  */
 import type { CoreRecord } from "../core/core.ts";
-import { StorageCondition } from "../core/layout.ts";
+import {
+  Record as RecordKind,
+  RECORD_BYTES,
+  RECORD_VALUES,
+  StorageCondition,
+} from "../core/layout.ts";
 import {
   type Records,
   type Storage,
   StorageError,
 } from "../storage/storage.ts";
+import { Table } from "../storage/store.ts";
+import { makeRecord, sealRecord } from "../storage/stored_record.ts";
+import { keyOf, tableOf } from "../storage/tables.ts";
 import type { Random } from "./random.ts";
+
+/** Kinds of records in the order in which a core takes them back; learners begin anew. */
+const ORDER = [
+  RecordKind.known,
+  RecordKind.rejoined,
+  RecordKind.promise,
+  RecordKind.rejoin,
+  RecordKind.decided,
+  RecordKind.accept,
+  RecordKind.confirmed,
+];
 
 /** What a record takes besides its batch: kind, values, incarnation, checksum, ballot, instance. */
 const HEADER_BYTES = 32;
@@ -28,6 +47,8 @@ export class Disk {
   /** Bytes that fit; a commit that does not fit fails. */
   capacityBytes = Infinity;
   readonly records: Uint8Array[] = [];
+  /** The last of them that tells of each accepted instance. */
+  readonly accepted: Map<number, Uint8Array> = new Map();
   #bytes = 0;
 
   constructor(memory: number, commit_us: { least: number; most: number }) {
@@ -42,6 +63,10 @@ export class Disk {
   append(records: readonly Uint8Array[]): void {
     for (const record of records) {
       this.records.push(record);
+      const view = new DataView(record.buffer, record.byteOffset);
+      if (view.getUint16(0, true) === RecordKind.accept) {
+        this.accepted.set(Number(view.getBigUint64(24, true)), record);
+      }
       this.#bytes += record.length;
     }
   }
@@ -139,17 +164,61 @@ export class DiskStorage implements Storage {
     }
   }
 
-  /** Reads nothing: what the core evicts is to be had from other acceptors. */
-  read(): void {}
+  read(
+    from: number,
+    end: number,
+    visit: (record: Uint8Array) => boolean,
+  ): void {
+    for (let i = from; i < end; i++) {
+      const bytes = this.#disk.accepted.get(i);
+      if (bytes === undefined) continue;
+      try {
+        if (!visit(stored(decode(bytes, i)))) return;
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        return this.fail();
+      }
+    }
+  }
+
+  fail(): void {
+    this.failed = true;
+  }
 
   /**
-   * Hands over every record that is durable, of all earlier processes, in the order in which they were
-   * appended; before the first `persist`.
+   * Visits what is durable, of all earlier processes: the last record of each key, in the order in which a
+   * core takes them back, and whether it takes this one back: of the log, what is not below the decided
+   * watermark. Before the first `persist`.
    *
    * @throws {StorageError} if a record is damaged: what cannot be read must not be taken for absent.
    */
-  recover(visit: (record: CoreRecord) => void): void {
-    this.#disk.records.forEach((bytes, i) => visit(decode(bytes, i + 1)));
+  recover(visit: (record: CoreRecord, isDue: boolean) => void): void {
+    const kept = new Map<string, CoreRecord>();
+    let decided = 0;
+    this.#disk.records.forEach((bytes, i) => {
+      const record = decode(bytes, i + 1);
+      const { kind, instance } = record;
+      if (kind === RecordKind.decided) decided = instance;
+      if (kind === RecordKind.rejoin) kept.delete(`${RecordKind.confirmed} 0`);
+      const key = tableOf(kind) === Table.state
+        ? keyOf(kind, instance)
+        : instance;
+      kept.set(
+        kind === RecordKind.confirmed ? `${kind} 0` : `${kind} ${key}`,
+        record,
+      );
+    });
+    [...kept.values()]
+      .filter(({ kind }) => ORDER.includes(kind))
+      .sort((a, b) =>
+        ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind) ||
+        a.instance - b.instance
+      ).forEach((record) =>
+        visit(
+          record,
+          record.kind !== RecordKind.accept || record.instance >= decided,
+        )
+      );
   }
 
   /** The process is gone: of the commits under way, the first few may have reached the disk. */
@@ -198,6 +267,15 @@ function decode(bytes: Uint8Array, place: number): CoreRecord {
     instance: Number(view.getBigUint64(24, true)),
     batch: bytes.subarray(HEADER_BYTES),
   };
+}
+
+/** As a core wrote it. */
+function stored({ batch, values, ...header }: CoreRecord): Uint8Array {
+  const ballot = Number(header.ballot);
+  const view = makeRecord({ ...header, ballot }, batch.length);
+  view.setUint16(RECORD_VALUES, values, true);
+  new Uint8Array(view.buffer).set(batch, RECORD_BYTES);
+  return sealRecord(view);
 }
 
 /** FNV-1a over all but the checksum's own four bytes: any one flipped bit changes it. */

@@ -223,9 +223,9 @@ export class SimNode {
    */
   recover(): void {
     if (!(this.storage instanceof DiskStorage)) return;
-    this.storage.recover((record) => {
+    this.storage.recover((record, isDue) => {
       this.#watch?.recovered?.(this, record);
-      this.core.recover(record);
+      if (isDue) this.core.recover(record);
     });
   }
 

@@ -15,5 +15,7 @@ export class MemoryStorage implements Storage {
 
   read(): void {}
 
+  fail(): void {}
+
   close(): void {}
 }

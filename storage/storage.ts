@@ -39,6 +39,8 @@ export interface Storage {
     end: number,
     visit: (record: Uint8Array) => boolean,
   ): void;
+  /** What it read turned out to be damaged: it cannot be relied on, so its condition is failed from now on. */
+  fail(reason: string): void;
   /** Finishes what was taken and releases the files. */
   close(): void;
 }
