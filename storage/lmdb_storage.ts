@@ -13,7 +13,7 @@ export interface StorageStart {
   readonly handle: LmdbHandle;
   readonly control: SharedArrayBuffer;
   readonly journal: Journal;
-  /** The card's, to end the node's wait. */
+  /** The card's, to end the node's wait; -1: it has none. */
   readonly wakeFd: number;
   /** How often what was committed is brought to disk, if commits are not synchronous. */
   readonly syncPeriod_ms: number;

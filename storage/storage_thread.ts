@@ -35,7 +35,7 @@ export async function runStorage(
     control.condition = StorageCondition.failed;
     const { directory } = start.handle;
     tell("error", failureText(directory, (error as Error).message));
-    wake(start.wakeFd);
+    wakeNode(start);
   } finally {
     control.finish();
   }
@@ -116,7 +116,7 @@ class StorageThread {
     this.#control.setDurable(committer.done);
     this.#tellCondition();
     this.#warn();
-    wake(this.#start.wakeFd);
+    wakeNode(this.#start);
   }
 
   #tellCondition(): void {
@@ -184,6 +184,11 @@ class StorageThread {
     const next_ms = Math.min(this.#lookAt_ms, this.#syncAt_ms, retryAt_ms);
     return Math.max(next_ms - now_ms, 0);
   }
+}
+
+/** Ends the node's wait, if its card has a way to. */
+function wakeNode({ wakeFd }: StorageStart): void {
+  if (wakeFd >= 0) wake(wakeFd);
 }
 
 function failureText(directory: string, reason: string): string {
