@@ -495,6 +495,11 @@ export class Core {
     );
   }
 
+  /** Storage may delete accepted instances below. */
+  get trimLimit(): number {
+    return this.gauge(Gauge.trimLimit);
+  }
+
   /** Frames to send. */
   get sendCount(): number {
     return this.#exports.txCount();

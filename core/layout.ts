@@ -572,6 +572,15 @@ export enum StatusField {
   inFlightValues = 28,
 }
 
+/** What a node's storage is able to do. */
+export enum StorageCondition {
+  sound = 0,
+  /** It takes no more before something was deleted, or room made: no new instance may be accepted. */
+  full,
+  /** It can be neither written nor relied on any more: no vote may leave. */
+  failed,
+}
+
 /** Whether an acceptor votes, and if not why. */
 export enum Voting {
   votes = 0,
