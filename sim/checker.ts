@@ -90,11 +90,14 @@ import {
   valuesOf,
 } from "./chosen.ts";
 import type { TableLimits, TableVerdict } from "./delivery_model.ts";
+import type { Disk } from "./disk.ts";
 import { JournalModel } from "./journal_model.ts";
 import { MemoriesModel } from "./memories_model.ts";
+import type { Recovered } from "../storage/recovery.ts";
 import type { NodeWatch, SimNode } from "./node.ts";
 import { RecoveryModel } from "./recovery_model.ts";
 import { RegistryModel } from "./registry_model.ts";
+import { StorageModel } from "./storage_model.ts";
 import { Violation } from "./violation.ts";
 
 const text = new TextDecoder();
@@ -130,6 +133,8 @@ export class Checker implements NodeWatch {
   /** By acceptor's id: one for each memory that spoke under its name, the latest last. */
   readonly #models = new Map<number, AcceptorModel[]>();
   readonly #journals = new Map<SimNode, JournalModel>();
+  readonly #disks = new Map<Disk, StorageModel>();
+  readonly #diskUsers = new Map<Disk, SimNode>();
   readonly #learners = new Map<SimNode, Learner>();
   readonly #registries = new Map<SimNode, RegistryModel>();
   /** What learners told the acceptor whose turn is under way. */
@@ -276,14 +281,16 @@ export class Checker implements NodeWatch {
 
   appended(node: SimNode, number: number, record: CoreRecord): void {
     this.#journal(node).append(number, record);
+    const batch = record.batch.slice();
+    this.#disk(node).append(number, { ...record, batch });
     if (record.kind !== RecordKind.accept) return;
-    const { instance, ballot, batch } = record;
+    const { instance, ballot } = record;
     // The 2A of a replica leaves after its record was given to storage.
     this.#stored.push({
       instance,
       ballot: Number(ballot),
       decided: false,
-      batch: batch.slice(),
+      batch,
     });
   }
 
@@ -294,6 +301,15 @@ export class Checker implements NodeWatch {
 
   recovered(node: SimNode, record: CoreRecord): void {
     this.#journal(node).append(0, record);
+    this.#disk(node).give({ ...record, batch: record.batch.slice() });
+  }
+
+  resumed(node: SimNode, { from }: Recovered): void {
+    this.#disk(node).resume(from);
+  }
+
+  stored(node: SimNode, number: number): void {
+    this.#disk(node).store(number);
   }
 
   durable(node: SimNode, number: number): void {
@@ -310,6 +326,7 @@ export class Checker implements NodeWatch {
       );
     }
     this.#decidedClaim = 0;
+    if (node.disk !== undefined) this.#disk(node).trim(node.storage.low);
     this.#memories.get(node.options.id)?.turned();
     for (const hear of this.#heard.splice(0)) hear();
     for (const entry of this.#stored.splice(0)) {
@@ -448,6 +465,18 @@ export class Checker implements NodeWatch {
     return journal;
   }
 
+  /** The model of the disk on which this process keeps its records; a process that is new begins there. */
+  #disk(node: SimNode): StorageModel {
+    const disk = node.disk!;
+    let model = this.#disks.get(disk);
+    if (model === undefined) {
+      this.#disks.set(disk, model = new StorageModel(node.name));
+    }
+    if (this.#diskUsers.get(disk) !== node) model.begin();
+    this.#diskUsers.set(disk, node);
+    return model;
+  }
+
   #sentByAcceptor(node: SimNode, view: DataView, now_us: number): void {
     const ballot = u64(view, HEADER_BALLOT);
     const journal = node.options.persistent ? this.#journal(node) : undefined;
@@ -529,9 +558,11 @@ export class Checker implements NodeWatch {
   #memoriesOf(node: SimNode): MemoriesModel {
     const { id, persistent } = node.options;
     let memories = this.#memories.get(id);
-    const isNew = this.#remembering.get(id) !== node;
+    const before = this.#remembering.get(id);
+    const isNew = before !== node;
     this.#remembering.set(id, node);
-    if (memories === undefined || isNew && !persistent) {
+    const keeps = persistent && before?.disk === node.disk;
+    if (memories === undefined || isNew && !keeps) {
       memories = new MemoriesModel(node.name, this.#acceptors, !persistent);
       this.#memories.set(id, memories);
     } else if (isNew) memories.restart();
