@@ -8,11 +8,14 @@ export function verdict(report: Report): string {
   const violated = (property: Property) =>
     report.violations.some((it) => it.property === property);
   return [
-    violated("agreement") || violated("order")
+    (["agreement", "order", "repetition"] as const).some(violated)
       ? "agreement VIOLATED"
       : "agreement ok",
     violated("integrity") ? "integrity VIOLATED" : "integrity ok",
     violated("duplicates") ? "DUPLICATES" : "no duplicates",
+    ...(report.acknowledged === undefined ? [] : [
+      violated("durability") ? "durability VIOLATED" : "durability ok",
+    ]),
     `${report.terminated_percent}% terminated`,
   ].join(", ");
 }
@@ -31,7 +34,11 @@ export function formatReport(
     `${file} ${delivered}`
   );
   const err = [
-    `proposed ${report.proposed}; delivered: ${delivered.join(", ")}`,
+    `proposed ${report.proposed}${
+      report.acknowledged === undefined
+        ? ""
+        : `, acknowledged ${report.acknowledged.values}`
+    }; delivered: ${delivered.join(", ")}`,
     ...report.warnings.map((it) => `warning: ${it}`),
     ...report.violations.map(({ property, file, line, message }) =>
       `${file}:${line}: ${property}: ${message}`

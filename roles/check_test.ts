@@ -21,10 +21,16 @@ const C = delivered(3, "c", 3);
 interface Files {
   proposed?: (string | Uint8Array)[];
   learned: (string | Uint8Array)[];
+  acknowledged?: string[];
 }
 
-/** Checks texts as if they were files; names in messages are p0, p1… and l0, l1… */
-function check({ proposed = ["a\nb\nc\n"], learned }: Files): Report {
+/** What a learner writes when it was started again. */
+const from = (instance: number) => `{"from":${instance}}\n`;
+
+/** Checks texts as if they were files; names in messages are p0…, l0… and a0… */
+function check(
+  { proposed = ["a\nb\nc\n"], learned, acknowledged = [] }: Files,
+): Report {
   const folder = Deno.makeTempDirSync();
   const put = (prefix: string) => (content: string | Uint8Array, i: number) => {
     const path = `${folder}/${prefix}${i}`;
@@ -36,6 +42,7 @@ function check({ proposed = ["a\nb\nc\n"], learned }: Files): Report {
     const report = checkRun({
       proposed: proposed.map(put("p")),
       learned: learned.map(put("l")),
+      acknowledged: acknowledged.map(put("a")),
     });
     return JSON.parse(JSON.stringify(report).replaceAll(`${folder}/`, ""));
   } catch (error) {
@@ -303,13 +310,144 @@ Deno.test("more learners than a word has bits are told apart", () => {
   assert.ok(found.some((it) => it.startsWith("l37:2 duplicates")));
 });
 
+Deno.test("a learner that was started again takes back, and repeats, what it delivered from an instance on", () => {
+  for (
+    const run of [
+      A + B + from(2) + B + C,
+      from(1) + A + B + C + from(1) + A + B + C,
+      A + B + from(2) + from(2) + B + from(1) + A + B + C,
+      A + from(1) + A + B + C + from(3) + C + from(4),
+    ]
+  ) {
+    const report = check({ learned: [A + B + C, run] });
+    assert.deepEqual(report.violations, [], run);
+    assert.equal(report.terminated_percent, 100, run);
+    assert.equal(report.learners[1].delivered, 3, run);
+  }
+});
+
+Deno.test("what was taken back and did not come again does not count as delivered", () => {
+  const report = check({ learned: [A + B + C, A + B + C + from(2) + B] });
+  assert.deepEqual(report.violations, []);
+  assert.equal(report.learners[1].delivered, 2);
+  assert.equal(report.deliveredByAll, 2);
+});
+
+Deno.test("agreement: what was taken back must not contradict other learners either", () => {
+  const other = delivered(3, "a", 9);
+  assert.deepEqual(
+    violations({ learned: [A + B + C, A + B + other + from(2) + B] }),
+    ['l1:3 agreement: position 3/0 holds "a" (client c1, seq 9), but in l0:3 it holds "c" (client c1, seq 3)'],
+  );
+});
+
+Deno.test("agreement: a restart that leaves out what was not delivered yet", () => {
+  assert.match(
+    violations({ learned: [A + B + C, A + from(3) + C] })[0],
+    /^l1:3 agreement: the sequence goes on with position 3\/0 without 2\/0/,
+  );
+});
+
+Deno.test("repetition: another value than before the restart", () => {
+  const other = delivered(2, "c", 3);
+  assert.deepEqual(violations({ learned: [A + B + from(2) + other] }), [
+    'l0:4 repetition: position 2/0 holds "c" (client c1, seq 3), but before the restart l0:2 was position 2/0 with "b" (client c1, seq 2)',
+  ]);
+  const found = check({ learned: [A + B + from(2) + other] });
+  assert.match(verdict(found), /^agreement VIOLATED/);
+});
+
+Deno.test("repetition: a position that is left out, or stands between", () => {
+  assert.match(
+    violations({ learned: [A + B + C + from(1) + A + C] })[0],
+    /^l0:6 repetition: position 3\/0 .* before the restart l0:2 was position 2\/0/,
+  );
+  assert.match(
+    violations({ learned: [A + C + from(1) + A + B + C] })[0],
+    /^l0:5 repetition: position 2\/0 .* before the restart l0:2 was position 3\/0/,
+  );
+});
+
+Deno.test("repetition: a later restart is compared with what an earlier one left unrepeated", () => {
+  const run = A + B + C + from(2) + B + from(3) + delivered(3, "a", 7);
+  assert.match(violations({ learned: [run] })[0], /^l0:7 repetition: .* l0:3/);
+});
+
+Deno.test("order: a learner that was started again and delivers from before", () => {
+  assert.match(
+    violations({ learned: [A + B + from(2) + A] })[0],
+    /^l0:4 order: position 1\/0 comes, but this start goes on from instance 2/,
+  );
+  // Without a word of it, positions just fall.
+  assert.match(violations({ learned: [A + B + A] })[0], /^l0:3 order/);
+});
+
+Deno.test("a line that a killed learner left unfinished is continued by its next start", () => {
+  for (const length of [1, 12, B.length - 2]) {
+    const cut = B.slice(0, length);
+    const report = check({ learned: [A + cut + from(2) + B + C] });
+    assert.deepEqual(report.violations, []);
+    assert.deepEqual(report.warnings, [
+      "l0:2: the line is cut off and was left out",
+    ]);
+    assert.equal(report.terminated_percent, 100);
+  }
+});
+
+Deno.test("a value that looks like a restart is none", () => {
+  const value = '{"from":1}';
+  const run = A + delivered(2, value, 2);
+  const report = check({ proposed: [`a\n${value}\n`], learned: [run] });
+  assert.deepEqual(report.violations, []);
+  assert.equal(report.learners[0].delivered, 2);
+});
+
+Deno.test("durability: an acknowledged value that one learner lacks", () => {
+  const files = {
+    proposed: ["a\nb\nc\nd\n"],
+    learned: [A + B + C, A + B + C + from(2) + B],
+  };
+  assert.deepEqual(violations({ ...files, acknowledged: ["b\n", "a\n"] }), []);
+  assert.deepEqual(violations({ ...files, acknowledged: ["b\nc\n"] }), [
+    'a0:2 durability: "c" was acknowledged, but l1 lacks it',
+  ]);
+  assert.deepEqual(
+    violations({ ...files, acknowledged: ["c\n", "a\nd\n"] }),
+    ['a0:1 durability: "c" was acknowledged, but l1 lacks it, and so it is with 1 more'],
+  );
+  const report = check({ ...files, acknowledged: ["a\nc\n"] });
+  assert.deepEqual(report.acknowledged, { values: 2, deliveredByAll: 1 });
+  assert.equal(
+    verdict(report),
+    "agreement ok, integrity ok, no duplicates, durability VIOLATED, 50% terminated",
+  );
+});
+
+Deno.test("durability: a value acknowledged twice is delivered twice", () => {
+  const files = { proposed: ["a\na\n"], acknowledged: ["a\n", "a\n"] };
+  const twice = A + delivered(2, "a", 2);
+  assert.deepEqual(violations({ ...files, learned: [twice] }), []);
+  assert.match(
+    violations({ ...files, learned: [A] })[0],
+    /^a0:1 durability: "a" was acknowledged, but l0 lacks it$/,
+  );
+});
+
+Deno.test("durability: a line that a killed client left unfinished was not acknowledged", () => {
+  const report = check({ learned: [A], acknowledged: ["a\nsom"] });
+  assert.deepEqual(report.violations, []);
+  assert.deepEqual(report.warnings, [
+    "a0:2: the line is cut off and was left out",
+  ]);
+});
+
 Deno.test("a last line that a killed learner left unfinished is a warning", () => {
   const inLetter = new TextEncoder().encode('{"value":"ü').slice(0, -1);
   for (const rest of [B.slice(0, -2), '{"inst', inLetter, "{"]) {
     const report = check({ learned: [A + B, bytesOf(A, rest)] });
     assert.deepEqual(report.violations, []);
     assert.deepEqual(report.warnings, [
-      "l1:2: the last line is cut off and was left out",
+      "l1:2: the line is cut off and was left out",
     ]);
     assert.equal(report.learners[1].delivered, 1);
   }

@@ -5,6 +5,7 @@ import type { Nic } from "../ffi/nic.ts";
 import { diagnose } from "./diagnosis.ts";
 import { LineFile } from "./line_file.ts";
 import { Meter } from "./meter.ts";
+import type { Workload } from "./node.ts";
 import type { NodeStart } from "./thread.ts";
 import { type FiniteWorkload, LineWorkload, LoadWorkload } from "./workload.ts";
 
@@ -15,13 +16,14 @@ const SILENT_US = 2_000_000;
 const DRAIN_US = 3_000_000;
 
 /** The client's side of a node. */
-export class ClientSide {
-  readonly workload: FiniteWorkload;
+export class ClientSide implements Workload {
   readonly meter: Meter;
+  readonly #workload: FiniteWorkload;
   readonly #start: NodeStart;
   readonly #core: Core;
   readonly #stats?: LineFile;
   readonly #submitted?: LineFile;
+  readonly #acknowledged?: LineFile;
   readonly #stopAt_us: number;
   #answeredAt_us: number;
   #answered = 0;
@@ -51,6 +53,12 @@ export class ClientSide {
         "submitted values",
       );
     }
+    if (client.acknowledgedFile !== undefined) {
+      this.#acknowledged = new LineFile(
+        client.acknowledgedFile,
+        "acknowledged values",
+      );
+    }
     const onSubmit = (value: Uint8Array) => {
       this.#unanswered++;
       this.meter.submit(value.length);
@@ -67,9 +75,12 @@ export class ClientSide {
       valueBytesFit: valueBytesFit(mtu),
       chunkBytesFit: chunkBytesFit(mtu),
       onSubmit,
+      onAcknowledge: this.#acknowledged === undefined
+        ? undefined
+        : (value: Uint8Array) => this.#acknowledged!.write(value),
       onComplete,
     };
-    this.workload = start.lines === undefined
+    this.#workload = start.lines === undefined
       ? new LoadWorkload({
         ...options,
         valueBytes: client.valueBytes,
@@ -87,12 +98,25 @@ export class ClientSide {
   /** Everything that was to be sent is answered, or the time for it is over. */
   get done(): boolean {
     return this.#givenUp ||
-      (this.workload.exhausted && this.#core.gauge(Gauge.inFlightValues) === 0);
+      (this.#workload.exhausted &&
+        this.#core.gauge(Gauge.inFlightValues) === 0);
   }
 
-  /** Looks at the clock after a turn. */
+  /** Submits what fits. Its file has it before a frame does: should this process die, nobody may be seen to have made it up. */
+  fill(core: Core, now_us: number): number {
+    const submitted = this.#workload.fill(core, now_us);
+    this.#submitted?.flush();
+    return submitted;
+  }
+
+  complete(client: number, sequence: number, latency_us: number): void {
+    this.#workload.complete(client, sequence, latency_us);
+  }
+
+  /** Looks at the clock after a turn, and lets the file have what was acknowledged in it. */
   each(now_us: number): void {
-    if (now_us >= this.#stopAt_us) this.workload.stop();
+    this.#acknowledged?.flush();
+    if (now_us >= this.#stopAt_us) this.#workload.stop();
     if (now_us >= this.#stopAt_us + DRAIN_US) this.#givenUp = true;
     const answered = this.#core.counter(Counter.completed);
     const idle = this.#core.gauge(Gauge.inFlightValues) === 0 &&
@@ -111,7 +135,6 @@ export class ClientSide {
     configuration.acceptors.forEach((_, i) => {
       if ((heard >> i & 1) === 1) this.#heardAt_us[i] = now_us;
     });
-    this.#submitted?.flush();
     this.#stats?.flush();
     if (now_us - this.#answeredAt_us < SILENT_US) return undefined;
     const ids = configuration.acceptors.map(({ id }) => id);
@@ -139,5 +162,6 @@ export class ClientSide {
   close(): void {
     this.#stats?.close();
     this.#submitted?.close();
+    this.#acknowledged?.close();
   }
 }

@@ -17,12 +17,28 @@ export interface Delivered {
   readonly value: string;
 }
 
+/** A learner was started again: what it delivered of instances from `from` on is void, and follows again. */
+export interface Resumed {
+  readonly line: number;
+  readonly from: number;
+}
+
+/** Was the learner started again here? */
+export function isResumed(entry: Delivered | Resumed): entry is Resumed {
+  return "from" in entry;
+}
+
+/** Behind what a killed process left unfinished, the next one's first line stands on the same. */
+const RESUMED = /\{"from":(\d{1,16})\}$/;
+/** A line about a restart ends within so many bytes. */
+const RESUMED_BYTES = 32;
+
 const EXPECTED =
   'expected {"instance":N,"index":N,"client":"TEXT" or N,"seq":N,"value":"TEXT" or "base64":"…"}';
 
 /**
  * Reads what one learner delivered. A last line that was cut off, as a killed
- * process leaves it, is left out.
+ * process leaves it, is left out; so is one that a restarted learner continued.
  *
  * @param onCutOff Called with the number of such a line.
  * @throws {UserError} `FILE:LINE: …` if any other line is malformed.
@@ -30,11 +46,17 @@ const EXPECTED =
 export function* readLearned(
   path: string,
   onCutOff: (line: number) => void,
-): Generator<Delivered, void, undefined> {
+): Generator<Delivered | Resumed, void, undefined> {
   // A BOM at the start of a line is part of nothing JSON knows; within a value it is kept anyway.
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const encoder = new TextEncoder();
   for (const { bytes, number, complete } of readLines(path)) {
+    const resumed = parseResumed(bytes);
+    if (resumed !== undefined) {
+      if (!resumed.isWhole) onCutOff(number);
+      yield { line: number, from: resumed.from };
+      continue;
+    }
     const parsed = parse(decoder, bytes);
     if (typeof parsed === "object") {
       const { value, isBase64, ...rest } = parsed;
@@ -48,6 +70,27 @@ export function* readLearned(
     } else onCutOff(number);
   }
 }
+
+/**
+ * The instance of a line that ends with `{"from":N}`. It cannot be the end of a value, whose quotes
+ * JSON escapes.
+ */
+export function parseResumed(
+  bytes: Uint8Array,
+): { from: number; isWhole: boolean } | undefined {
+  // Nearly every line ends with a value, whose quote is before the brace.
+  if (bytes.at(-1) !== BRACE || bytes.at(-2) === QUOTE) return undefined;
+  const end = new TextDecoder("latin1").decode(bytes.slice(-RESUMED_BYTES));
+  const match = RESUMED.exec(end);
+  if (match === null) return undefined;
+  return {
+    from: Number(match[1]),
+    isWhole: match[0].length === bytes.length,
+  };
+}
+
+const BRACE = "}".charCodeAt(0);
+const QUOTE = '"'.charCodeAt(0);
 
 type Parsed =
   & Pick<Delivered, "instance" | "index" | "client" | "seq" | "value">

@@ -59,6 +59,8 @@ export interface LocalProcessOptions {
   readonly argv: readonly string[];
   /** Standard output goes to this file, past this process. */
   readonly outputFile?: string;
+  /** Behind what is there; otherwise the file is emptied first. */
+  readonly appends?: boolean;
   /** "piped": something will be written to `stdin`; otherwise it is empty. */
   readonly stdin?: "piped";
   /** Environment in place of this process's own. */
@@ -79,10 +81,11 @@ export class LocalProcess {
   #hasEnded = false;
 
   constructor(options: LocalProcessOptions) {
-    const { name, outputFile, stdin = "null", env } = options;
-    const argv = outputFile === undefined
-      ? options.argv
-      : ["sh", "-c", 'exec >"$0"; exec "$@"', outputFile, ...options.argv];
+    const { name, outputFile, appends, stdin = "null", env } = options;
+    const argv = outputFile === undefined ? options.argv : [
+      ...["sh", "-c", `exec ${appends ? ">>" : ">"}"$0"; exec "$@"`],
+      ...[outputFile, ...options.argv],
+    ];
     this.name = name;
     this.#child = new Deno.Command(argv[0], {
       args: argv.slice(1),

@@ -85,6 +85,7 @@ export interface ClientOptions {
   readonly json: boolean;
   readonly statsFile?: string;
   readonly submittedFile?: string;
+  readonly acknowledgedFile?: string;
 }
 
 /** What `kpaxos demo` is started with. */
@@ -277,7 +278,19 @@ function clientOptions(
     json: values.json === true,
     statsFile: values.stats,
     submittedFile: values.submitted,
+    acknowledgedFile: acknowledgedFile(values),
   };
+}
+
+/** `kpaxos check` reads several such files, a client writes one. */
+function acknowledgedFile({ acknowledged }: OptionValues): string | undefined {
+  if (acknowledged === undefined || acknowledged.length === 1) {
+    return acknowledged?.[0];
+  }
+  throw new UserError(
+    `--acknowledged is given ${acknowledged.length} times; a client writes one file`,
+    EXIT.usage,
+  );
 }
 
 function udpOptions(

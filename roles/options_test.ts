@@ -107,7 +107,7 @@ Deno.test("a leader and a client's proposer must be proposers", () => {
 Deno.test("every option of a client is passed on", () => {
   const { client, lifetime_s, seed, mtu } = options(
     "client --outstanding 128 --value-size 100 --clients 4 --seconds 500ms --count 9 --json " +
-      "--stats s --submitted v --lifetime 1m --seed 7 --mtu 9000",
+      "--stats s --submitted v --acknowledged w --lifetime 1m --seed 7 --mtu 9000",
   );
   assert.deepEqual(client, {
     outstanding: 128,
@@ -120,11 +120,16 @@ Deno.test("every option of a client is passed on", () => {
     json: true,
     statsFile: "s",
     submittedFile: "v",
+    acknowledgedFile: "w",
   });
   assert.equal(lifetime_s, 60);
   assert.equal(seed, 7n);
   assert.equal(mtu, 9000);
   assert.equal(options("client --stdin").client?.stdin, true);
+  assert.match(
+    refusal("client --acknowledged a --acknowledged b"),
+    /--acknowledged is given 2 times; a client writes one file/,
+  );
 });
 
 Deno.test("a learner delivers as NDJSON, a replica nothing unless it is told to", () => {

@@ -153,7 +153,7 @@ class NodeThread {
       storage: new MemoryStorage(),
       now,
       sink: this.#sink,
-      workload: this.#client?.workload,
+      workload: this.#client,
       onEvents: (events) => events.forEach((event) => this.#tell(event)),
     });
   }

@@ -28,6 +28,8 @@ export interface WorkloadOptions {
   readonly valueBytesFit: number;
   readonly chunkBytesFit: number;
   readonly onSubmit?: OnSubmit;
+  /** Called with every value that was answered; without it none is kept so long. */
+  readonly onAcknowledge?: (value: Uint8Array) => void;
   readonly onComplete: (latency_us: number) => void;
 }
 
@@ -40,15 +42,21 @@ export interface LoadOptions extends WorkloadOptions {
   readonly prefix: string;
 }
 
+/** Key of the one large value that a client may have under way; sequence numbers are positive. */
+const LARGE = 0;
+
 /** Hands the values of a process' virtual clients to the core, whole or in pieces. */
 class Submitter {
   readonly #options: WorkloadOptions;
   readonly #inFlight: number[];
   readonly #large: LargeValues;
+  /** Copies of the values in flight of each client, by sequence number; filled if somebody is to be told. */
+  readonly #unanswered: Map<number, Uint8Array>[];
 
   constructor(options: WorkloadOptions) {
     this.#options = options;
     this.#inFlight = new Array(options.clients).fill(0);
+    this.#unanswered = Array.from(this.#inFlight, () => new Map());
     this.#large = new LargeValues(options.chunkBytesFit);
   }
 
@@ -73,11 +81,14 @@ class Submitter {
   submit(core: Core, client: number, value: Uint8Array, now_us: number): void {
     this.#options.onSubmit?.(value);
     this.#inFlight[client]++;
+    let sequence = LARGE;
     if (value.length <= this.#options.valueBytesFit) {
-      core.submit(client, value, now_us);
+      sequence = core.submit(client, value, now_us);
     } else {
       this.#large.begin(client, value, now_us);
     }
+    if (this.#options.onAcknowledge === undefined) return;
+    this.#unanswered[client].set(sequence, value.slice());
   }
 
   /** Submits pieces of a client's large value, as far as there is room; returns how many. */
@@ -90,6 +101,11 @@ class Submitter {
     if (whole_us === undefined) return;
     this.#inFlight[client]--;
     this.#options.onComplete(whole_us);
+    if (this.#options.onAcknowledge === undefined) return;
+    const values = this.#unanswered[client];
+    const key = values.has(sequence) ? sequence : LARGE;
+    this.#options.onAcknowledge(values.get(key)!);
+    values.delete(key);
   }
 }
 

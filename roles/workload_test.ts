@@ -193,3 +193,28 @@ Deno.test("a client has as many values in flight as it may, a large one counts a
   workload.fill(asCore(core), 0);
   assert.equal(core.values[0].at(-1), "c");
 });
+
+Deno.test("each value is acknowledged once, whole, when it is answered; a large one with its last chunk", () => {
+  const core = new FakeCore(2, 100);
+  const large = "x".repeat(150);
+  const { memory } = lines("one", large, "two");
+  const acknowledged: string[] = [];
+  const workload = new LineWorkload(memory, {
+    ...OPTIONS,
+    clients: 1,
+    onAcknowledge: (value) =>
+      acknowledged.push(new TextDecoder().decode(value)),
+  });
+  while (workload.fill(asCore(core), 0) > 0);
+  // "one" was the first that the client submitted, "two" came before or between the chunks.
+  const sequenceOf = (value: string) => core.values[0].indexOf(value) + 1;
+  workload.complete(0, sequenceOf("two"), 1);
+  assert.deepEqual(acknowledged, ["two"]);
+  const chunks = core.values[0].flatMap((value, i) =>
+    value.startsWith("[") ? [i + 1] : []
+  );
+  chunks.forEach((sequence) => workload.complete(0, sequence, 1));
+  assert.deepEqual(acknowledged, ["two", large]);
+  workload.complete(0, sequenceOf("one"), 1);
+  assert.deepEqual(acknowledged, ["two", large, "one"]);
+});

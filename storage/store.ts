@@ -22,7 +22,10 @@ export interface Store {
   ): void;
   /** Removes the key, if it is there. */
   remove(table: Table, key: number): void;
-  /** Removes all keys of the table below `end`, at most `most` of them; returns how many. */
+  /**
+   * Removes all keys of the table below `end`, at most `most` of them; returns how many. The room is to
+   * be had two commits later.
+   */
   removeBelow(table: Table, end: number, most: number): number;
   /** Ends the transaction; when it returns, all of it is durable (or handed to the kernel, if the store is asynchronous). */
   commit(): void;

@@ -61,6 +61,7 @@ for (const { name, experiment, wanted } of SHORT) {
         ...{ seconds: 0, repeats: 1, kills: 0, after: 0, values: 0, seed: 1 },
         ...{ period_ms: 0, outstanding: 1, conf: [], folder },
         topology: experiment.defaults.topology,
+        storage: experiment.defaults.storage ?? "memory",
         say: (text) => said.push(text),
         ...wanted,
       });

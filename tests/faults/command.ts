@@ -12,14 +12,17 @@ import type {
   Wanted,
 } from "./experiment.ts";
 import { failover } from "./failover.ts";
+import { killall } from "./killall.ts";
 import { loss } from "./loss.ts";
 import { mixed } from "./mixed.ts";
 import { partition } from "./partition.ts";
 import { TOPOLOGIES, type Topology } from "./site.ts";
 import { sizes } from "./sizes.ts";
+import { STORAGES, type StorageWord } from "./storage.ts";
 
 const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   failover,
+  killall,
   duel,
   loss,
   catchup,
@@ -32,8 +35,9 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
 const NUMBERS: Readonly<Record<NumberOption, string>> = {
   seconds: "length of the load",
   repeats: "how often everything is repeated",
-  kills: "how often the leader is killed",
-  period_ms: "from one kill or cut to the next",
+  kills: "how often the leader, or everybody, is killed",
+  period_ms:
+    "from one kill or cut to the next, or the longest from a decision to a kill",
   after: "instances that are decided first",
   values: "values that are decided before the learner starts",
   outstanding: "values in flight of a client",
@@ -56,6 +60,7 @@ function help(): string {
       `  --${name} N`.padEnd(22) + text
     ),
     `  --topology SHAPE    ${TOPOLOGIES.join(" or ")}`,
+    `  --storage WORD      ${STORAGES.join(", ")}`,
     '  --conf "WORD VALUE" a line for paxos.conf; may be given several times',
     "  --folder FOLDER     for logs and values (default: a new one in $TMPDIR or /tmp)",
     "  --keep              keep what was submitted and delivered, also when all is well",
@@ -77,7 +82,7 @@ function parse(): {
 } {
   const numbers = Object.keys(NUMBERS) as NumberOption[];
   const options = parseArgs(Deno.args, {
-    string: ["_", "topology", "conf", "folder", ...numbers],
+    string: ["_", "topology", "storage", "conf", "folder", ...numbers],
     boolean: ["json", "keep", "help"],
     collect: ["conf"],
     unknown: (argument, key) =>
@@ -104,6 +109,11 @@ function parse(): {
   if (!TOPOLOGIES.includes(topology)) {
     usage(`--topology wants ${TOPOLOGIES.join(" or ")}`);
   }
+  const storage = (options.storage ?? defaults.storage ??
+    "memory") as StorageWord;
+  if (!STORAGES.includes(storage)) {
+    usage(`--storage wants one of ${STORAGES.join(", ")}`);
+  }
   const folder = (options.folder as string | undefined) ??
     Deno.makeTempDirSync({ prefix: `kpaxos-${name}-` });
   Deno.mkdirSync(folder, { recursive: true });
@@ -117,6 +127,7 @@ function parse(): {
         number
       >,
       topology,
+      storage,
       conf: (options.conf as string[] | undefined) ?? [],
       folder,
       say: (text) => console.error(text),
@@ -128,8 +139,12 @@ function parse(): {
 function removeValues(folder: string): void {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
     const path = `${folder}/${name}`;
-    if (isDirectory) removeValues(path);
-    else if (/^submitted-.*\.txt$|\.ndjson$/.test(name)) Deno.removeSync(path);
+    if (isDirectory && name === "storage") {
+      Deno.removeSync(path, { recursive: true });
+    } else if (isDirectory) removeValues(path);
+    else if (/^(submitted|acknowledged)-.*\.txt$|\.ndjson$/.test(name)) {
+      Deno.removeSync(path);
+    }
   }
 }
 
@@ -166,13 +181,14 @@ try {
 const ok = outcome.broken.length + outcome.missed.length === 0;
 // What went wrong must not be lost with the files.
 if (!keep && outcome.broken.length === 0) removeValues(wanted.folder);
-const { folder, topology, conf } = wanted;
+const { folder, topology, storage, conf } = wanted;
 const { broken, missed, figures } = outcome;
 const result = {
   experiment: name,
   startedAt,
   ok,
   topology,
+  storage,
   conf,
   broken,
   missed,

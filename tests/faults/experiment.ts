@@ -1,9 +1,11 @@
 /** What every experiment is given, and what it returns. */
 import type { Topology } from "./site.ts";
+import type { StorageWord } from "./storage.ts";
 
 /** What an experiment is asked for. Each uses what concerns it. */
 export interface Wanted {
   readonly topology: Topology;
+  readonly storage: StorageWord;
   /** Lines of paxos.conf besides those that the experiment needs. */
   readonly conf: readonly string[];
   readonly seconds: number;
@@ -43,6 +45,8 @@ export interface Experiment {
   /** Options that it has, and their defaults. */
   readonly defaults: Readonly<Partial<Record<NumberOption, number>>> & {
     readonly topology: Topology;
+    /** Memory, if nothing is said. */
+    readonly storage?: StorageWord;
   };
   run(wanted: Wanted): Promise<Outcome>;
 }

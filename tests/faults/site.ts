@@ -7,6 +7,7 @@ import { createNet, INTERFACE, type Net } from "../netns.ts";
 import { KPAXOS } from "../process.ts";
 import { Cables } from "./cables.ts";
 import { type MemorySample, residentMemory_kb } from "./memory.ts";
+import { storageOptions, type StorageWord } from "./storage.ts";
 import { now_ms, Watch } from "./watch.ts";
 
 /** Three replicas; or three acceptors and two proposers, each a process of its own. */
@@ -24,6 +25,8 @@ const SAMPLE_MS = 1000;
 const LIFETIME = "8h";
 /** Ids of learners begin above those of replicas. */
 const LEARNER_IDS = 11;
+/** Once the last value is submitted nobody else submits: it stands in the last lines. */
+const ENDING_BYTES = 64 << 10;
 
 /** What a site is made of. */
 export interface SiteOptions {
@@ -32,6 +35,15 @@ export interface SiteOptions {
   readonly clients: number;
   /** Lines of paxos.conf besides the members. */
   readonly conf?: readonly string[];
+  /** Where nodes keep what must survive them (default: in memory). */
+  readonly storage?: StorageWord;
+  /** The folder for it of a node, by its name (default: one for all in `folder`). */
+  readonly storageOf?: (name: string) => string;
+  /**
+   * What replicas and learners deliver is appended to files, over all their starts, and nobody
+   * stamps it; clients write what was acknowledged. So all of them may be killed.
+   */
+  readonly isRecorded?: boolean;
   /** Further options of a node, by its name. */
   readonly optionsOf?: (name: string) => readonly string[];
   /** The folder for logs and values is kept by the caller. */
@@ -56,6 +68,8 @@ export interface Client {
   readonly process: LocalProcess;
   /** What it prints, line by line. */
   readonly lines: ClientLine[];
+  /** What it was told to be decided, if the site is recorded. */
+  readonly acknowledged: string;
 }
 
 /** A learner outside of the cluster, which no fault but one that is meant for it hits. */
@@ -76,6 +90,8 @@ export interface MemoryOf {
 interface Node {
   readonly host: string;
   readonly command: readonly string[];
+  /** What it delivers is appended here. */
+  readonly record?: string;
   process?: LocalProcess;
   /** By the experiment. */
   killed: boolean;
@@ -92,7 +108,10 @@ export class Site implements AsyncDisposable {
   readonly learners: Learner[] = [];
   readonly #options: SiteOptions;
   readonly #nodes = new Map<string, Node>();
+  /** Files that learners append to, if the site is recorded. */
+  readonly records: string[] = [];
   readonly #submitted: string[] = [];
+  readonly #acknowledged: string[] = [];
   readonly #startedAt_ms = now_ms();
   /** Processes that ended though nobody killed them, and what they said last. */
   readonly #deaths: string[] = [];
@@ -116,7 +135,11 @@ export class Site implements AsyncDisposable {
       this.path("paxos.conf"),
       [...this.members, ...(options.conf ?? []), ""].join("\n"),
     );
-    for (const name of this.members) this.#declare(name, hostOf(name));
+    for (const name of this.members) {
+      const delivers = options.isRecorded && name.startsWith("replica");
+      const more = delivers ? ["--output", "ndjson"] : [];
+      this.#declare(name, hostOf(name), more, delivers);
+    }
   }
 
   /** Path of a file in the run's folder. */
@@ -135,7 +158,10 @@ export class Site implements AsyncDisposable {
   /** Starts all members, and so many learners, and waits until all run. */
   async start(learners: number): Promise<void> {
     await Promise.all(this.members.map((name) => this.restart(name)));
-    for (let n = 0; n < learners; n++) await this.addLearner();
+    for (let n = 0; n < learners; n++) {
+      if (this.#options.isRecorded) await this.#addRecorded(n + 1);
+      else await this.addLearner();
+    }
   }
 
   /** Starts one more learner, on a host of its own that the network must have. */
@@ -177,11 +203,29 @@ export class Site implements AsyncDisposable {
     return at_ms;
   }
 
+  /** kill -9 of all that run, clients too, before anything else happens; returns when they have ended. */
+  async killAll(): Promise<void> {
+    const victims = [...this.#nodes.values()].filter(({ process }) =>
+      process?.hasEnded === false
+    );
+    for (const victim of victims) {
+      victim.killed = true;
+      victim.process!.signal("SIGKILL");
+    }
+    this.note(`kill -9 of all ${victims.length}`);
+    await Promise.all(victims.map(({ process }) => process!.ended));
+  }
+
   /** The running process of a node, or the one that ran last. */
   process(name: string): LocalProcess {
     const { process } = this.#node(name);
     if (process === undefined) throw new Error(`${name} was never started`);
     return process;
+  }
+
+  /** Members and learners, but no clients. */
+  get nodes(): string[] {
+    return [...this.#nodes.keys()].filter((it) => !it.startsWith("client"));
   }
 
   runs(name: string): boolean {
@@ -227,14 +271,20 @@ export class Site implements AsyncDisposable {
     Deno.writeTextFileSync(submitted, "");
     this.#submitted.push(submitted);
     const host = more.host ?? `c${number}`;
+    const acknowledged = this.path(`acknowledged-${number}.txt`);
     const command = ["client", "--json", "--submitted", submitted, ...options];
+    if (this.#options.isRecorded) {
+      Deno.writeTextFileSync(acknowledged, "");
+      this.#acknowledged.push(acknowledged);
+      command.push("--acknowledged", acknowledged);
+    }
     const lines: ClientLine[] = [];
     const process = this.#spawn(name, host, command, {
       stdin: more.stdin,
       onOutput: (text) => lines.push(JSON.parse(text)),
     });
     this.#nodes.set(name, { host, command, process, killed: false });
-    return { process, lines };
+    return { process, lines, acknowledged };
   }
 
   /** Takes the resident memory of every process once a second from now on. */
@@ -286,11 +336,14 @@ export class Site implements AsyncDisposable {
    */
   async check(isComplete = true): Promise<{ report: Report; wrong: string[] }> {
     this.cables.heal();
-    await this.delivered();
+    const late = this.#options.isRecorded ? await this.#settle() : [];
+    if (!this.#options.isRecorded) await this.delivered();
     await this.leave();
     const files = [
       ...this.#submitted.flatMap((file) => ["--proposed", file]),
+      ...this.#acknowledged.flatMap((file) => ["--acknowledged", file]),
       ...this.learners.flatMap(({ watch }) => ["--learned", watch.file]),
+      ...this.records.flatMap((file) => ["--learned", file]),
     ];
     const check = new LocalProcess({
       name: "check",
@@ -304,6 +357,7 @@ export class Site implements AsyncDisposable {
     const report: Report = JSON.parse(line);
     this.note(`check: ${verdict(report)}`);
     const wrong = this.#deaths.concat(
+      late,
       report.violations.map(({ property, file, line, message }) =>
         `${property}: ${file}:${line}: ${message}`
       ),
@@ -328,10 +382,50 @@ export class Site implements AsyncDisposable {
     await this.net[Symbol.asyncDispose]();
   }
 
-  #declare(name: string, host: string, options: readonly string[] = []): void {
+  #declare(
+    name: string,
+    host: string,
+    options: readonly string[] = [],
+    isRecorded = false,
+  ): void {
     const [kind, id] = name.split(" ");
-    const command = [kind, "--id", id, ...options];
-    this.#nodes.set(name, { host, command, killed: false });
+    const { storage = "memory", storageOf } = this.#options;
+    const folder = storageOf?.(name) ?? this.path("storage");
+    const command = [
+      ...[kind, "--id", id, ...options],
+      ...storageOptions(storage, kind, folder),
+    ];
+    const record = isRecorded ? this.path(`${kind}-${id}.ndjson`) : undefined;
+    if (record !== undefined) {
+      Deno.writeTextFileSync(record, "");
+      this.records.push(record);
+    }
+    this.#nodes.set(name, { host, command, record, killed: false });
+  }
+
+  async #addRecorded(number: number): Promise<void> {
+    const name = `learner ${LEARNER_IDS + number - 1}`;
+    this.#declare(name, `l${number}`, [], true);
+    await this.restart(name);
+  }
+
+  /** Submits a last value, and waits until all have delivered it, and so all that was acknowledged before. */
+  async #settle(): Promise<string[]> {
+    const last = this.client(["--count", "1", "--value-size", "48"], {
+      host: "c1",
+    });
+    try {
+      await inTime(last.process.ended, "a last value is decided");
+      const value = Deno.readTextFileSync(last.acknowledged).trim();
+      if (value === "") return problems(last);
+      await until(
+        () => this.records.every((file) => ending(file).includes(value)),
+        `all have delivered the last value, ${value}`,
+      );
+    } catch (error) {
+      return [(error as Error).message];
+    }
+    return [];
   }
 
   #node(name: string): Node {
@@ -363,7 +457,8 @@ export class Site implements AsyncDisposable {
         ...["--lifetime", LIFETIME],
         ...(this.#options.optionsOf?.(name) ?? []),
       ]),
-      outputFile,
+      outputFile: outputFile ?? this.#nodes.get(name)?.record,
+      appends: outputFile === undefined,
       stdin,
       onOutput,
       onError: (line) => {
@@ -472,6 +567,15 @@ function memberNames(topology: Topology): string[] {
 /** "replica 2" lives on "r2". */
 function hostOf(name: string): string {
   return name[0] + name.split(" ")[1];
+}
+
+/** The last lines of a file. */
+function ending(file: string): string {
+  using handle = Deno.openSync(file);
+  const bytes = new Uint8Array(ENDING_BYTES);
+  const { size } = handle.statSync();
+  handle.seekSync(Math.max(0, size - bytes.length), Deno.SeekMode.Start);
+  return new TextDecoder().decode(bytes.subarray(0, handle.readSync(bytes)!));
 }
 
 function countLines(file: string): number {
