@@ -117,7 +117,8 @@ interface Learner {
   position: number;
   instance: number;
   index: number;
-  readonly seen: Set<number>;
+  /** Values delivered, by their key, with their instance. */
+  readonly seen: Map<number, number>;
 }
 
 export class Checker implements NodeWatch {
@@ -136,6 +137,8 @@ export class Checker implements NodeWatch {
   readonly #disks = new Map<Disk, StorageModel>();
   readonly #diskUsers = new Map<Disk, SimNode>();
   readonly #learners = new Map<SimNode, Learner>();
+  /** Of the latest process that delivered something and has this disk. */
+  readonly #consumers = new Map<Disk, Learner>();
   readonly #registries = new Map<SimNode, RegistryModel>();
   /** What learners told the acceptor whose turn is under way. */
   readonly #heard: (() => void)[] = [];
@@ -266,17 +269,24 @@ export class Checker implements NodeWatch {
   }
 
   delivered(node: SimNode, delivery: Delivery): void {
-    let learner = this.#learners.get(node);
-    if (learner === undefined) {
-      const position = node.options.from === 1n ? 0 : -1;
-      learner = { position, instance: 0, index: 0, seen: new Set() };
-      this.#learners.set(node, learner);
-    }
+    const learner = this.#learner(node);
     if (learner.position >= 0) {
       this.#compareNext(node, delivery, learner.position++);
     } else {
       this.#comparePlace(node, delivery, learner);
     }
+  }
+
+  #learner(node: SimNode): Learner {
+    let learner = this.#learners.get(node);
+    if (learner === undefined) {
+      const position = node.options.from === 1n ? 0 : -1;
+      const seen = new Map<number, number>();
+      learner = { position, instance: 0, index: 0, seen };
+      this.#learners.set(node, learner);
+      if (node.disk !== undefined) this.#consumers.set(node.disk, learner);
+    }
+    return learner;
   }
 
   appended(node: SimNode, number: number, record: CoreRecord): void {
@@ -304,8 +314,39 @@ export class Checker implements NodeWatch {
     this.#disk(node).give({ ...record, batch: record.batch.slice() });
   }
 
-  resumed(node: SimNode, { from }: Recovered): void {
-    this.#disk(node).resume(from);
+  /** A new process got back what its disk holds: it goes on where its learner was, and leaves out nothing. */
+  resumed(node: SimNode, { from, checkpoint }: Recovered): void {
+    const disk = this.#disk(node);
+    disk.resume(from);
+    // What its disk keeps besides it may read, and tell of.
+    for (const record of disk.accepted()) this.#journal(node).append(0, record);
+    const before = this.#consumers.get(node.disk!);
+    if (checkpoint !== undefined) this.#goOn(node, checkpoint, before);
+  }
+
+  /** Its learner goes on between two instances: its consumer must have all before, and gets all from there on again. */
+  #goOn(node: SimNode, checkpoint: number, before?: Learner): void {
+    const learner = this.#learner(node);
+    if (learner.position >= 0) {
+      const { deliveries } = this.chosen;
+      const next = deliveries.findIndex((it) => it.instance >= checkpoint);
+      learner.position = next < 0 ? deliveries.length : next;
+      if (learner.position > (before?.position ?? 0)) {
+        throw new Violation(
+          "order",
+          `${node.name} goes on with instance ${checkpoint}, and of the ${learner.position} values before that its consumer has ${
+            before?.position ?? 0
+          }`,
+        );
+      }
+    } else if (before !== undefined && before.seen.size > 0) {
+      this.#mustBeNext(node, { instance: checkpoint, index: 0 }, before);
+    }
+    learner.instance = checkpoint - 1;
+    learner.index = Infinity;
+    for (const [key, instance] of before?.seen ?? []) {
+      if (instance < checkpoint) learner.seen.set(key, instance);
+    }
   }
 
   stored(node: SimNode, number: number): void {
@@ -844,7 +885,7 @@ export class Checker implements NodeWatch {
         `${node.name} delivered ${client}/${sequence} twice`,
       );
     }
-    learner.seen.add(key);
+    learner.seen.set(key, instance);
     const before = learner.instance < instance ||
       (learner.instance === instance && learner.index < index) ||
       learner.seen.size === 1;
@@ -859,7 +900,11 @@ export class Checker implements NodeWatch {
   }
 
   /** Between the last value and this one stands nothing but what came before. */
-  #mustBeNext(node: SimNode, delivery: Delivery, learner: Learner): void {
+  #mustBeNext(
+    node: SimNode,
+    delivery: Pick<Delivery, "instance" | "index">,
+    learner: Learner,
+  ): void {
     for (let i = learner.instance; i <= delivery.instance; i++) {
       for (const value of valuesOf(i, this.chosen.batch(i) ?? NOTHING)) {
         if (i === learner.instance && value.index <= learner.index) continue;

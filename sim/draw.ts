@@ -116,7 +116,10 @@ function withLarge(random: Random, node: PlanNode, mtu: number): PlanNode {
   return { ...node, client: { ...client, large } };
 }
 
-/** In some plans disks are small, and in some a power cut loses what they hold. */
+/**
+ * In some plans disks are small, and in some a power cut loses what they hold. Learners of their own have
+ * disks too, where acceptors have, or in some plans where they have none.
+ */
 function withDisks(
   random: Random,
   nodes: readonly PlanNode[],
@@ -126,9 +129,18 @@ function withDisks(
   const diskBytes = random.chance(0.4)
     ? logBytes * random.between(3, 8)
     : undefined;
-  return nodes.map((node) =>
-    node.commit_us === undefined ? node : { ...node, asynchronous, diskBytes }
-  );
+  const usual_us = nodes.find(({ commit_us }) => commit_us)?.commit_us ??
+    (random.chance(0.2) ? { least: 100, most: 5000 } : undefined);
+  return nodes.map((node) => {
+    const commit_us = (node.roles & Role.learner) !== 0
+      ? node.commit_us ?? usual_us
+      : node.commit_us;
+    // An acceptor has its disk from the first.
+    return commit_us === undefined || (node.roles & Role.acceptor) !== 0 &&
+        node.commit_us === undefined
+      ? node
+      : { ...node, commit_us, asynchronous, diskBytes };
+  });
 }
 
 /** Some disks lose a key in place of a bit. */

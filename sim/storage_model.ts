@@ -81,6 +81,11 @@ export class StorageModel {
     this.#low = low;
   }
 
+  /** What of the log is on the disk. */
+  accepted(): Iterable<KeptRecord> {
+    return this.#of(RecordKind.accept).values();
+  }
+
   /** A new process: what did not reach the disk is lost. */
   begin(): void {
     this.#waiting = [];
