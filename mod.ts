@@ -6,7 +6,14 @@ export type {
   CoreRecord,
   Delivery,
 } from "./core/core.ts";
-export { Counter, Event, Gauge, Message, Role } from "./core/layout.ts";
+export {
+  Counter,
+  Event,
+  Gauge,
+  Message,
+  Role,
+  StorageCondition,
+} from "./core/layout.ts";
 export type { FrameArea, Nic, NicStats } from "./ffi/nic.ts";
 export { WAIT } from "./ffi/nic.ts";
 export { openPacketNic } from "./ffi/packet.ts";

@@ -45,6 +45,7 @@ import {
   RECORD_KIND,
   RECORD_VALUES,
   RECORDS_IN_FLIGHT,
+  RecoveryFault,
   Role,
   RUN_BYTES,
   SEND_FRAMES,
@@ -237,7 +238,8 @@ type Exports = {
     pause: number,
   ): number;
   leave(): void;
-  recover(): void;
+  recover(): RecoveryFault;
+  taken(values: number): void;
   recordPointersAt(): number;
   isSound(bytes: number): number;
   recordCount(): number;
@@ -433,7 +435,7 @@ export class Core {
     view.setUint16(at + RECORD_KIND, record.kind, true);
     view.setUint16(at + RECORD_VALUES, record.values, true);
     this.area.memory.set(batch, at + RECORD_BYTES);
-    this.#exports.recover();
+    this.#recover();
   }
 
   /**
@@ -443,7 +445,7 @@ export class Core {
    */
   recoverBytes(record: Uint8Array): boolean {
     if (!this.isSound(record)) return false;
-    this.#exports.recover();
+    this.#recover();
     return true;
   }
 
@@ -458,6 +460,21 @@ export class Core {
     this.#checkRecordBytes(kind, record.length - RECORD_BYTES);
     this.area.memory.set(record, this.#exports.recoveryAt());
     return this.#exports.isSound(record.length) !== 0;
+  }
+
+  /** Takes back the record that lies ready. */
+  #recover(): void {
+    const fault = this.#exports.recover();
+    if (fault !== RecoveryFault.none) throw new Error(FAULTS[fault]);
+  }
+
+  /**
+   * Tells how many delivered values cannot be lost any more when this process ends now, of all that were
+   * delivered since it started; before each step. Checkpoints wait for that. If it is never called, a
+   * value counts as safe as soon as the step after its delivery begins.
+   */
+  taken(values: number): void {
+    this.#exports.taken(values);
   }
 
   #checkRecordBytes(kind: RecordKind, bytes: number): void {
@@ -493,6 +510,11 @@ export class Core {
     return readRecord(
       recordBytes(this.journal, this.lastRecord - this.recordCount + 1 + i),
     );
+  }
+
+  /** Storage may delete accepted instances below. */
+  get trimLimit(): number {
+    return this.gauge(Gauge.trimLimit);
   }
 
   /** Frames to send. */
@@ -716,6 +738,21 @@ export class Core {
     }
   }
 }
+
+/** What is wrong with the records of a learner's checkpoint. */
+const FAULTS: Record<Exclude<RecoveryFault, RecoveryFault.none>, string> = {
+  [RecoveryFault.session]:
+    "a session of the learner's checkpoint contradicts itself or another one",
+  [RecoveryFault.assembly]:
+    "what the learner's checkpoint says of a large value contradicts itself",
+  [RecoveryFault.piece]:
+    "a piece of a large value in the learner's checkpoint has a wrong size",
+  [RecoveryFault.checkpoint]: "the learner's checkpoint contradicts itself",
+  [RecoveryFault.incomplete]:
+    "the learner's checkpoint lacks sessions or pieces of large values that it had when it was written",
+  [RecoveryFault.limits]:
+    "the learner's checkpoint was written with other limits on sessions and large values than this program has",
+};
 
 /** A u64 that is known to stay below 2^53. */
 function number64(view: DataView, at: number): number {

@@ -378,6 +378,58 @@ export const STORAGE_FORMAT: u32 = 1;
 export const PIECE_BYTES: u32 = 1 << 14;
 /** Records that wait for storage at a time; a power of 2. */
 export const RECORDS_IN_FLIGHT: u32 = 1 << 14;
+
+/** What the payload of a session's record says; one without a payload says that its place is empty. */
+export const KEPT_SESSION_ORDER: u32 = 0;
+export const KEPT_SESSION_CLIENT: u32 = 8;
+export const KEPT_SESSION_BASE: u32 = 16;
+/** Instance of its last use. */
+export const KEPT_SESSION_USED: u32 = 24;
+export const KEPT_SESSION_ASSEMBLY: u32 = 32;
+export const KEPT_SESSION_FLAGS: u32 = 36;
+/**
+ * Which sequence numbers from the base on were seen: those that were not, as ranges of u16 distance from
+ * the base and u16 count; or, where that is longer, a bit for each, at its number modulo the width.
+ */
+export const KEPT_SESSION_SEEN: u32 = 40;
+export const KEPT_SESSION_CLOSED: u32 = 1;
+export const KEPT_SESSION_BITS: u32 = 2;
+
+/** What the payload of an assembly's record says. */
+export const KEPT_ASSEMBLY_FIRST: u32 = 0;
+/** Bits of the pieces that the value under way has touched: only these count. */
+export const KEPT_ASSEMBLY_TOUCHED: u32 = 8;
+export const KEPT_ASSEMBLY_TOTAL: u32 = 16;
+export const KEPT_ASSEMBLY_FILLED: u32 = 20;
+export const KEPT_ASSEMBLY_RESERVED: u32 = 24;
+export const KEPT_ASSEMBLY_BYTES: u32 = 32;
+
+/** What the payload of a checkpoint's record says; the next instance stands in place of an instance. */
+export const CHECKPOINT_USES: u32 = 0;
+export const CHECKPOINT_FORGOTTEN: u32 = 8;
+export const CHECKPOINT_SPAN: u32 = 16;
+export const CHECKPOINT_CAPACITY: u32 = 24;
+export const CHECKPOINT_ASSEMBLIES: u32 = 28;
+/** Sessions that there are. */
+export const CHECKPOINT_SESSIONS: u32 = 32;
+/** 1: the learner knows the log from its start. */
+export const CHECKPOINT_COMPLETE: u32 = 36;
+export const CHECKPOINT_BYTES: u32 = 40;
+
+/** Why a record of a learner's checkpoint cannot be taken back. */
+export enum RecoveryFault {
+  none = 0,
+  /** A record that contradicts itself, or another one. */
+  session,
+  assembly,
+  piece,
+  checkpoint,
+  /** The checkpoint lacks sessions, or pieces of large values, that it had when it was written. */
+  incomplete,
+  /** It was written with other limits on sessions and large values. */
+  limits,
+}
+
 /** Bytes of the journal: an eighth of the acceptor's log, within these bounds. */
 export const JOURNAL_BYTES_MIN: u32 = 2 << 20;
 export const JOURNAL_BYTES_MAX: u32 = 16 << 20;
@@ -572,6 +624,15 @@ export enum StatusField {
   inFlightValues = 28,
 }
 
+/** What a node's storage is able to do. */
+export enum StorageCondition {
+  sound = 0,
+  /** It takes no more before something was deleted, or room made: no new instance may be accepted. */
+  full,
+  /** It can be neither written nor relied on any more: no vote may leave. */
+  failed,
+}
+
 /** Whether an acceptor votes, and if not why. */
 export enum Voting {
   votes = 0,
@@ -620,6 +681,8 @@ export enum Gauge {
   outboxPeak,
   /** Accepted instances below may be removed from storage. */
   trimLimit,
+  /** Where the learner would go on after a crash: the instance of its newest durable checkpoint; 0: there is none. */
+  checkpoint,
   end,
 }
 

@@ -3,11 +3,8 @@
 const MFD_CLOEXEC = 1;
 
 /**
- * Opens the library held in `bytes`. Its memory file stays open for the life of the
- * process: the loader knows a library by its path, and a later one under the same
- * descriptor would be taken for this one.
+ * Opens the library held in `bytes`, as `embedLibrary` keeps it.
  *
- * @param name Shown in /proc/PID/maps, for people who debug.
  * @throws {Error} if the kernel has no memfd or the library cannot be loaded.
  */
 export function openEmbedded<
@@ -17,6 +14,18 @@ export function openEmbedded<
   bytes: Uint8Array,
   symbols: Symbols,
 ): Deno.DynamicLibrary<Symbols> {
+  return Deno.dlopen(embedLibrary(name, bytes), symbols);
+}
+
+/**
+ * Puts a library into a memory file, which stays open for the life of the process: the loader
+ * knows a library by its path, and a later one under the same descriptor would be taken for this one.
+ *
+ * @param name Shown in /proc/PID/maps, for people who debug.
+ * @returns The path to open it by. Threads that open the same path have the same library.
+ * @throws {Error} if the kernel has no memfd.
+ */
+export function embedLibrary(name: string, bytes: Uint8Array): string {
   const libc = Deno.dlopen("libc.so.6", {
     // int memfd_create(const char *name, unsigned int flags)
     memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
@@ -33,5 +42,5 @@ export function openEmbedded<
   }
   const path = `/proc/self/fd/${fd}`;
   Deno.writeFileSync(path, bytes);
-  return Deno.dlopen(path, symbols);
+  return path;
 }

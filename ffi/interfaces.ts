@@ -2,7 +2,8 @@
 import { MTU_DEFAULT, MTU_MAX, MTU_MIN } from "./nic.ts";
 import { EXIT, UserError } from "../roles/errors.ts";
 import { ERRNO, interfaceDown, noSuchInterface, systemError } from "./errno.ts";
-import { cString, shim } from "./shim.ts";
+import { cString } from "./c_string.ts";
+import { shim } from "./shim.ts";
 
 /** The kinds of card there are on real sockets, as `--nic` names them. */
 export type NicKind = "af_packet" | "udp";

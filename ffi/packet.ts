@@ -3,7 +3,8 @@ import { type CardIdentity, ShimCard } from "./card.ts";
 import { packetOpenError } from "./errno.ts";
 import { probeInterface } from "./interfaces.ts";
 import { type FrameArea, MTU_DEFAULT } from "./nic.ts";
-import { cString, shim } from "./shim.ts";
+import { cString } from "./c_string.ts";
+import { shim } from "./shim.ts";
 
 /** What an AF_PACKET card is opened with. */
 export interface PacketNicOptions extends CardIdentity {

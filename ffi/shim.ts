@@ -60,11 +60,6 @@ export const shim = openEmbedded("libkpnic.so", library, {
   kp_close: { parameters: ["pointer"], result: "i32" },
 }).symbols;
 
-/** A NUL-terminated copy of `text`, as C wants it. */
-export function cString(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
-}
-
 /**
  * Ends the wait of the card whose `wakeFd` this is. Any thread of the process may
  * call it; a card that is not waiting returns from its next wait at once.

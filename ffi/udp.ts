@@ -4,7 +4,8 @@ import { type CardIdentity, ShimCard } from "./card.ts";
 import { udpOpenError } from "./errno.ts";
 import { probeInterface } from "./interfaces.ts";
 import { type FrameArea, MTU_DEFAULT } from "./nic.ts";
-import { cString, shim } from "./shim.ts";
+import { cString } from "./c_string.ts";
+import { shim } from "./shim.ts";
 
 /** An IPv4 endpoint. */
 export interface Endpoint {

@@ -217,21 +217,22 @@ function readOperand(
   }
   if (operand === undefined) return undefined;
   const [word] = positionals;
-  const choices = operand.choices.join(", ");
+  const { choices } = operand;
+  const expected = choices === undefined
+    ? "the path of a directory"
+    : `one of ${choices.join(", ")}`;
   if (word === undefined) {
     if (!operand.required) return undefined;
     throw usageError(
-      `${operand.placeholder} is missing: one of ${choices}`,
+      `${operand.placeholder} is missing: ${expected}`,
       undefined,
       command,
     );
   }
-  if (operand.choices.includes(word)) return word;
+  if (choices === undefined || choices.includes(word)) return word;
   throw usageError(
-    `unknown ${operand.placeholder} ${
-      excerpt(word)
-    }: expected one of ${choices}`,
-    nearest(word, operand.choices),
+    `unknown ${operand.placeholder} ${excerpt(word)}: expected ${expected}`,
+    nearest(word, choices),
     command,
   );
 }

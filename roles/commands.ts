@@ -237,6 +237,12 @@ export const OPTIONS = {
     placeholder: "TIME",
     help: "how long to ask and to wait for answers",
   },
+  instance: {
+    kind: { type: "integer", min: 1, max: Number.MAX_SAFE_INTEGER },
+    placeholder: "N",
+    help: "show this instance in full",
+  },
+  verify: { help: "check the checksum of everything that is stored" },
   "require-termination": {
     help: "fail also when a proposed value was not delivered by every learner",
   },
@@ -267,7 +273,8 @@ export interface CommandSpec {
   /** A word that may follow the command. */
   readonly operand?: {
     readonly placeholder: string;
-    readonly choices: readonly string[];
+    /** Absent: the path of a directory. */
+    readonly choices?: readonly string[];
     readonly required: boolean;
   };
   readonly examples: readonly {
@@ -507,6 +514,31 @@ export const COMMANDS = {
       {
         line: "status --if eth0 --conf conf/paxos.conf --wait 3s --json",
         does: "everything they tell, for a program",
+        privileged: true,
+      },
+    ],
+  },
+  inspect: {
+    summary: "show what a node keeps in its storage, running or not",
+    description:
+      "Reads the directory of one node (lmdb-env-path/KIND-ID) and changes nothing: whose it is, its promise, which instances it has, their sizes. " +
+      "With --verify it checks every checksum and exits 1 if anything is damaged.",
+    options: ["instance", "verify", "json"],
+    operand: { placeholder: "DIR", required: true },
+    examples: [
+      {
+        line: "inspect /var/lib/kpaxos/replica-1",
+        does: "whose it is, and what it holds",
+        privileged: true,
+      },
+      {
+        line: "inspect /var/lib/kpaxos/replica-1 --instance 42",
+        does: "one instance with its values",
+        privileged: true,
+      },
+      {
+        line: "inspect /var/lib/kpaxos/replica-1 --verify --json",
+        does: "every checksum, for a program",
         privileged: true,
       },
     ],

@@ -76,7 +76,10 @@ function bashScript(): string {
       ...optionsOf(command).map((name) => `--${name}`),
       ...commandSpec(command).operand?.choices ?? [],
     ];
-    return `    ${command}) words="${words.join(" ")}" ;;`;
+    const directory = hasDirectory(command)
+      ? `; COMPREPLY=($(compgen -d -- "$word")); compopt -o filenames 2>/dev/null`
+      : "";
+    return `    ${command}) words="${words.join(" ")}"${directory} ;;`;
   });
   const commands = COMMAND_NAMES.join(" ");
   return `# bash completion for kpaxos
@@ -94,7 +97,7 @@ ${byOption.join("\n")}
     help) words="${commands}" ;;
 ${byCommand.join("\n")}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
+  COMPREPLY+=($(compgen -W "$words" -- "$word"))
 }
 complete -F _kpaxos kpaxos
 `;
@@ -108,9 +111,10 @@ function zshScript(): string {
     const { operand } = commandSpec(name);
     const specs = optionsOf(name).map((option) => zshOption(option));
     if (operand !== undefined) {
-      specs.push(
-        quote(`1:${operand.placeholder}:(${operand.choices.join(" ")})`),
-      );
+      const action = operand.choices === undefined
+        ? "_files -/"
+        : `(${operand.choices.join(" ")})`;
+      specs.push(quote(`1:${operand.placeholder}:${action}`));
     }
     return `    ${name})\n      _arguments ${specs.join(" \\\n        ")} ;;`;
   });
@@ -174,9 +178,9 @@ function fishScript(): string {
       `complete -c kpaxos -n ${first} -a ${name} -d ${fishQuote(summary)}`,
     );
     if (operand !== undefined) {
-      lines.push(
-        `complete -c kpaxos -n ${after} -a '${operand.choices.join(" ")}'`,
-      );
+      const words = operand.choices?.join(" ") ??
+        "(__fish_complete_directories)";
+      lines.push(`complete -c kpaxos -n ${after} -a '${words}'`);
     }
     for (const option of [...options, "help" as const]) {
       const completion = completionOf(option);
@@ -202,6 +206,12 @@ function fishScript(): string {
     }'`,
   );
   return lines.join("\n") + "\n";
+}
+
+/** Whether the command is followed by the path of a directory. */
+function hasDirectory(name: CommandName): boolean {
+  const { operand } = commandSpec(name);
+  return operand !== undefined && operand.choices === undefined;
 }
 
 /** A word for sh and zsh that is taken as it stands. */

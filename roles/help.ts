@@ -50,7 +50,8 @@ export function commandHelp(name: CommandName): string {
   lines.push(...wrap(usage(name), "", "    "), "");
   if (description !== undefined) lines.push(...wrap(description, "", ""), "");
   if (operand !== undefined) {
-    lines.push(`${operand.placeholder}: ${operand.choices.join(", ")}`, "");
+    const what = operand.choices?.join(", ") ?? "path of a directory";
+    lines.push(`${operand.placeholder}: ${what}`, "");
   }
   lines.push("Options:");
   for (const option of [...options, "help" as const]) {

@@ -97,6 +97,16 @@ async function run(
       const { runStatus } = await import("./status.ts");
       return runStatus(statusOptions(values), console);
     }
+    case "inspect": {
+      const { runInspect } = await import("./inspect.ts");
+      const { instance, verify, json } = values;
+      return runInspect({
+        directory: operand!,
+        instance,
+        verify: verify === true,
+        json: json === true,
+      }, console);
+    }
     case "sim": {
       const { runSim } = await import("../sim/command.ts");
       return await runSim(simOptions(values), console);

@@ -6,6 +6,7 @@
  * of those under way the first few, or none, as they had reached the disk or not.
  */
 import type { CoreRecord } from "../core/core.ts";
+import { StorageCondition } from "../core/layout.ts";
 import {
   type Records,
   type Storage,
@@ -69,6 +70,7 @@ interface Commit {
 /** One process' storage on a disk. */
 export class DiskStorage implements Storage {
   readonly persistent = true;
+  readonly low = 1;
   durable = 0;
   /** A commit failed; `durable` stands still from now on. */
   failed = false;
@@ -93,6 +95,10 @@ export class DiskStorage implements Storage {
   /** When the commit under way ends, µs of the clock given. */
   get due_us(): number {
     return this.failed ? Infinity : this.#commits[0]?.due_us ?? Infinity;
+  }
+
+  get condition(): StorageCondition {
+    return this.failed ? StorageCondition.failed : StorageCondition.sound;
   }
 
   persist(records: Records): void {
@@ -133,6 +139,15 @@ export class DiskStorage implements Storage {
     }
   }
 
+  /** Reads nothing: what the core evicts is to be had from other acceptors. */
+  read(): void {}
+
+  /**
+   * Hands over every record that is durable, of all earlier processes, in the order in which they were
+   * appended; before the first `persist`.
+   *
+   * @throws {StorageError} if a record is damaged: what cannot be read must not be taken for absent.
+   */
   recover(visit: (record: CoreRecord) => void): void {
     this.#disk.records.forEach((bytes, i) => visit(decode(bytes, i + 1)));
   }

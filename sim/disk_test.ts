@@ -29,6 +29,7 @@ function makeStorage(seed = 1) {
       lastRecord: last,
       recordCount: instances.length,
       record: (i) => record(instances[i]),
+      trimLimit: 1,
     });
   };
   const pass = (us: number) => {

@@ -222,6 +222,7 @@ export class SimNode {
    * @throws {StorageError} if that is damaged. The node must not run then.
    */
   recover(): void {
+    if (!(this.storage instanceof DiskStorage)) return;
     this.storage.recover((record) => {
       this.#watch?.recovered?.(this, record);
       this.core.recover(record);

@@ -1,5 +1,6 @@
-/** What the node cycle asks of storage: take the core's records, say how many are durable, give them back. */
+/** What the node cycle asks of storage: take the core's records, say how many are durable, read accepted instances back. */
 import type { CoreRecord } from "../core/core.ts";
+import type { StorageCondition } from "../core/layout.ts";
 
 /** The records of a step, as the core shows them. */
 export interface Records {
@@ -7,11 +8,13 @@ export interface Records {
   readonly lastRecord: number;
   /** How many of the newest ones this step appended. */
   readonly recordCount: number;
-  /** The `i`th of them, valid until the next step. */
+  /** The `i`th of them, valid until it is durable. */
   record(i: number): CoreRecord;
+  /** Accepted instances below may be deleted: nobody needs them, and storage has it that they are decided. */
+  readonly trimLimit: number;
 }
 
-/** Where an acceptor's records go. */
+/** Where a node's records go. What it finds again at its start is handed over before the first `persist`. */
 export interface Storage {
   /** True when records become durable only some time after `persist`. Votes are then held back. */
   readonly persistent: boolean;
@@ -20,15 +23,22 @@ export interface Storage {
    * handed over. It stands still for ever once a write has failed.
    */
   readonly durable: number;
+  /** Whether it takes more. Once it has failed it stays so. */
+  readonly condition: StorageCondition;
+  /** The lowest instance that was not deleted; 1 when nothing was. Never falls, nor exceeds the trim limit. */
+  readonly low: number;
   /** Takes the records of a step. Must not block. */
   persist(records: Records): void;
   /**
-   * Hands over every record that is durable, of all earlier processes, in the order in which they were
-   * appended; before the first `persist`.
-   *
-   * @throws {StorageError} if a record is damaged: what cannot be read must not be taken for absent.
+   * Visits the record of each accepted instance that it keeps from `from` to before `end`, ascending, as it
+   * was stored, until `visit` returns false. Bytes are valid during the visit alone. An instance may be
+   * missing, or not be durable yet. What cannot be read makes `condition` failed; nothing is thrown.
    */
-  recover(visit: (record: CoreRecord) => void): void;
+  read(
+    from: number,
+    end: number,
+    visit: (record: Uint8Array) => boolean,
+  ): void;
   /** Finishes what was taken and releases the files. */
   close(): void;
 }

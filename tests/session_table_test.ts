@@ -6,14 +6,8 @@ import { Counter, Role } from "../core/layout.ts";
 import { valuesOf } from "../sim/chosen.ts";
 import { decode, type RunFields } from "../sim/decode.ts";
 import { DeliveryModel } from "../sim/delivery_model.ts";
-import {
-  ballotOf,
-  chunk,
-  command,
-  encode,
-  encodeBatch,
-  run,
-} from "./encode.ts";
+import { ballotOf, command, encode, encodeBatch, run } from "./encode.ts";
+import { anyRun, LARGE, piece } from "./any_run.ts";
 import { Rig } from "./rig.ts";
 
 const LEADER = {
@@ -182,16 +176,6 @@ Deno.test("a learner that begins in the middle takes unknown clients, and tells 
   assert.deepEqual(delivered(bench, run(9n, 1, "z")), ['9/1 "z"']);
 });
 
-const LARGE = new TextEncoder().encode("0123456789".repeat(10));
-const piece = (
-  client: bigint,
-  sequence: number,
-  first: number,
-  from: number,
-  bytes = 50,
-  whole = LARGE,
-) => chunk(client, sequence, whole, { first, offset: from, bytes });
-
 Deno.test("a large value is delivered whole in the place of the chunk that completes it, in whatever order they come", () => {
   const bench = new Bench();
   assert.deepEqual(told(bench, command(7n, "open", { reserves: true })), [
@@ -268,53 +252,6 @@ Deno.test("assemblies go to those that ask, are given back by who leaves, and by
   assert.deepEqual(told(bench, ask(4n)), ["4 open with room"]);
   assert.deepEqual(told(bench, command(1n)), ["1 expired"]);
 });
-
-/** What a small cluster's clients might have decided. */
-const anyRun: fc.Arbitrary<RunFields> = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: fc.tuple(
-      fc.bigInt(1n, 6n),
-      fc.integer({ min: 1, max: 12 }),
-      fc.integer({ min: 1, max: 3 }),
-    )
-      .map(([client, first, count]) =>
-        run(
-          client,
-          first,
-          ...Array.from({ length: count }, (_, i) => `${first + i}`),
-        )
-      ),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.tuple(
-      fc.bigInt(1n, 6n),
-      fc.boolean(),
-      fc.bigInt(1n, 60n),
-      fc.boolean(),
-    )
-      .map(([client, opens, born, reserves]) =>
-        command(client, opens ? "open" : "close", {
-          born,
-          reserves: opens && reserves,
-        })
-      ),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.tuple(
-      fc.bigInt(1n, 6n),
-      fc.integer({ min: 1, max: 12 }),
-      fc.integer({ min: 1, max: 12 }),
-      fc.constantFrom(0, 50),
-      fc.constantFrom(50, 50, 50, 20),
-    )
-      .map(([client, sequence, first, from, bytes]) =>
-        piece(client, sequence, first, from, bytes)
-      ),
-  },
-);
 
 Deno.test("any log is delivered, and its commands are judged, as the document says", () => {
   const log = fc.array(fc.array(anyRun, { maxLength: 3 }), {

@@ -24,6 +24,9 @@ import {
   LINK_BYTES,
   Message,
   RECEIVE_FRAMES,
+  Record,
+  RECORD_KIND,
+  RecoveryFault,
   Role,
   Setting,
 } from "../layout";
@@ -44,6 +47,7 @@ import {
   acceptorTick,
 } from "./acceptor";
 import { arenaBytes as arenaUsed, arenaInit, arenaTake } from "./arena";
+import { checkpointLeast, checkpointTaken } from "./checkpoint";
 import {
   clientAccept,
   clientAccepted,
@@ -77,6 +81,7 @@ import {
   learnerInit,
   learnerLearned,
   learnerOk,
+  learnerRecover,
   learnerStatus,
   learnerTick,
 } from "./learner";
@@ -175,7 +180,7 @@ export function init(now_us: f64): f64 {
   receiveSlotBytes = slotBytesFor(mtu);
   receiveSlots = arenaTake(receiveSlotBytes * RECEIVE_FRAMES);
   receiveLengths = arenaTake(RECEIVE_FRAMES * 4);
-  recordsInit();
+  recordsInit(is(Role.learner) ? checkpointLeast() : 0);
   outboxInit();
   peersInit();
   statusInit();
@@ -207,9 +212,23 @@ export function isSound(bytes: u32): bool {
   return isRecordSound(bytes);
 }
 
-/** Takes back the record at `recoveryAt`; after `init`, before the first step. */
-export function recover(): void {
+/**
+ * Takes back the record at `recoveryAt`; after `init`, before the first step. Returns what is wrong with a
+ * record of a learner's checkpoint, one of `RecoveryFault`.
+ */
+export function recover(): i32 {
+  const kind = <i32>load<u16>(recovery, RECORD_KIND);
+  if (kind >= Record.session && kind <= Record.checkpoint) {
+    assert(is(Role.learner), "a checkpoint without a learner");
+    return learnerRecover();
+  }
   acceptorRecover();
+  return RecoveryFault.none;
+}
+
+/** The host cannot lose the first so many delivered values any more; before a step, and then before each. */
+export function taken(values: f64): void {
+  checkpointTaken(<u64>values);
 }
 
 /**

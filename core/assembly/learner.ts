@@ -50,6 +50,10 @@ import {
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
+  Record,
+  RECORD_INSTANCE,
+  RECORD_KIND,
+  RecoveryFault,
   Role,
   RUN_BYTES,
   SESSION_BYTES,
@@ -67,9 +71,21 @@ import { arenaTake } from "./arena";
 import { assemblyBuffer, assemblyPut, assemblyWhole, NO_ASSEMBLY } from "./assembly";
 import { ballotId } from "./ballot";
 import { Run } from "./batch";
+import {
+  checkpointBegin,
+  checkpointBetween,
+  checkpointCarries,
+  checkpointClear,
+  checkpointInit,
+  checkpointLeave,
+  checkpointRecover,
+  checkpointTick,
+  safeInstance,
+} from "./checkpoint";
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
 import { acceptorAddress, isAcceptorHeard } from "./peers";
+import { recoveryAt } from "./records";
 import { RoundTrip } from "./round_trip";
 import {
   obeyedHasRoom,
@@ -86,6 +102,7 @@ import {
   acceptorIndex,
   batchBytesMax,
   mtu,
+  persistent,
   roles,
   selfId,
   settingU32,
@@ -167,6 +184,8 @@ let deliveredBytes: u32 = 0;
 let more: bool = false;
 /** The host cannot take values now. */
 let paused: bool = false;
+/** What changed is so much that storage must take a checkpoint first. */
+let isCrowded: bool = false;
 /** A large value was delivered, which lies where its client's next one will: no more in this step. */
 let wholeDelivered: bool = false;
 /** Values of the batch at the base that are done; not 0 when its delivering stopped behind a large one. */
@@ -186,6 +205,10 @@ export function learnerInit(): void {
     settingU32(Setting.assemblies),
     from == 1,
   );
+  if (persistent) {
+    checkpointInit();
+    checkpointBegin(window.base);
+  }
   repairTrip = RoundTrip.make();
   hiPeriod_us = min(HI_PERIOD_US, <u64>settingU32(Setting.learnerLease_us) / 10);
   // The acceptor in this process is asked first, as that costs nobody anything; else learners spread.
@@ -200,6 +223,17 @@ export function learnerClear(pause: bool): void {
   deliveredBytes = 0;
   wholeDelivered = false;
   paused = pause;
+  if (persistent) checkpointClear();
+}
+
+/** Takes back the record at `recoveryAt`, of a checkpoint. Returns what is wrong with it, one of `RecoveryFault`. */
+export function learnerRecover(): i32 {
+  const fault = checkpointRecover();
+  if (fault != RecoveryFault.none || load<u16>(recoveryAt, RECORD_KIND) != <u16>Record.checkpoint) return fault;
+  window.base = load<u64>(recoveryAt, RECORD_INSTANCE);
+  started = true;
+  gauge(Gauge.delivered, window.base);
+  return RecoveryFault.none;
 }
 
 /** 2A. */
@@ -281,8 +315,16 @@ export function learnerLearned(p: usize): void {
 export function learnerDeliver(): void {
   if (!started) return;
   more = false;
-  while (!paused && window.slot(window.base).decided) {
+  isCrowded = false;
+  for (;;) {
     const slot = window.slot(window.base);
+    const isBetween = persistent && resumeIndex == 0;
+    if (isBetween) checkpointBetween(window.base);
+    if (paused || !slot.decided) break;
+    if (isBetween && !checkpointCarries(window.batch(window.base), slot.bytes)) {
+      isCrowded = true;
+      break;
+    }
     if (
       wholeDelivered || <u32>deliveryCount + slot.values > DELIVERIES_MAX ||
       deliveredBytes >= DELIVERY_STEP_BYTES
@@ -300,19 +342,28 @@ export function learnerDeliver(): void {
 }
 
 export function learnerTick(now_us: u64): u64 {
-  if (now_us >= hiAt_us || window.base - hiDelivered >= HI_INSTANCES) {
+  let due = u64.MAX_VALUE;
+  if (persistent && started) due = checkpointTick(window.base, resumeIndex == 0, now_us);
+  if (now_us >= hiAt_us || safe() - hiDelivered >= HI_INSTANCES) {
     sendHi();
     hiAt_us = now_us + hiPeriod_us;
-    hiDelivered = window.base;
+    hiDelivered = safe();
   }
-  const due = min(hiAt_us, repairTick(now_us));
+  due = min(due, min(hiAt_us, repairTick(now_us)));
   return more ? now_us : due;
 }
 
 /** Says goodbye. */
 export function learnerBye(): void {
+  if (persistent && started) checkpointLeave(window.base, resumeIndex == 0);
   const p = begin(Message.bye, Role.learner, Role.acceptor, 0, 0);
   if (p != 0) finish(p, BYE_BYTES, groupAddress);
+}
+
+/** Acceptors need not keep what is below: a crash does not take the learner back behind it. */
+@inline
+function safe(): u64 {
+  return persistent ? safeInstance : window.base;
 }
 
 function fits(instance: u64): bool {
@@ -326,6 +377,7 @@ function hearDecided(to: u64): void {
   if (!started && to != 0) {
     window.advance(to);
     started = true;
+    if (persistent) checkpointBegin(to);
   }
   if (to > decided) {
     decided = to;
@@ -444,14 +496,14 @@ function sendHi(): void {
   if (p == 0) return;
   memory.fill(p + HI_DELIVERED, 0, HI_BYTES - HI_DELIVERED);
   // Who cannot be helped any more must not keep the others' logs from being trimmed.
-  store<u64>(p, started && !behind ? window.base : 0, HI_DELIVERED);
+  store<u64>(p, started && !behind ? safe() : 0, HI_DELIVERED);
   finish(p, HI_BYTES, groupAddress);
 }
 
 /** Asks for what is missing, when it is time. Returns when it is next. */
 function repairTick(now_us: u64): u64 {
   if (repairHeard) hearRepair(now_us);
-  if (!started || paused || more || window.base >= decided) {
+  if (!started || paused || isCrowded || more || window.base >= decided) {
     repairAt_us = NEVER;
     return NEVER;
   }

@@ -33,6 +33,9 @@ import { batchBytesMax, persistent, settingU32 } from "./settings";
 const RESERVE_BYTES: usize = 1 << 16;
 const RESERVE_RECORDS: u64 = 512;
 
+/** What a record that does not fit before the journal's end leaves empty there, at most. */
+const WASTE_BYTES: usize = RECORD_BYTES + PIECE_BYTES;
+
 /** Number of the newest record; they count from 1. */
 export let records: u64 = 0;
 /** Number of the newest record when this step began. */
@@ -45,14 +48,18 @@ let journalBytes: usize = 0;
 /** Where the next record goes, and where the oldest that is not durable begins; equal: there is none. */
 let head: usize = 0;
 let tail: usize = 0;
+/** Kept free now, for those and for a checkpoint that waits. */
+let keptBytes: usize = RESERVE_BYTES;
 /** Where record `n` lies: u32 at index `n` modulo `RECORDS_IN_FLIGHT`. */
 export let recordPointers: usize = 0;
 /** Where the host lays a record that it hands back, as it was stored. */
 export let recoveryAt: usize = 0;
 
-export function recordsInit(): void {
+/** `checkpointBytes`: what a checkpoint must be able to take. */
+export function recordsInit(checkpointBytes: usize): void {
   if (!persistent) return;
   journalBytes = min(max(settingU32(Setting.logBytes) >> 3, JOURNAL_BYTES_MIN), JOURNAL_BYTES_MAX);
+  journalBytes = max(journalBytes, sizeOf(<u32>checkpointBytes) + RESERVE_BYTES + WASTE_BYTES);
   journal = arenaTake(journalBytes);
   recordPointers = arenaTake(RECORDS_IN_FLIGHT * 4);
   recoveryAt = arenaTake(RECORD_BYTES + max(batchBytesMax, PIECE_BYTES));
@@ -78,12 +85,25 @@ export function recordsNew(): i32 {
 export function journalRoom(): usize {
   const free = head >= tail ? max(journalBytes - head, tail) : tail - head;
   const isScarce = records - durableRecords >= RECORDS_IN_FLIGHT - RESERVE_RECORDS;
-  return isScarce || free < RESERVE_BYTES ? 0 : free - RESERVE_BYTES;
+  return isScarce || free < keptBytes ? 0 : free - keptBytes;
 }
 
 /** Bytes that all records of one checkpoint may take. */
 export function journalCapacity(): usize {
-  return journalBytes;
+  return journalBytes - RESERVE_BYTES - WASTE_BYTES;
+}
+
+/**
+ * Whether the records of a checkpoint can be appended, `bytes` in all. If not, room is kept for them: what
+ * can be refused is, until storage has made room.
+ */
+export function journalFits(bytes: usize, count: u64): bool {
+  let free = tail > head ? tail - head : journalBytes - head + tail;
+  if (tail == head) free = journalBytes;
+  const isScarce = records - durableRecords + count >= RECORDS_IN_FLIGHT - RESERVE_RECORDS;
+  const fits = !isScarce && free >= bytes + RESERVE_BYTES + WASTE_BYTES;
+  keptBytes = fits ? RESERVE_BYTES : journalBytes;
+  return fits;
 }
 
 /** Appends a record, with a copy of its payload; `instance` is the key of what it is about, else 0. */
@@ -128,8 +148,9 @@ function pointer(record: u64): usize {
   return <usize>load<u32>(recordPointers + ((<usize>record & (RECORDS_IN_FLIGHT - 1)) << 2));
 }
 
+/** What a record takes of the journal. */
 @inline
-function sizeOf(payloadBytes: u32): usize {
+export function sizeOf(payloadBytes: u32): usize {
   return (<usize>(RECORD_BYTES + payloadBytes) + 7) & ~7;
 }
 

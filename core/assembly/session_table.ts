@@ -16,34 +16,75 @@
  * that has, and tells nobody what became of a command.
  */
 import {
+  CHECKPOINT_ASSEMBLIES,
+  CHECKPOINT_BYTES,
+  CHECKPOINT_CAPACITY,
+  CHECKPOINT_COMPLETE,
+  CHECKPOINT_FORGOTTEN,
+  CHECKPOINT_SESSIONS,
+  CHECKPOINT_SPAN,
+  CHECKPOINT_USES,
   Command,
   COMMAND_BORN,
   COMMAND_FLAGS,
   COMMAND_KIND,
   COMMAND_RESERVE,
+  KEPT_SESSION_ASSEMBLY,
+  KEPT_SESSION_BASE,
+  KEPT_SESSION_BITS,
+  KEPT_SESSION_CLIENT,
+  KEPT_SESSION_CLOSED,
+  KEPT_SESSION_FLAGS,
+  KEPT_SESSION_ORDER,
+  KEPT_SESSION_SEEN,
+  KEPT_SESSION_USED,
+  RecoveryFault,
+  SESSION_SEQUENCES,
   SESSIONS_MAX,
   Verdict,
 } from "../layout";
 import { arenaTake } from "./arena";
-import { assembliesInit, assemblyRelease, assemblyReserve, NO_ASSEMBLY } from "./assembly";
+import {
+  assembliesInit,
+  assembliesMost,
+  assembliesRestored,
+  assemblyIsReserved,
+  assemblyRelease,
+  assemblyReserve,
+  NO_ASSEMBLY,
+} from "./assembly";
 import { NO_SESSION, Sessions } from "./sessions";
+import { persistent } from "./settings";
+
+/** Most bytes of what `sessionKeep` writes. */
+export const KEPT_SESSION_MOST: u32 = KEPT_SESSION_SEEN + SESSION_SEQUENCES / 8;
 
 /** What the log says of the session at the same index of `sessions`. */
 @unmanaged
 class Standing {
   /** Instance of the last use. */
   used: u64;
+  /** Number of its last use, counting all uses of sessions; 0: there is no session here. With storage only. */
+  order: u64;
   assembly: u32;
   closed: bool;
+  /** It changed since the last checkpoint. */
+  isDirty: bool;
 }
 
 let sessions: Sessions = changetype<Sessions>(0);
 let standings: usize = 0;
+let places: u32 = 0;
 let span: u64 = 0;
 /** False: this learner began in the middle. */
 let complete: bool = true;
 /** The highest last use of any session that was forgotten. */
 let forgotten: u64 = 0;
+/** Uses of sessions so far. With storage only. */
+let uses: u64 = 0;
+/** The places that changed since the last checkpoint. */
+let dirty: usize = 0;
+export let dirtySessions: u32 = 0;
 /** Whether the client of the last command has an assembly. */
 export let obeyedHasRoom: bool = false;
 
@@ -51,7 +92,9 @@ export function sessionTableInit(capacity: u32, safeSpan: u64, assemblies: u32, 
   assert(capacity >= 1 && capacity <= SESSIONS_MAX && safeSpan >= 1, "sessions out of range");
   sessions = Sessions.make(capacity);
   standings = arenaTake(offsetof<Standing>() * <usize>capacity);
+  if (persistent) dirty = arenaTake(<usize>capacity * 4);
   assembliesInit(assemblies);
+  places = capacity;
   span = safeSpan;
   complete = isComplete;
   forgotten = 0;
@@ -97,7 +140,7 @@ export function sessionObey(client: u64, command: usize, instance: u64): i32 {
   const reserves = (load<u32>(command, COMMAND_FLAGS) & COMMAND_RESERVE) != 0;
   if (reserves && !at(index).closed && !reserve(index, instance)) {
     // It had no values yet, so it may come back.
-    if (isNew) sessions.remove(index);
+    if (isNew) remove(index);
     return complete ? Verdict.full : 0;
   }
   obeyedHasRoom = at(index).assembly != NO_ASSEMBLY;
@@ -112,6 +155,16 @@ function at(index: u32): Standing {
 function use(index: u32, instance: u64): void {
   sessions.use(index);
   at(index).used = instance;
+  if (persistent) mark(index);
+}
+
+/** Notes a change of the session: whatever changes one uses it, or takes it away. */
+function mark(index: u32): void {
+  const standing = at(index);
+  standing.order = ++uses;
+  if (standing.isDirty) return;
+  standing.isDirty = true;
+  store<u32>(dirty + (<usize>(dirtySessions++) << 2), index);
 }
 
 /** Makes a session, if need be in the place of another; NO_SESSION: none may be forgotten. */
@@ -130,6 +183,7 @@ function insert(client: u64, sequence: u64, instance: u64): u32 {
   standing.used = instance;
   standing.assembly = NO_ASSEMBLY;
   standing.closed = false;
+  if (persistent) mark(index);
   return index;
 }
 
@@ -169,5 +223,100 @@ function forget(index: u32): void {
   const standing = at(index);
   forgotten = max(forgotten, standing.used);
   assemblyRelease(standing.assembly);
+  remove(index);
+}
+
+function remove(index: u32): void {
   sessions.remove(index);
+  if (!persistent) return;
+  mark(index);
+  at(index).order = 0;
+}
+
+/** Takes the place that is first of those that changed from the list of them. */
+export function sessionNextDirty(): u32 {
+  const index = load<u32>(dirty + (<usize>(--dirtySessions) << 2));
+  at(index).isDirty = false;
+  return index;
+}
+
+/** Writes what a checkpoint keeps of the place; returns how many bytes that are. */
+export function sessionKeep(index: u32, to: usize): u32 {
+  const standing = at(index);
+  if (standing.order == 0) return 0;
+  let flags = standing.closed ? KEPT_SESSION_CLOSED : 0;
+  let bytes = sessions.keepSeen(index, to + KEPT_SESSION_SEEN);
+  if (bytes < 0) {
+    bytes = sessions.keepBits(index, to + KEPT_SESSION_SEEN);
+    flags |= KEPT_SESSION_BITS;
+  }
+  store<u64>(to, standing.order, KEPT_SESSION_ORDER);
+  store<u64>(to, sessions.client(index), KEPT_SESSION_CLIENT);
+  store<u64>(to, sessions.base(index), KEPT_SESSION_BASE);
+  store<u64>(to, standing.used, KEPT_SESSION_USED);
+  store<u32>(to, standing.assembly, KEPT_SESSION_ASSEMBLY);
+  store<u32>(to, flags, KEPT_SESSION_FLAGS);
+  return KEPT_SESSION_SEEN + bytes;
+}
+
+/** Writes what a checkpoint keeps of the table besides its sessions: `CHECKPOINT_BYTES`. */
+export function sessionTableKeep(to: usize): void {
+  store<u64>(to, uses, CHECKPOINT_USES);
+  store<u64>(to, forgotten, CHECKPOINT_FORGOTTEN);
+  store<u64>(to, span, CHECKPOINT_SPAN);
+  store<u32>(to, places, CHECKPOINT_CAPACITY);
+  store<u32>(to, assembliesMost, CHECKPOINT_ASSEMBLIES);
+  store<u32>(to, sessions.count(), CHECKPOINT_SESSIONS);
+  store<u32>(to, complete ? 1 : 0, CHECKPOINT_COMPLETE);
+}
+
+/** Takes back what `sessionKeep` wrote, whatever the order of places. */
+export function sessionRestore(place: u64, kept: usize, bytes: u32): i32 {
+  if (bytes == 0) return RecoveryFault.none;
+  // The other limits are told by the checkpoint, which comes last.
+  if (place >= places) return RecoveryFault.limits;
+  if (bytes < KEPT_SESSION_SEEN || bytes > KEPT_SESSION_MOST) return RecoveryFault.session;
+  const index = <u32>place;
+  const standing = at(index);
+  const flags = load<u32>(kept, KEPT_SESSION_FLAGS);
+  const isBits = (flags & KEPT_SESSION_BITS) != 0;
+  if (isBits ? bytes != KEPT_SESSION_MOST : (bytes & 3) != 0) return RecoveryFault.session;
+  const client = load<u64>(kept, KEPT_SESSION_CLIENT);
+  const base = load<u64>(kept, KEPT_SESSION_BASE);
+  standing.order = load<u64>(kept, KEPT_SESSION_ORDER);
+  standing.used = load<u64>(kept, KEPT_SESSION_USED);
+  standing.assembly = load<u32>(kept, KEPT_SESSION_ASSEMBLY);
+  standing.closed = (flags & KEPT_SESSION_CLOSED) != 0;
+  if (client == 0 || standing.order == 0) return RecoveryFault.session;
+  const seen = kept + KEPT_SESSION_SEEN;
+  if (!sessions.restore(index, client, base, seen, bytes - KEPT_SESSION_SEEN, isBits)) return RecoveryFault.session;
+  let older = sessions.newest;
+  while (older != NO_SESSION && at(older).order > standing.order) older = sessions.older(older);
+  if (older != NO_SESSION && at(older).order == standing.order) return RecoveryFault.session;
+  sessions.restoreUse(index, older);
+  return RecoveryFault.none;
+}
+
+/** Takes back what `sessionTableKeep` wrote, of a checkpoint of `next`; all sessions and assemblies were taken back before. */
+export function sessionTableRestore(next: u64, kept: usize, bytes: u32): i32 {
+  if (bytes != CHECKPOINT_BYTES) return RecoveryFault.checkpoint;
+  uses = load<u64>(kept, CHECKPOINT_USES);
+  forgotten = load<u64>(kept, CHECKPOINT_FORGOTTEN);
+  complete = load<u32>(kept, CHECKPOINT_COMPLETE) != 0;
+  if (
+    load<u64>(kept, CHECKPOINT_SPAN) != span || load<u32>(kept, CHECKPOINT_CAPACITY) != places ||
+    load<u32>(kept, CHECKPOINT_ASSEMBLIES) != assembliesMost
+  ) return RecoveryFault.limits;
+  sessions.restoreEnd();
+  if (sessions.count() != load<u32>(kept, CHECKPOINT_SESSIONS)) return RecoveryFault.incomplete;
+  if (forgotten >= next) return RecoveryFault.checkpoint;
+  let owned: u32 = 0;
+  for (let index = sessions.oldest; index != NO_SESSION; index = sessions.newer(index)) {
+    const standing = at(index);
+    if (standing.used >= next || standing.order > uses) return RecoveryFault.session;
+    if (standing.assembly == NO_ASSEMBLY) continue;
+    if (!assemblyIsReserved(standing.assembly) || (owned & (1 << standing.assembly)) != 0) return RecoveryFault.assembly;
+    owned |= 1 << standing.assembly;
+  }
+  return assembliesRestored(owned) ? RecoveryFault.none : RecoveryFault.incomplete;
 }

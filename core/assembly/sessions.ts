@@ -37,7 +37,7 @@ export class Sessions {
   private free: u32;
   /** The ends of the order of last use. */
   oldest: u32;
-  private newest: u32;
+  newest: u32;
 
   static make(capacity: u32): Sessions {
     const self = changetype<Sessions>(arenaTake(offsetof<Sessions>()));
@@ -104,6 +104,13 @@ export class Sessions {
     return this.at(index).newer;
   }
 
+  /** Clients that there are. */
+  count(): u32 {
+    let clients = this.used;
+    for (let index = this.free; index != NONE; index = this.at(index).chain) clients--;
+    return clients;
+  }
+
   /** Where the client's session is; NO_SESSION: it has none. */
   find(client: u64): u32 {
     let index = load<u32>(this.bucket(client));
@@ -135,6 +142,108 @@ export class Sessions {
     this.unlink(index);
     this.at(index).chain = this.free;
     this.free = index;
+  }
+
+  /** Puts a client with what `keepSeen` or `keepBits` wrote at its place; false: place or client is taken, or `seen` is unsound. */
+  restore(index: u32, client: u64, base: u64, seen: usize, bytes: u32, isBits: bool): bool {
+    if (this.at(index).client != 0 || this.find(client) != NONE) return false;
+    const session = this.at(index);
+    const bucket = this.bucket(client);
+    session.client = client;
+    session.base = base;
+    session.chain = load<u32>(bucket);
+    store<u32>(bucket, index);
+    this.used = max(this.used, index + 1);
+    const bitmap = this.bitmaps + <usize>index * BITMAP_BYTES;
+    if (isBits) memory.copy(bitmap, seen, BITMAP_BYTES);
+    else memory.fill(bitmap, 0xff, BITMAP_BYTES);
+    return isBits || this.missSeen(index, seen, bytes);
+  }
+
+  /** Gives a restored session its place in the order of last use, next to one that is older; NO_SESSION: none is. */
+  restoreUse(index: u32, older: u32): void {
+    const session = this.at(index);
+    session.older = older;
+    session.newer = older == NONE ? this.oldest : this.at(older).newer;
+    if (older == NONE) this.oldest = index;
+    else this.at(older).newer = index;
+    if (session.newer == NONE) this.newest = index;
+    else this.at(session.newer).older = index;
+  }
+
+  /** All that there is was restored: the places between are free. */
+  restoreEnd(): void {
+    for (let index: u32 = 0; index < this.used; index++) {
+      if (this.at(index).client != 0) continue;
+      this.at(index).chain = this.free;
+      this.free = index;
+    }
+  }
+
+  /** The next less recently used session; NO_SESSION: none is. */
+  older(index: u32): u32 {
+    return this.at(index).older;
+  }
+
+  client(index: u32): u64 {
+    return this.at(index).client;
+  }
+
+  base(index: u32): u64 {
+    return this.at(index).base;
+  }
+
+  /** Writes the ranges that were not seen, as `KEPT_SESSION_SEEN` says; returns their bytes, -1: more than all bits take. */
+  keepSeen(index: u32, to: usize): i32 {
+    const base = this.at(index).base;
+    let bytes: i32 = 0;
+    let from: u32 = 0;
+    while (from < SESSION_SEQUENCES) {
+      const first = this.skip(index, base, from, true);
+      if (first >= SESSION_SEQUENCES) break;
+      from = min(this.skip(index, base, first, false), SESSION_SEQUENCES);
+      if (bytes + 4 > <i32>BITMAP_BYTES) return -1;
+      store<u16>(to + bytes, <u16>first);
+      store<u16>(to + bytes, <u16>(from - first), 2);
+      bytes += 4;
+    }
+    return bytes;
+  }
+
+  /** Writes a bit for each sequence number; returns how many bytes that are. */
+  keepBits(index: u32, to: usize): i32 {
+    memory.copy(to, this.bitmaps + <usize>index * BITMAP_BYTES, BITMAP_BYTES);
+    return <i32>BITMAP_BYTES;
+  }
+
+  /** How far from the base the next number is, from `from` on, that was not seen (or, if not `seen`, was). */
+  private skip(index: u32, base: u64, from: u32, seen: bool): u32 {
+    const bitmap = this.bitmaps + <usize>index * BITMAP_BYTES;
+    while (from < SESSION_SEQUENCES) {
+      const at = <u32>(base + from) & (SESSION_SEQUENCES - 1);
+      let bits = load<u64>(bitmap + (<usize>(at >> 6) << 3));
+      bits = (seen ? ~bits : bits) >> <u64>(at & 63);
+      if (bits != 0) return from + <u32>ctz(bits);
+      from += 64 - (at & 63);
+    }
+    return from;
+  }
+
+  /** Takes back the ranges that were not seen; false if they overlap or reach too far. */
+  private missSeen(index: u32, seen: usize, bytes: u32): bool {
+    const base = this.at(index).base;
+    let from: u32 = 0;
+    for (let at: u32 = 0; at < bytes; at += 4) {
+      const first = <u32>load<u16>(seen + at);
+      const end = first + <u32>load<u16>(seen + at, 2);
+      if (first < from || end <= first || end > SESSION_SEQUENCES) return false;
+      for (let n = first; n < end; n++) {
+        const byte = this.bitmapByte(index, base + n);
+        store<u8>(byte, load<u8>(byte) & ~Sessions.bit(base + n));
+      }
+      from = end;
+    }
+    return true;
   }
 
   /** Makes the session the most recently used one. */
