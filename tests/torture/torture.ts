@@ -120,25 +120,32 @@ class Torture {
 
   async #inflict(growth: Growth): Promise<void> {
     const end_ms = now_ms() + this.#options.seconds * 1000;
-    let progress_ms = now_ms() + PROGRESS_MS;
-    while (now_ms() < end_ms) {
-      const fault = this.#random.pick(DRAWN);
-      const [from_ms, longest_ms] = [now_ms(), growth.longest_ms];
-      await this.#do(fault);
-      this.#faults[fault] = (this.#faults[fault] ?? 0) + 1;
-      const lasted_ms = now_ms() - from_ms;
-      this.#tend();
-      await sleep(this.#random.between(...CALM_MS));
-      if (growth.longest_ms > longest_ms) this.#worst = fault;
-      if (growth.longest_ms > Math.max(longest_ms, lasted_ms + PAUSE_MS_MAX)) {
-        this.#missed.push(
-          `nothing was delivered for ${seconds(growth.longest_ms)}: ${fault}`,
-        );
-      }
-      if (now_ms() < progress_ms) continue;
-      progress_ms = now_ms() + PROGRESS_MS;
-      this.#tell(end_ms - now_ms(), growth);
+    const progress = setInterval(
+      () => this.#tell(end_ms - now_ms(), growth),
+      PROGRESS_MS,
+    );
+    try {
+      while (now_ms() < end_ms) await this.#inflictOne(growth);
+    } finally {
+      clearInterval(progress);
     }
+  }
+
+  async #inflictOne(growth: Growth): Promise<void> {
+    const fault = this.#random.pick(DRAWN);
+    const [from_ms, longest_ms] = [now_ms(), growth.longest_ms];
+    await this.#do(fault);
+    this.#faults[fault] = (this.#faults[fault] ?? 0) + 1;
+    const lasted_ms = now_ms() - from_ms;
+    this.#tend();
+    await sleep(this.#random.between(...CALM_MS));
+    if (growth.longest_ms > longest_ms) this.#worst = fault;
+    if (growth.longest_ms <= Math.max(longest_ms, lasted_ms + PAUSE_MS_MAX)) {
+      return;
+    }
+    this.#missed.push(
+      `nothing was delivered for ${seconds(growth.longest_ms)}: ${fault}`,
+    );
   }
 
   #tell(left_ms: number, growth: Growth): void {
