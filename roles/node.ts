@@ -15,6 +15,11 @@ import type { Storage } from "../storage/storage.ts";
 export interface Sink {
   /** No value fits now: the core keeps what is decided until there is room. */
   readonly full: boolean;
+  /**
+   * Values, of all that were delivered, that the end of this process cannot lose any more. A learner's
+   * checkpoint waits for that. Absent: all that it was given.
+   */
+  readonly taken?: number;
   /** Takes one value; must not keep the object, nor its bytes. */
   deliver(delivery: Delivery): void;
   /** All values of a step were delivered. */
@@ -105,14 +110,22 @@ export class Node {
   /** Says goodbye and closes the storage; the card is its opener's to close. */
   leave(): void {
     const { core, nic, storage } = this.#parts;
+    this.#tellTaken();
     core.leave();
+    storage.persist(core);
     if (core.sendCount > 0) nic.send(0, core.sendCount);
     storage.close();
+  }
+
+  #tellTaken(): void {
+    const { core, storage, sink } = this.#parts;
+    if (storage.persistent && sink?.taken !== undefined) core.taken(sink.taken);
   }
 
   #step(frames: number): void {
     const { core, nic, storage, sink, now, onEvents } = this.#parts;
     this.#tellStorage();
+    this.#tellTaken();
     this.#due_us = core.step(
       frames,
       now(),
@@ -146,15 +159,11 @@ export class Node {
     const { core, nic, storage } = this.#parts;
     for (let i = 0; i < core.fetchCount; i++) {
       const { from, end } = core.fetch(i);
-      storage.read(from, end, (record) => {
-        const found = core.fetched(i, record);
-        if (found === Fetched.damaged) {
-          storage.fail(
-            `what it keeps of an instance from ${from} to ${end - 1} is damaged`,
-          );
-        }
-        return found === Fetched.more;
-      });
+      storage.read(
+        from,
+        end,
+        (record) => core.fetched(i, record) === Fetched.more,
+      );
       core.fetchDone(i);
     }
     if (core.sendCount > sent) nic.send(sent, core.sendCount - sent);

@@ -15,7 +15,5 @@ export class MemoryStorage implements Storage {
 
   read(): void {}
 
-  fail(): void {}
-
   close(): void {}
 }

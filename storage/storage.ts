@@ -32,15 +32,14 @@ export interface Storage {
   /**
    * Visits the record of each accepted instance that it keeps from `from` to before `end`, ascending, as it
    * was stored, until `visit` returns false. Bytes are valid during the visit alone. An instance may be
-   * missing, or not be durable yet. What cannot be read makes `condition` failed; nothing is thrown.
+   * missing, or not be durable yet. What cannot be read, or is damaged, is not visited and makes `condition`
+   * failed; nothing is thrown.
    */
   read(
     from: number,
     end: number,
     visit: (record: Uint8Array) => boolean,
   ): void;
-  /** What it read turned out to be damaged: it cannot be relied on, so its condition is failed from now on. */
-  fail(reason: string): void;
   /** Finishes what was taken and releases the files. */
   close(): void;
 }
