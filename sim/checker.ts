@@ -799,7 +799,11 @@ export class Checker implements NodeWatch {
       }
       entries.push(entry);
       this.#mustBeProposed(node, entry);
-      journal?.revealAccepted(entry.instance, entry.ballot);
+      const id = view.getUint16(HEADER_SENDER_ID, true);
+      // What it fetched after a loss others accepted, and it is decided: it was given to no storage here.
+      if (entry.instance >= this.#recovery.returns(id).fetchedTo) {
+        journal?.revealAccepted(entry.instance, entry.ballot);
+      }
       if (entry.decided) {
         this.#decidedEntries.push(entry);
         this.#model(node, view).knows.add(entry.instance);
