@@ -539,6 +539,10 @@ export class Checker implements NodeWatch {
         // Acceptors that ask one another need no memory to answer.
         if (view.getUint8(HEADER_RECEIVER_ROLES) === Role.acceptor) return;
         this.#model(node, view);
+        // A proposer is told from where on the acceptor votes; what is below storage may hold.
+        if (view.getUint8(HEADER_RECEIVER_ROLES) === Role.proposer) {
+          return this.#claim(u64(view, OK_TRIMMED));
+        }
         return this.#trimmed(node, view, u64(view, OK_TRIMMED), now_us);
       case Message.learned:
         this.#model(node, view);
@@ -795,8 +799,10 @@ export class Checker implements NodeWatch {
       }
       entries.push(entry);
       this.#mustBeProposed(node, entry);
-      journal?.revealAccepted(entry.instance, entry.ballot);
-      if (entry.decided) {
+      // What is decided is no vote: it may be fetched, and on no disk of its own.
+      if (!entry.decided) {
+        journal?.revealAccepted(entry.instance, entry.ballot);
+      } else {
         this.#decidedEntries.push(entry);
         this.#model(node, view).knows.add(entry.instance);
       }

@@ -44,6 +44,8 @@ export class Disk extends MapStore {
   failing = false;
   /** Nothing more fits than is there. */
   full = false;
+  /** Something happened to what it holds. */
+  isHarmed = false;
   /** What was put is not what the core wrote. */
   violation?: Violation;
   /** Calls of this transaction that still succeed. */
@@ -113,6 +115,7 @@ export class Disk extends MapStore {
   flipBit(random: Random): boolean {
     const place = this.#place(random);
     if (place === undefined) return false;
+    this.isHarmed = true;
     const value = this.get(...place)!;
     value[random.between(0, value.length - 1)] ^= 1 << random.between(0, 7);
     return true;
@@ -124,6 +127,7 @@ export class Disk extends MapStore {
     if (place === undefined) return;
     // What is decided is to be had from others, and may be missing.
     if (place[0] === Table.log && place[1] < this.#decided()) return;
+    this.isHarmed = true;
     this.damage(...place, undefined);
   }
 
@@ -207,6 +211,13 @@ export class DiskStorage implements Storage {
     return recovered;
   }
 
+  /** Why it is not sound. */
+  get error(): string | undefined {
+    return this.#isDamaged
+      ? "what was read is damaged"
+      : this.#committer.error?.message;
+  }
+
   get condition(): StorageCondition {
     return this.#isDamaged
       ? StorageCondition.failed
@@ -256,11 +267,15 @@ export class DiskStorage implements Storage {
     end: number,
     visit: (record: Uint8Array) => boolean,
   ): void {
-    this.#disk.walk(Table.log, from, (instance, record) => {
-      if (instance >= end) return false;
-      this.#isDamaged ||= flawOf(Table.log, instance, record) !== undefined;
-      return !this.#isDamaged && visit(record);
-    });
+    this.#disk.walk(
+      Table.log,
+      from,
+      (instance, record) => instance < end && visit(record),
+    );
+  }
+
+  fail(): void {
+    this.#isDamaged = true;
   }
 
   /** The process is gone: the commit under way may have reached the disk, or not. */
