@@ -113,22 +113,24 @@ export class Disk extends MapStore {
 
   /** Flips one bit of what is kept. False when nothing is. */
   flipBit(random: Random): boolean {
-    const place = this.#place(random);
-    if (place === undefined) return false;
+    const places = this.#places();
+    if (places.length === 0) return false;
     this.isHarmed = true;
-    const value = this.get(...place)!;
+    const value = this.get(...random.pick(places))!;
     value[random.between(0, value.length - 1)] ^= 1 << random.between(0, 7);
     return true;
   }
 
   /** Loses one key, where its loss must be seen. */
   loseKey(random: Random): void {
-    const place = this.#place(random);
-    if (place === undefined) return;
-    // What is decided is to be had from others, and may be missing.
-    if (place[0] === Table.log && place[1] < this.#decided()) return;
+    // What is decided is to be had from others, and may be missing; and of what lost all nothing tells.
+    const decided = this.#decided();
+    const places = this.#places().filter(([table, key]) =>
+      table !== Table.log || key >= decided
+    );
+    if (places.length < 2) return;
     this.isHarmed = true;
-    this.damage(...place, undefined);
+    this.damage(...random.pick(places), undefined);
   }
 
   #decided(): number {
@@ -136,7 +138,7 @@ export class Disk extends MapStore {
     return record === undefined ? 1 : readRecord(record).instance;
   }
 
-  #place(random: Random): [Table, number] | undefined {
+  #places(): [Table, number][] {
     const places: [Table, number][] = [];
     for (const table of TABLES) {
       this.walk(table, 0, (key) => {
@@ -144,7 +146,7 @@ export class Disk extends MapStore {
         return true;
       });
     }
-    return places.length === 0 ? undefined : random.pick(places);
+    return places;
   }
 
   #call(): void {
