@@ -799,10 +799,12 @@ export class Checker implements NodeWatch {
       }
       entries.push(entry);
       this.#mustBeProposed(node, entry);
-      // What is decided is no vote: it may be fetched, and on no disk of its own.
-      if (!entry.decided) {
-        journal?.revealAccepted(entry.instance, entry.ballot);
-      } else {
+      const id = view.getUint16(HEADER_SENDER_ID, true);
+      // What it fetched after a loss others accepted, and it is decided: it was given to no storage here.
+      const isFetched = entry.decided &&
+        entry.instance < this.#recovery.returns(id).fetchedTo;
+      if (!isFetched) journal?.revealAccepted(entry.instance, entry.ballot);
+      if (entry.decided) {
         this.#decidedEntries.push(entry);
         this.#model(node, view).knows.add(entry.instance);
       }
