@@ -1,14 +1,20 @@
 /**
- * Latency and throughput at 1, 32 and 128 outstanding values of 64 bytes, for both topologies,
- * interleaved, each several times; and, in the same run, what the card reaches with no protocol.
+ * Latency and throughput by outstanding values of 64 bytes, for both topologies and each kind of
+ * storage, interleaved, each several times; and, in the same run, what the card and the disk reach
+ * with no protocol.
  */
 // @ts-types="../types/std_cli.d.ts"
 import { parseArgs } from "@std/cli";
 import type { Floor } from "../ffi/floor.ts";
+import {
+  storageOptions,
+  STORAGES,
+  type StorageWord,
+} from "../tests/faults/storage.ts";
 import { createNet, INTERFACE, type Net } from "../tests/netns.ts";
+import { type DiskFloor, measureDisk } from "./disk_floor.ts";
 
 const TOPOLOGIES = ["replicas", "roles"] as const;
-const OUTSTANDING = [1, 32, 128] as const;
 /** Client to leader, leader to acceptors, acceptors to client. */
 const HOPS = 3;
 const HOSTS = ["h1", "h2", "h3"];
@@ -23,7 +29,7 @@ interface Sample {
 }
 
 const options = parseArgs(Deno.args, {
-  string: ["repeats", "seconds"],
+  string: ["repeats", "seconds", "outstanding", "storage", "folder"],
   boolean: ["json"],
   unknown: (argument) => {
     console.error(
@@ -32,13 +38,32 @@ const options = parseArgs(Deno.args, {
     Deno.exit(2);
   },
 });
-const repeats = positive("repeats", "3");
-const seconds = positive("seconds", "3");
+const given = (name: string) => options[name] as string | undefined;
+const repeats = positive("repeats", given("repeats") ?? "3");
+const seconds = positive("seconds", given("seconds") ?? "3");
+const outstandings = (given("outstanding") ?? "1,32,128").split(",")
+  .map((it) => positive("outstanding", it));
+const storages = (given("storage") ?? "memory").split(",").map(storageWord);
+const folder = Deno.makeTempDirSync({
+  prefix: "kpaxos-bench-",
+  dir: given("folder"),
+});
 
-function positive(name: "repeats" | "seconds", fallback: string): number {
-  const number = Number(options[name] ?? fallback);
+function positive(name: string, text: string): number {
+  const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
-  console.error(`bench: --${name} wants a whole number above 0`);
+  console.error(
+    `bench: --${name} wants whole numbers above 0, not ${text || "nothing"}`,
+  );
+  Deno.exit(2);
+}
+
+function storageWord(text: string): StorageWord {
+  const found = STORAGES.find((it) => it === text);
+  if (found !== undefined) return found;
+  console.error(
+    `bench: --storage wants ${STORAGES.join(", ")}, not ${text || "nothing"}`,
+  );
   Deno.exit(2);
 }
 
@@ -77,12 +102,16 @@ async function measureFloor(net: Net): Promise<Floor> {
 async function measureCluster(
   net: Net,
   topology: Topology,
+  storage: StorageWord,
 ): Promise<Map<number, Sample>> {
+  // Each run begins with nothing stored.
+  const stored = Deno.makeTempDirSync({ dir: folder });
   const processes = members(topology).map(([kind, id, host]) =>
     net.spawn(host, [
       ...["./kpaxos", kind, "--id", `${id}`, "--if", INTERFACE],
       ...["--verbosity", "error"],
       ...(kind === "learner" ? ["--output", "none"] : []),
+      ...storageOptions(storage, kind, stored),
     ])
   );
   const samples = new Map<number, Sample>();
@@ -95,7 +124,7 @@ async function measureCluster(
       );
     // The first value is decided when all are up, however long that takes.
     client("--count", "1000");
-    for (const outstanding of OUTSTANDING) {
+    for (const outstanding of outstandings) {
       const lines = client(
         ...["--outstanding", `${outstanding}`, "--seconds", `${seconds}`],
       ).trim().split("\n");
@@ -109,6 +138,7 @@ async function measureCluster(
   } finally {
     for (const process of processes) process.kill("SIGTERM");
     await Promise.all(processes.map((process) => process.status));
+    Deno.removeSync(stored, { recursive: true });
   }
   return samples;
 }
@@ -117,19 +147,37 @@ function median(numbers: number[]): number {
   return numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
-await using net = await createNet({ nodes: [...HOSTS, CLIENT] });
+const storesOnDisk = storages.some((it) => it !== "memory");
 const floors: Floor[] = [];
-const runs: Record<Topology, Map<number, Sample>[]> = {
-  replicas: [],
-  roles: [],
-};
-for (let repeat = 1; repeat <= repeats; repeat++) {
-  console.error(`bench: run ${repeat} of ${repeats}: echo`);
-  floors.push(await measureFloor(net));
-  for (const topology of TOPOLOGIES) {
-    console.error(`bench: run ${repeat} of ${repeats}: ${topology}`);
-    runs[topology].push(await measureCluster(net, topology));
+const disks: DiskFloor[] = [];
+const runs = new Map<string, Map<number, Sample>[]>();
+
+async function measure(): Promise<void> {
+  await using net = await createNet({ nodes: [...HOSTS, CLIENT] });
+  for (let repeat = 1; repeat <= repeats; repeat++) {
+    const say = (what: string) =>
+      console.error(`bench: run ${repeat} of ${repeats}: ${what}`);
+    say("echo");
+    floors.push(await measureFloor(net));
+    if (storesOnDisk) {
+      say("disk");
+      disks.push(measureDisk(folder, seconds * 2));
+    }
+    for (const topology of TOPOLOGIES) {
+      for (const storage of storages) {
+        const name = `${topology} ${storage}`;
+        say(name);
+        const samples = await measureCluster(net, topology, storage);
+        runs.set(name, [...(runs.get(name) ?? []), samples]);
+      }
+    }
   }
+}
+
+try {
+  await measure();
+} finally {
+  Deno.removeSync(folder, { recursive: true });
 }
 
 const floor = {
@@ -140,31 +188,81 @@ const floor = {
   frames_per_s: Math.round(median(floors.map((it) => it.frames_per_s))),
 };
 const hops_us = floor.round_trip_p50_us * HOPS / 2;
+const disk = !storesOnDisk ? undefined : {
+  fdatasyncs_per_s: median(disks.map((it) => it.fdatasyncs_per_s)),
+  lmdb: disks[0].lmdb.map(({ batch }, i) => ({
+    batch,
+    commits_per_s: median(disks.map((it) => it.lmdb[i].commits_per_s)),
+    puts_per_s: median(disks.map((it) => it.lmdb[i].puts_per_s)),
+  })),
+};
+const commits_per_s = disk?.lmdb[0].commits_per_s;
+
+/** Medians of the runs of one kind. */
+function figures(topology: Topology, storage: StorageWord, values: number) {
+  const samples = (runs.get(`${topology} ${storage}`) ?? [])
+    .map((run) => run.get(values)!);
+  if (samples.length === 0) return undefined;
+  const of = (key: keyof Sample) => median(samples.map((it) => it[key]));
+  return {
+    values_per_s: of("values_per_s"),
+    p50_us: of("p50_us"),
+    p99_us: of("p99_us"),
+  };
+}
+
+const ratio = (part: number, whole: number) =>
+  Math.round(part / whole * 100) / 100;
+
+/** Beside memory, and beside the disk: one commit a value, and the time of a commit and of memory's way together. */
+function besideDisk(topology: Topology, storage: StorageWord, values: number) {
+  const memory = figures(topology, "memory", values);
+  if (storage === "memory") return {};
+  const { values_per_s, p50_us } = figures(topology, storage, values)!;
+  return {
+    to_single_commits: ratio(values_per_s, commits_per_s!),
+    ...(memory === undefined ? {} : {
+      to_memory: ratio(values_per_s, memory.values_per_s),
+      p50_to_memory_and_commit: ratio(
+        p50_us,
+        memory.p50_us + 1e6 / commits_per_s!,
+      ),
+    }),
+  };
+}
+
 const rows = TOPOLOGIES.flatMap((topology) =>
-  OUTSTANDING.map((outstanding) => {
-    const samples = runs[topology].map((run) => run.get(outstanding)!);
-    const of = (key: keyof Sample) => median(samples.map((it) => it[key]));
-    const p50_us = of("p50_us");
-    return {
-      topology,
-      outstanding,
-      values_per_s: of("values_per_s"),
-      p50_us,
-      p99_us: of("p99_us"),
-      p50_to_floor: Math.round(p50_us / hops_us * 100) / 100,
-      values_to_echoed_frames: Math.round(
-        of("values_per_s") / floor.frames_per_s * 100,
-      ) / 100,
-    };
-  })
+  storages.flatMap((storage) =>
+    outstandings.map((outstanding) => {
+      const sample = figures(topology, storage, outstanding)!;
+      return {
+        topology,
+        storage,
+        outstanding,
+        ...sample,
+        p50_to_floor: ratio(sample.p50_us, hops_us),
+        values_to_echoed_frames: ratio(
+          sample.values_per_s,
+          floor.frames_per_s,
+        ),
+        ...besideDisk(topology, storage, outstanding),
+      };
+    })
+  )
 );
 if (options.json === true) {
-  console.log(JSON.stringify({ repeats, seconds, floor, rows }));
+  console.log(JSON.stringify({ repeats, seconds, floor, disk, rows }));
 } else {
   console.log(
     `Medians of ${repeats} runs of ${seconds} s, 64-byte values.\n` +
       `Echo by the shim alone: round trip p50 ${floor.round_trip_p50_us} µs ` +
       `(${HOPS} hops: ${hops_us} µs), ${floor.frames_per_s} frames/s with 32 under way.\n`,
   );
+  if (disk !== undefined) {
+    console.log(
+      `The disk alone: ${disk.fdatasyncs_per_s} fdatasync/s of 4 KiB; LMDB's synchronous commits:`,
+    );
+    console.table(disk.lmdb);
+  }
   console.table(rows);
 }

@@ -13,6 +13,7 @@ import type {
 } from "./experiment.ts";
 import { failover } from "./failover.ts";
 import { killall } from "./killall.ts";
+import { removeValues } from "./folder.ts";
 import { loss } from "./loss.ts";
 import { mixed } from "./mixed.ts";
 import { partition } from "./partition.ts";
@@ -133,19 +134,6 @@ function parse(): {
       say: (text) => console.error(text),
     },
   };
-}
-
-/** Removes submitted and delivered values below a folder: they can be large. */
-function removeValues(folder: string): void {
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    const path = `${folder}/${name}`;
-    if (isDirectory && name === "storage") {
-      Deno.removeSync(path, { recursive: true });
-    } else if (isDirectory) removeValues(path);
-    else if (/^(submitted|acknowledged)-.*\.txt$|\.ndjson$/.test(name)) {
-      Deno.removeSync(path);
-    }
-  }
 }
 
 function print(name: string, { broken, missed, lines }: Outcome): void {

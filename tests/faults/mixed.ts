@@ -1,27 +1,12 @@
 /** Everything that can happen to a cluster, drawn from a seed, for minutes: memory stays flat, and nothing is lost. */
 import { Random } from "../../sim/random.ts";
 import type { Experiment, Outcome, Wanted } from "./experiment.ts";
+import { FAULT_MS, FAULTS, inflict } from "./inflict.ts";
 import { type MemorySample, slope_kb_per_min } from "./memory.ts";
-import {
-  type MemoryOf,
-  openSite,
-  problems,
-  type Site,
-  sleep,
-  until,
-} from "./site.ts";
+import { type MemoryOf, openSite, problems, sleep, until } from "./site.ts";
 import { length_ms, now_ms } from "./watch.ts";
 
-const FAULTS = [
-  "kill",
-  "kill leader",
-  "freeze",
-  "unplug",
-  "lose",
-  "split",
-] as const;
-/** How long one lasts, and how long all is well then. */
-const FAULT_MS = [100, 3_000] as const;
+/** How long all is well between two faults. */
 const CALM_MS = [1_000, 3_000] as const;
 /** The clients go on for so long after the last fault. */
 const TAIL_S = 5;
@@ -76,7 +61,9 @@ async function runMixed(wanted: Wanted): Promise<Outcome> {
     const fault = random.pick(FAULTS);
     faults[fault] = (faults[fault] ?? 0) + 1;
     const from_ms = now_ms();
-    await inflict(site, fault, random);
+    // One is never killed, so that its memory is seen from beginning to end.
+    const mortal = site.members.filter((name) => !name.endsWith(" 3"));
+    await inflict(site, fault, random, mortal);
     await sleep(random.between(...CALM_MS));
     const pause_ms = length_ms(
       site.learners[0].watch.longest(from_ms, now_ms()),
@@ -96,57 +83,6 @@ async function runMixed(wanted: Wanted): Promise<Outcome> {
     worst_ms,
     proposed: report.proposed,
   });
-}
-
-/** Does one thing to one member, and undoes it. */
-async function inflict(
-  site: Site,
-  fault: (typeof FAULTS)[number],
-  random: Random,
-): Promise<void> {
-  // One is never killed, so that its memory is seen from beginning to end.
-  const mortal = site.members.filter((name) => !name.endsWith(" 3"));
-  const leader = await site.led();
-  const victim = fault === "kill leader" && mortal.includes(leader)
-    ? leader
-    : random.pick(fault.startsWith("kill") ? mortal : site.members);
-  const host = site.host(victim);
-  const lasts_ms = random.between(...FAULT_MS);
-  const last = () => sleep(lasts_ms);
-  switch (fault) {
-    case "kill":
-    case "kill leader":
-      site.kill(victim);
-      await site.process(victim).ended;
-      await last();
-      return await site.restart(victim);
-    case "freeze":
-      site.note(`${victim} frozen for ${lasts_ms} ms`);
-      site.process(victim).signal("SIGSTOP");
-      await last();
-      return site.process(victim).signal("SIGCONT");
-    case "unplug":
-      site.link(host, "down");
-      await last();
-      return site.link(host, "up");
-    case "lose": {
-      const percent = random.between(5, 30);
-      site.note(`${percent}% of all frames lost for ${lasts_ms} ms`);
-      site.cables.lose(percent / 100);
-      await last();
-      return site.cables.heal();
-    }
-    case "split": {
-      const small = [host, "c1"];
-      site.note(`${small.join(" ")} cut off for ${lasts_ms} ms`);
-      site.cables.split([
-        small,
-        site.net.nodes.filter((it) => !small.includes(it)),
-      ]);
-      await last();
-      return site.cables.heal();
-    }
-  }
 }
 
 /** What counts of a process's samples. */

@@ -259,10 +259,19 @@ export class Site implements AsyncDisposable {
     return this.leader!;
   }
 
-  /** Starts a client on host "c1" and so on; what it submits is checked at the end. */
+  /**
+   * Starts a client on host "c1" and so on; what it submits is checked at the end.
+   *
+   * @param more.onAcknowledged Called with every acknowledged value at once, in place of reports;
+   *   for a recorded site.
+   */
   client(
     options: readonly string[],
-    more: { readonly host?: string; readonly stdin?: "piped" } = {},
+    more: {
+      readonly host?: string;
+      readonly stdin?: "piped";
+      readonly onAcknowledged?: (value: string) => void;
+    } = {},
   ): Client {
     const number = ++this.#clients;
     const name = `client ${number}`;
@@ -272,16 +281,26 @@ export class Site implements AsyncDisposable {
     this.#submitted.push(submitted);
     const host = more.host ?? `c${number}`;
     const acknowledged = this.path(`acknowledged-${number}.txt`);
-    const command = ["client", "--json", "--submitted", submitted, ...options];
+    const { onAcknowledged } = more;
+    const command = ["client", "--submitted", submitted, ...options];
+    if (onAcknowledged === undefined) command.push("--json");
     if (this.#options.isRecorded) {
       Deno.writeTextFileSync(acknowledged, "");
       this.#acknowledged.push(acknowledged);
-      command.push("--acknowledged", acknowledged);
+      const told = onAcknowledged === undefined ? acknowledged : "/dev/stdout";
+      command.push("--acknowledged", told);
     }
     const lines: ClientLine[] = [];
     const process = this.#spawn(name, host, command, {
       stdin: more.stdin,
-      onOutput: (text) => lines.push(JSON.parse(text)),
+      onOutput: (text) => {
+        if (onAcknowledged === undefined) {
+          lines.push(JSON.parse(text));
+          return;
+        }
+        Deno.writeTextFileSync(acknowledged, `${text}\n`, { append: true });
+        onAcknowledged(text);
+      },
     });
     this.#nodes.set(name, { host, command, process, killed: false });
     return { process, lines, acknowledged };

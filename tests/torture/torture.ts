@@ -1,0 +1,251 @@
+/** Everything that can happen to a cluster with storage, drawn from a seed, while clients watch what they were promised. */
+import { Random } from "../../sim/random.ts";
+import type { Outcome } from "../faults/experiment.ts";
+import { grouped } from "../faults/experiment.ts";
+import { Growth } from "../faults/growth.ts";
+import { FAULT_MS, FAULTS, inflict } from "../faults/inflict.ts";
+import { type Client, openSite, type Site, sleep } from "../faults/site.ts";
+import type { StorageWord } from "../faults/storage.ts";
+import { now_ms } from "../faults/watch.ts";
+import { SmallDisk } from "./small_disk.ts";
+import { judge, RegisterClients } from "./registers.ts";
+
+/** What a run is asked for. */
+export interface TortureOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly storage: StorageWord;
+  /** For logs, values and storage; exists. */
+  readonly folder: string;
+  /** Called with every line of progress, for people. */
+  readonly say: (text: string) => void;
+}
+
+/** Beside what can happen to one member alone. */
+const MORE = [
+  "kill two",
+  "kill all",
+  "kill learner",
+  "kill clients",
+  "fill disk",
+] as const;
+type Fault = (typeof FAULTS)[number] | (typeof MORE)[number];
+/** Some are drawn more often: storage is what this is about. */
+const DRAWN: readonly Fault[] = [...FAULTS, ...MORE, "kill all", "fill disk"];
+
+const LOAD_HOSTS = ["c1", "c2"];
+const REGISTER_HOSTS = ["c3", "c4"];
+/** A node of its own disk. */
+const CRAMPED = "replica 3";
+const DISK_BYTES = 128 << 20;
+/** Less than the small disk, so that it is the disk that fills and not the map. */
+const MAP = "lmdb-mapsize 96mb";
+/** Clients' values that are under way: the disk is to be shaken, not filled within seconds. */
+const OUTSTANDING = "4";
+/** How long all is well between two faults. */
+const CALM_MS = [100, 2_000] as const;
+const PROGRESS_MS = 10_000;
+const FIRST_MS = 30_000;
+/** Nothing may stand still for longer after a fault. */
+const PAUSE_MS_MAX = 15_000;
+const STOP_MS = 10_000;
+
+/** Runs for so long, and checks. */
+export async function torture(options: TortureOptions): Promise<Outcome> {
+  const { seed, storage, folder } = options;
+  using disk = new SmallDisk(`${folder}/small`, DISK_BYTES);
+  await using site = await openSite({
+    topology: "replicas",
+    clients: LOAD_HOSTS.length + REGISTER_HOSTS.length,
+    isRecorded: true,
+    storage,
+    storageOf: (name) => name === CRAMPED ? disk.folder : `${folder}/storage`,
+    conf: storage === "memory" ? [] : [MAP],
+    folder,
+    // Each fault is in the events' file; progress has its own lines.
+    say: () => {},
+  }, 1);
+  return await new Torture(options, site, disk, new Random(seed)).run();
+}
+
+class Torture {
+  readonly #options: TortureOptions;
+  readonly #site: Site;
+  readonly #disk: SmallDisk;
+  readonly #random: Random;
+  readonly #history: ConstructorParameters<typeof RegisterClients>[3] = [];
+  readonly #registers: RegisterClients[];
+  readonly #load: Client[] = [];
+  readonly #faults: Record<string, number> = {};
+  readonly #broken: string[] = [];
+  readonly #missed: string[] = [];
+  /** The fault around the longest pause. */
+  #worst = "the start";
+
+  constructor(
+    options: TortureOptions,
+    site: Site,
+    disk: SmallDisk,
+    random: Random,
+  ) {
+    this.#options = options;
+    this.#site = site;
+    this.#disk = disk;
+    this.#random = random;
+    this.#registers = REGISTER_HOSTS.map((host) =>
+      new RegisterClients(site, host, new Random(random.u32()), this.#history)
+    );
+  }
+
+  async run(): Promise<Outcome> {
+    const site = this.#site;
+    await site.start(1);
+    await site.led();
+    const growth = new Growth(() => site.records);
+    this.#tend();
+    for (const it of this.#registers) it.start();
+    try {
+      await Promise.race([growth.next(), sleep(FIRST_MS)]);
+      await this.#inflict(growth);
+    } catch (error) {
+      this.#broken.push((error as Error).message);
+    }
+    growth.close();
+    this.#options.say("checking what was delivered");
+    await Promise.all(this.#registers.map((it) => it.stop(STOP_MS)));
+    for (const { process } of this.#load) process.signal("SIGTERM");
+    await Promise.all(this.#load.map(({ process }) => process.ended));
+    return await this.#conclude(growth);
+  }
+
+  async #inflict(growth: Growth): Promise<void> {
+    const end_ms = now_ms() + this.#options.seconds * 1000;
+    const progress = setInterval(
+      () => this.#tell(end_ms - now_ms(), growth),
+      PROGRESS_MS,
+    );
+    try {
+      while (now_ms() < end_ms) await this.#inflictOne(growth);
+    } finally {
+      clearInterval(progress);
+    }
+  }
+
+  async #inflictOne(growth: Growth): Promise<void> {
+    const fault = this.#random.pick(DRAWN);
+    const [from_ms, longest_ms] = [now_ms(), growth.longest_ms];
+    await this.#do(fault);
+    this.#faults[fault] = (this.#faults[fault] ?? 0) + 1;
+    const lasted_ms = now_ms() - from_ms;
+    this.#tend();
+    await sleep(this.#random.between(...CALM_MS));
+    if (growth.longest_ms > longest_ms) this.#worst = fault;
+    if (growth.longest_ms <= Math.max(longest_ms, lasted_ms + PAUSE_MS_MAX)) {
+      return;
+    }
+    this.#missed.push(
+      `nothing was delivered for ${seconds(growth.longest_ms)}: ${fault}`,
+    );
+  }
+
+  #tell(left_ms: number, growth: Growth): void {
+    const faults = Object.values(this.#faults).reduce((a, b) => a + b, 0);
+    this.#options.say(
+      `${Math.max(0, left_ms / 1000).toFixed(0).padStart(5)} s left: ` +
+        `${faults} faults, ${
+          grouped(this.#history.length)
+        } register operations, ` +
+        `longest without a delivery ${seconds(growth.longest_ms)}`,
+    );
+  }
+
+  /** Starts the clients that have ended. */
+  #tend(): void {
+    LOAD_HOSTS.forEach((host, i) => {
+      if (this.#load[i]?.process.hasEnded === false) return;
+      const options = ["--outstanding", OUTSTANDING];
+      this.#load[i] = this.#site.client(options, { host });
+    });
+  }
+
+  async #do(fault: Fault): Promise<void> {
+    const site = this.#site;
+    const lasts_ms = this.#random.between(...FAULT_MS);
+    switch (fault) {
+      case "kill two": {
+        const spared = this.#random.pick(site.members);
+        return await this.#kill(
+          site.members.filter((it) => it !== spared),
+          lasts_ms,
+        );
+      }
+      case "kill learner":
+        return await this.#kill(
+          site.nodes.filter((it) => it.startsWith("learner")),
+          lasts_ms,
+        );
+      case "kill all":
+        await site.killAll();
+        await Promise.all(site.nodes.map((it) => site.restart(it)));
+        return;
+      case "kill clients":
+        site.note("kill -9 of a client and of clients of registers");
+        this.#random.pick(this.#load).process.signal("SIGKILL");
+        return this.#random.pick(this.#registers).kill();
+      case "fill disk":
+        site.note(`the disk of ${CRAMPED} is full for ${lasts_ms} ms`);
+        this.#disk.fill();
+        await sleep(lasts_ms);
+        return this.#disk.free();
+      default:
+        return await inflict(site, fault, this.#random, site.members);
+    }
+  }
+
+  async #kill(victims: readonly string[], lasts_ms: number): Promise<void> {
+    const site = this.#site;
+    for (const name of victims) site.kill(name);
+    await Promise.all(victims.map((name) => site.process(name).ended));
+    await sleep(lasts_ms);
+    await Promise.all(victims.map((name) => site.restart(name)));
+  }
+
+  async #conclude(growth: Growth): Promise<Outcome> {
+    const { report, wrong } = await this.#site.check(false);
+    const registers = judge(this.#history, this.#site.records[0]);
+    const delivered = Math.max(...report.learners.map((it) => it.delivered));
+    const faults = Object.entries(this.#faults).toSorted();
+    return {
+      broken: [...this.#broken, ...wrong, ...registers.wrong],
+      missed: this.#missed,
+      figures: {
+        seed: this.#options.seed,
+        faults: this.#faults,
+        delivered,
+        acknowledged: report.acknowledged,
+        registers: { operations: registers.operations, open: registers.open },
+        longest_ms: growth.longest_ms,
+        worst: this.#worst,
+      },
+      lines: [
+        `faults: ${
+          faults.map(([name, count]) => `${name} ${count}`).join(", ")
+        }`,
+        `${grouped(delivered)} values delivered, ${
+          grouped(report.acknowledged?.values ?? 0)
+        } acknowledged`,
+        `${grouped(registers.operations)} reads and writes of registers, ` +
+        `${registers.open} of them never answered: ${
+          registers.wrong.length === 0 ? "linearizable" : "NOT linearizable"
+        }`,
+        `longest without a delivery: ${
+          seconds(growth.longest_ms)
+        } (${this.#worst})`,
+      ],
+    };
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
+}
