@@ -7,8 +7,8 @@
  * says. Of the log only its end is read, as much as the core's own log holds.
  */
 import {
-  KEPT_SESSION_ORDER,
   RECORD_BALLOT,
+  RECORD_BATCH_BYTES,
   RECORD_BYTES,
   RECORD_INSTANCE,
 } from "../core/layout.ts";
@@ -53,8 +53,6 @@ export interface Recovered {
 /** What a copy in the core's log takes besides its batch, and what its batch is rounded up to. */
 const COPY_HEADER_BYTES = 24;
 const COPY_ALIGN_BYTES = 8;
-/** Where a session's record says when it was used last. */
-const USE_AT = RECORD_BYTES + KEPT_SESSION_ORDER;
 /** Instances that the core's log can hold at least, and bytes of it for each further one. */
 const SLOTS_LEAST = 4096;
 const BYTES_PER_SLOT = 256;
@@ -155,9 +153,10 @@ export function readTables(
       const view = viewOf(value);
       if (counts(table, key)) found.count(sumAt(view, 0), 1);
       if (table === Table.state) state.set(key, value.slice());
-      // An empty place has no payload.
-      if (table === Table.sessions && value.length > USE_AT + 8) {
-        sessions.push({ place: key, use: getNumber(view, USE_AT) });
+      // The core counts the uses of sessions; an empty place has no payload.
+      const isTaken = view.getUint32(RECORD_BATCH_BYTES, true) > 0;
+      if (table === Table.sessions && isTaken) {
+        sessions.push({ place: key, use: getNumber(view, RECORD_BALLOT) });
       }
     });
   }
