@@ -50,6 +50,22 @@ export class Kept {
   }
 }
 
+/** The leader's proposal for an instance. */
+export function accepted(instance: number, ...batch: readonly RunFields[]) {
+  return encode(LEADER, {
+    type: "accept",
+    decided: 1n,
+    instance: BigInt(instance),
+    batch: [...batch],
+  });
+}
+
+/** The leader's word that all below is decided. */
+export function watermark(decided: number) {
+  const next = BigInt(decided);
+  return encode(LEADER, { type: "heartbeat", decided: next, next });
+}
+
 /** What came of some steps. */
 export interface Outcome {
   /** `instance.index client/sequence "text"` of each value. */
@@ -82,19 +98,9 @@ export class LearnerBench {
   /** Decides a batch, and turns as long as the learner wants to turn at once. */
   decide(...batch: readonly RunFields[]): Outcome {
     const instance = this.next++;
-    return this.#turns(this.rig.feed(
-      encode(LEADER, {
-        type: "accept",
-        decided: BigInt(instance),
-        instance: BigInt(instance),
-        batch: [...batch],
-      }),
-      encode(LEADER, {
-        type: "heartbeat",
-        decided: BigInt(instance + 1),
-        next: BigInt(instance + 1),
-      }),
-    ));
+    return this.#turns(
+      this.rig.feed(accepted(instance, ...batch), watermark(instance + 1)),
+    );
   }
 
   /** Lets time pass. */
