@@ -379,19 +379,21 @@ export const PIECE_BYTES: u32 = 1 << 14;
 /** Records that wait for storage at a time; a power of 2. */
 export const RECORDS_IN_FLIGHT: u32 = 1 << 14;
 
-/** What the payload of a session's record says; one without a payload says that its place is empty. */
-export const KEPT_SESSION_ORDER: u32 = 0;
-export const KEPT_SESSION_CLIENT: u32 = 8;
-export const KEPT_SESSION_BASE: u32 = 16;
+/**
+ * What the payload of a session's record says; one without a payload says that its place is empty. In
+ * place of a ballot stands the number of its last use, counting all uses of sessions.
+ */
+export const KEPT_SESSION_CLIENT: u32 = 0;
+export const KEPT_SESSION_BASE: u32 = 8;
 /** Instance of its last use. */
-export const KEPT_SESSION_USED: u32 = 24;
-export const KEPT_SESSION_ASSEMBLY: u32 = 32;
-export const KEPT_SESSION_FLAGS: u32 = 36;
+export const KEPT_SESSION_USED: u32 = 16;
+export const KEPT_SESSION_ASSEMBLY: u32 = 24;
+export const KEPT_SESSION_FLAGS: u32 = 28;
 /**
  * Which sequence numbers from the base on were seen: those that were not, as ranges of u16 distance from
  * the base and u16 count; or, where that is longer, a bit for each, at its number modulo the width.
  */
-export const KEPT_SESSION_SEEN: u32 = 40;
+export const KEPT_SESSION_SEEN: u32 = 32;
 export const KEPT_SESSION_CLOSED: u32 = 1;
 export const KEPT_SESSION_BITS: u32 = 2;
 

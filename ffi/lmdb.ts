@@ -83,6 +83,13 @@ const SYMBOLS = {
   },
   // int mdb_env_sync(MDB_env *env, int force)
   mdb_env_sync: { parameters: ["pointer", "i32"], result: "i32" },
+  // The same, on a thread of the runtime's.
+  mdb_env_sync_aside: {
+    name: "mdb_env_sync",
+    parameters: ["pointer", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   // void mdb_env_close(MDB_env *env)
   mdb_env_close: { parameters: ["pointer"], result: "void" },
   // int mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **txn)

@@ -3,6 +3,7 @@
 import { LARGE_BYTES_MAX, SESSION_SEQUENCES } from "../core/layout.ts";
 import { MTU_MAX, MTU_MIN } from "../ffi/nic.ts";
 import { TOPOLOGIES } from "../sim/plan.ts";
+import { WORDS } from "./config_words.ts";
 import type { ValueKind, ValueOf } from "./values.ts";
 
 /** Longest duration of an experiment: more would overflow a 32-bit timer of milliseconds. */
@@ -112,6 +113,42 @@ export const OPTIONS = {
   "new-cluster": {
     help:
       "vouch that no acceptor of this cluster ran before, so that this one votes before all others are up",
+  },
+  "storage-backend": {
+    kind: WORDS["storage-backend"].kind,
+    placeholder: "KIND",
+    help:
+      "where votes, and how far values were delivered, are kept (default: as configured, else memory)",
+  },
+  "lmdb-env-path": {
+    kind: WORDS["lmdb-env-path"].kind,
+    placeholder: "FOLDER",
+    help:
+      "with lmdb: the folder that has a directory for each node (default: as configured, else /var/lib/kpaxos)",
+  },
+  "lmdb-sync": {
+    kind: WORDS["lmdb-sync"].kind,
+    placeholder: "YES|NO",
+    help:
+      "with lmdb: yes: a vote leaves when it is on disk; no: soon after that it is (default: as configured, else yes)",
+  },
+  "lmdb-sync-period": {
+    kind: WORDS["lmdb-sync-period"].kind,
+    placeholder: "TIME",
+    help:
+      "with lmdb-sync no: how often what is stored goes to disk (default: as configured, else 100ms)",
+  },
+  "lmdb-mapsize": {
+    kind: WORDS["lmdb-mapsize"].kind,
+    placeholder: "BYTES",
+    help:
+      "with lmdb: the most that a node's database may grow to (default: as configured, else 1gb)",
+  },
+  "acceptor-trash-files": {
+    kind: WORDS["acceptor-trash-files"].kind,
+    placeholder: "YES|NO",
+    help:
+      "with lmdb: throw away what earlier runs stored (default: as configured, else no)",
   },
   outstanding: {
     kind: { type: "integer", min: 1, max: SESSION_SEQUENCES / 2 },
@@ -304,6 +341,15 @@ const NODE_OPTIONS = [
   "log-format",
 ] as const satisfies readonly OptionName[];
 
+const STORAGE_OPTIONS = [
+  "storage-backend",
+  "lmdb-env-path",
+  "lmdb-sync",
+  "lmdb-sync-period",
+  "lmdb-mapsize",
+  "acceptor-trash-files",
+] as const satisfies readonly OptionName[];
+
 const NODE_DEFAULTS = { nic: "af_packet", loss: "0", "log-format": "text" };
 
 /** Shells that `kpaxos completions` writes for. */
@@ -313,7 +359,13 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 export const COMMANDS = {
   replica: {
     summary: "run a proposer, an acceptor and a learner in one process",
-    options: [...NODE_OPTIONS, "new-cluster", "output", "socket"],
+    options: [
+      ...NODE_OPTIONS,
+      "new-cluster",
+      "output",
+      "socket",
+      ...STORAGE_OPTIONS,
+    ],
     required: ["id"],
     defaults: { ...NODE_DEFAULTS, output: "none" },
     examples: [
@@ -331,11 +383,17 @@ export const COMMANDS = {
         line: "replica --id 3 --if eth0 --nic udp",
         does: "over UDP multicast, without privileges",
       },
+      {
+        line:
+          "replica --id 1 --if eth0 --storage-backend lmdb --lmdb-env-path /srv/kpaxos",
+        does: "that survives a crash: its votes are in /srv/kpaxos/replica-1",
+        privileged: true,
+      },
     ],
   },
   acceptor: {
     summary: "run an acceptor: it votes and remembers its votes",
-    options: [...NODE_OPTIONS, "new-cluster"],
+    options: [...NODE_OPTIONS, "new-cluster", ...STORAGE_OPTIONS],
     required: ["id"],
     defaults: NODE_DEFAULTS,
     examples: [
@@ -374,7 +432,13 @@ export const COMMANDS = {
     description:
       'With --output ndjson each value is one line: {"instance":1,"index":0,"client":"c3","seq":1,"value":"text"}. ' +
       'A value that is not UTF-8 has "base64" in place of "value".',
-    options: [...NODE_OPTIONS, "from", "output", "socket"],
+    options: [
+      ...NODE_OPTIONS,
+      "from",
+      "output",
+      "socket",
+      ...STORAGE_OPTIONS,
+    ],
     required: ["id"],
     defaults: { ...NODE_DEFAULTS, output: "ndjson" },
     examples: [

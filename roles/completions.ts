@@ -37,6 +37,8 @@ function completionOf(
       return { kind: "flag" };
     case "choice":
       return { kind: "words", words: kind.choices };
+    case "yes_no":
+      return { kind: "words", words: ["yes", "no"] };
     case "path":
       return { kind: "file" };
     case "interface":

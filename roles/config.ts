@@ -68,7 +68,19 @@ export interface Configuration {
   readonly verbosity: Verbosity;
   readonly udpPort: number;
   readonly udpGroup: string;
-  readonly storageBackend: "memory";
+  readonly storageBackend: "memory" | "lmdb";
+  /** The folder in which each node has a directory for its database. */
+  readonly lmdbPath: string;
+  /** A vote leaves when its commit is on disk. */
+  readonly lmdbSync: boolean;
+  /** How often commits are brought to disk without `lmdbSync`. */
+  readonly lmdbSyncPeriod_ms: number;
+  /** Most bytes of a database. */
+  readonly lmdbBytes: number;
+  /** What earlier runs stored is thrown away. */
+  readonly trashFiles: boolean;
+  /** Each word that has an effect with storage-backend lmdb only: `paxos.conf:7: lmdb-sync`. */
+  readonly lmdbWords: readonly string[];
 }
 
 /** Votes are bits of one word, and so is what is known of proposers. */
@@ -116,6 +128,7 @@ class Parser {
   readonly #source: string;
   readonly #warnings: string[] = [];
   readonly #errors: string[] = [];
+  readonly #lmdbWords: string[] = [];
   readonly #members: Record<Role, Map<number, Declared>> = {
     acceptor: new Map(),
     proposer: new Map(),
@@ -191,7 +204,13 @@ class Parser {
       verbosity: values.verbosity,
       udpPort: values["udp-port"],
       udpGroup: values["udp-group"],
-      storageBackend: "memory",
+      storageBackend: values["storage-backend"],
+      lmdbPath: values["lmdb-env-path"],
+      lmdbSync: values["lmdb-sync"],
+      lmdbSyncPeriod_ms: values["lmdb-sync-period"],
+      lmdbBytes: values["lmdb-mapsize"],
+      trashFiles: values["acceptor-trash-files"],
+      lmdbWords: this.#lmdbWords,
     };
   }
 
@@ -354,14 +373,8 @@ class Parser {
       this.#error(`${word} ${excerpt(text)}, expected ${expected}`);
       return;
     }
-    if (word === "storage-backend" && value === "lmdb") {
-      this.#error(
-        "storage-backend lmdb is not in this version, expected `storage-backend memory`",
-      );
-      return;
-    }
     if (only === "lmdb") {
-      this.#warn(`${word} has no effect with storage-backend memory`);
+      this.#lmdbWords.push(`${this.#source}:${this.#lastLine}: ${word}`);
     }
     this.#values.set(word, value);
   }

@@ -63,6 +63,12 @@ Deno.test("without a file there are three replicas, ids 1 to 3, addresses discov
     udpPort: 7400,
     udpGroup: "239.75.112.1",
     storageBackend: "memory",
+    lmdbPath: "/var/lib/kpaxos",
+    lmdbSync: true,
+    lmdbSyncPeriod_ms: 100,
+    lmdbBytes: 1 << 30,
+    trashFiles: false,
+    lmdbWords: [],
   });
 });
 
@@ -86,7 +92,8 @@ Deno.test("conf/paxos.conf holds every word with its default, and is the default
     assert.equal(lines[0].startsWith("#"), "only" in spec, word);
   }
   const spoken = parse(text.replaceAll(/^#(\S)/gm, "$1").replace(/^#+$/gm, ""));
-  assert.equal(spoken.warnings.length, 4);
+  assert.deepEqual(spoken.warnings, []);
+  assert.equal(spoken.lmdbWords.length, 5);
   for (const word of Object.keys(MEMBER_WORDS).filter((it) => it.length > 1)) {
     assert.match(text, new RegExp(`^(#  )?\\s*${word} 1$`, "m"));
   }
@@ -167,7 +174,7 @@ learner-catch-up yes
 });
 
 Deno.test("a file of libpaxos is read: short words, addresses with ports, old words with a warning", () => {
-  const { proposers, learners, acceptors, warnings } = parse(
+  const { proposers, learners, acceptors, warnings, lmdbWords } = parse(
     "r 1 127.0.0.1 8801\nREPLICA 2 127.0.0.1:8802\nreplica 3 127.0.0.1 8803\nTCP-nodelay yes\n" +
       "bdb-sync yes\nproposer_preexec_window 128\nlmdb-sync yes\nlmdb-mapsize 200mb\n",
   );
@@ -180,8 +187,10 @@ Deno.test("a file of libpaxos is read: short words, addresses with ports, old wo
   assert.deepEqual(warnings, [
     "paxos.conf:4: tcp-nodelay means nothing any more: there is no TCP connection here",
     "paxos.conf:5: bdb-sync means nothing any more: Berkeley DB is not a storage backend here",
-    "paxos.conf:7: lmdb-sync has no effect with storage-backend memory",
-    "paxos.conf:8: lmdb-mapsize has no effect with storage-backend memory",
+  ]);
+  assert.deepEqual(lmdbWords, [
+    "paxos.conf:7: lmdb-sync",
+    "paxos.conf:8: lmdb-mapsize",
   ]);
 });
 
@@ -199,10 +208,15 @@ Deno.test("an even number of acceptors is warned about", () => {
   );
 });
 
-Deno.test("storage-backend lmdb is refused with what to write in its place", () => {
-  assert.deepEqual(errors("replica 1\nstorage-backend lmdb\n"), [
-    "paxos.conf:2: storage-backend lmdb is not in this version, expected `storage-backend memory`",
-  ]);
+Deno.test("storage-backend lmdb is read with all that belongs to it", () => {
+  const { storageBackend, lmdbPath, lmdbSync, lmdbSyncPeriod_ms, lmdbBytes } =
+    parse(
+      "storage-backend lmdb\nlmdb-env-path /srv/a\nlmdb-sync no\nlmdb-sync-period 2s\nlmdb-mapsize 10mb\n",
+    );
+  assert.deepEqual(
+    [storageBackend, lmdbPath, lmdbSync, lmdbSyncPeriod_ms, lmdbBytes],
+    ["lmdb", "/srv/a", false, 2000, 10 << 20],
+  );
 });
 
 for (

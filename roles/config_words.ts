@@ -86,6 +86,11 @@ export const WORDS = {
     default: "/var/lib/kpaxos",
     only: "lmdb",
   },
+  "lmdb-sync-period": {
+    kind: { type: "duration", min_ms: 1, max_ms: 60_000 },
+    default: "100ms",
+    only: "lmdb",
+  },
   "lmdb-mapsize": {
     kind: { type: "bytes", min: 1 << 20, max: 2 ** 44 },
     default: "1gb",

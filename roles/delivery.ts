@@ -2,6 +2,8 @@
  * Delivered values on their way from the node's thread to standard output and sockets.
  *
  *   record in the ring: instance f64 | sequence f64 | client u64 | index u32 | length u32 | value
+ *
+ * A record with the index RESUME has no value: it says that what follows begins at its instance.
  */
 import type { Delivery } from "../core/core.ts";
 import {
@@ -14,6 +16,7 @@ import type { Sink } from "./node.ts";
 import { type RingMemory, RingReader, RingWriter } from "./ring.ts";
 
 const RECORD_BYTES = 32;
+const RESUME = 0xffffffff;
 /** All that one step may deliver fits into what is free: its values, the last batch, a large value, and their records. */
 const STEP_BYTES = DELIVERY_STEP_BYTES + MTU_MAX + LARGE_BYTES_MAX +
   DELIVERIES_MAX * (RECORD_BYTES + 16);
@@ -23,9 +26,27 @@ export const DELIVERY_RING_BYTES = 16 << 20;
 /** The node's end: a sink that pushes back when the reader is slow. */
 export class RingSink implements Sink {
   readonly #writer: RingWriter;
+  #delivered = 0;
+  #from = 0;
 
   constructor(memory: RingMemory) {
     this.#writer = new RingWriter(memory);
+  }
+
+  /**
+   * Tells the reader, before any value, that the node goes on where an earlier process of its may have
+   * delivered already.
+   *
+   * @param from The first instance of which values are handed out.
+   */
+  resume(from: number): void {
+    this.#from = from;
+    this.#write(from, 0, 0n, RESUME, NOTHING);
+  }
+
+  /** Values that have left for good, or that nobody wants: a crash cannot lose them any more. */
+  get taken(): number {
+    return Math.max(this.#delivered - this.#writer.undone, 0);
   }
 
   get full(): boolean {
@@ -36,19 +57,10 @@ export class RingSink implements Sink {
   }
 
   deliver(delivery: Delivery): void {
-    const { value } = delivery;
-    const written = this.#writer.write(
-      RECORD_BYTES + value.length,
-      (bytes, view, at) => {
-        view.setFloat64(at, delivery.instance, true);
-        view.setFloat64(at + 8, delivery.sequence, true);
-        view.setBigUint64(at + 16, delivery.client, true);
-        view.setUint32(at + 24, delivery.index, true);
-        view.setUint32(at + 28, value.length, true);
-        bytes.set(value, at + RECORD_BYTES);
-      },
-    );
-    if (!written) throw new Error("A step delivered more than it may");
+    this.#delivered++;
+    if (delivery.instance < this.#from) return;
+    const { instance, sequence, client, index, value } = delivery;
+    this.#write(instance, sequence, client, index, value);
   }
 
   flush(): void {
@@ -59,7 +71,30 @@ export class RingSink implements Sink {
   close(): void {
     this.#writer.close();
   }
+
+  #write(
+    instance: number,
+    sequence: number,
+    client: bigint,
+    index: number,
+    value: Uint8Array,
+  ): void {
+    const written = this.#writer.write(
+      RECORD_BYTES + value.length,
+      (bytes, view, at) => {
+        view.setFloat64(at, instance, true);
+        view.setFloat64(at + 8, sequence, true);
+        view.setBigUint64(at + 16, client, true);
+        view.setUint32(at + 24, index, true);
+        view.setUint32(at + 28, value.length, true);
+        bytes.set(value, at + RECORD_BYTES);
+      },
+    );
+    if (!written) throw new Error("A step delivered more than it may");
+  }
 }
+
+const NOTHING = new Uint8Array();
 
 /** Values formatted in one go, and bytes after which no further one is. */
 const TAKE_MAX = 512;
@@ -82,6 +117,8 @@ export class DeliveryReader {
   #clientJson = "0";
   #chunk = new Uint8Array(64 << 10);
   #used = 0;
+  /** Records of which the bytes were taken and are not known to have gone. */
+  #taken = 0;
 
   /** @param onTaken Called when there is room again and the node waits for it. */
   constructor(
@@ -107,8 +144,14 @@ export class DeliveryReader {
   /** Some of what was delivered, formatted; empty when there is nothing. The bytes are used again by the next call. */
   take(): Uint8Array<ArrayBuffer> {
     this.#used = 0;
-    this.#reader.read((bytes, view, at) => {
+    this.#taken += this.#reader.read((bytes, view, at) => {
       if (this.#used >= TAKE_BYTES) return false;
+      const index = view.getUint32(at + 24, true);
+      if (index === RESUME) {
+        if (this.#format === "raw") return;
+        this.#appendText(`{"from":${view.getFloat64(at, true)}}\n`);
+        return;
+      }
       const value = bytes.subarray(
         at + RECORD_BYTES,
         at + RECORD_BYTES + view.getUint32(at + 28, true),
@@ -120,7 +163,7 @@ export class DeliveryReader {
       }
       this.#appendLine(
         view.getFloat64(at, true),
-        view.getUint32(at + 24, true),
+        index,
         view.getBigUint64(at + 16, true),
         view.getFloat64(at + 8, true),
         value,
@@ -128,6 +171,12 @@ export class DeliveryReader {
     }, TAKE_MAX);
     if (this.#reader.takeWaiting()) this.#onTaken();
     return this.#chunk.subarray(0, this.#used);
+  }
+
+  /** All that was taken so far has gone where it is meant to go. */
+  done(): void {
+    this.#reader.done(this.#taken);
+    this.#taken = 0;
   }
 
   #appendLine(

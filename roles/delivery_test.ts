@@ -100,3 +100,39 @@ Deno.test("a slow reader makes the sink full, and reading says so to the node", 
   assert.equal(told, 1);
   assert.ok(!sink.full);
 });
+
+Deno.test("a learner that goes on says from where, and hands out nothing below; raw output has no such line", () => {
+  for (const format of ["ndjson", "raw"] as const) {
+    const memory = makeRing(DELIVERY_RING_BYTES);
+    const sink = new RingSink(memory);
+    sink.resume(8);
+    sink.deliver(delivery("old"));
+    sink.deliver(delivery("new", { instance: 8 }));
+    const reader = new DeliveryReader(memory, format, () => {});
+    assert.equal(
+      new TextDecoder().decode(reader.take()),
+      format === "raw"
+        ? "new\n"
+        : '{"from":8}\n{"instance":8,"index":3,"client":12,"seq":99,"value":"new"}\n',
+    );
+  }
+});
+
+Deno.test("a sink tells how many values a crash cannot lose: those that left, and those that nobody wants", () => {
+  const memory = makeRing(DELIVERY_RING_BYTES);
+  const sink = new RingSink(memory);
+  const reader = new DeliveryReader(memory, "ndjson", () => {});
+  sink.resume(8);
+  assert.equal(sink.taken, 0);
+  for (const instance of [6, 7, 8, 9]) {
+    sink.deliver(delivery("x", { instance }));
+  }
+  // The line that tells where it goes on is under way too.
+  assert.equal(sink.taken, 1);
+  reader.take();
+  assert.equal(sink.taken, 1, "taken out of the ring, but not written yet");
+  reader.done();
+  assert.equal(sink.taken, 4);
+  sink.deliver(delivery("y", { instance: 10 }));
+  assert.equal(sink.taken, 4);
+});

@@ -100,7 +100,9 @@ export function inspectionText(inspection: Inspection): string {
 function acceptorLines(acceptor: Inspection["acceptor"]): string[] {
   const { promised, decided, confirmed, rejoined_at, low, instances } =
     acceptor;
-  const ranges = acceptor.ranges.map(({ first, last }) => `${first}-${last}`);
+  const ranges = acceptor.ranges.map(({ first, last }) =>
+    first === last ? `${first}` : `${first}-${last}`
+  );
   if (acceptor.more_ranges) ranges.push("…");
   const tables = (["known", "rejoined"] as const).flatMap((name) => {
     const memories = Object.entries(acceptor[name])

@@ -14,6 +14,11 @@ import type { Storage } from "../storage/storage.ts";
 export interface Sink {
   /** No value fits now: the core keeps what is decided until there is room. */
   readonly full: boolean;
+  /**
+   * Values, of all that were delivered, that the end of this process cannot lose any more. A learner's
+   * checkpoint waits for that. Absent: all that it was given.
+   */
+  readonly taken?: number;
   /** Takes one value; must not keep the object, nor its bytes. */
   deliver(delivery: Delivery): void;
   /** All values of a step were delivered. */
@@ -101,13 +106,21 @@ export class Node {
   /** Says goodbye and closes the storage; the card is its opener's to close. */
   leave(): void {
     const { core, nic, storage } = this.#parts;
+    this.#tellTaken();
     core.leave();
+    storage.persist(core);
     if (core.sendCount > 0) nic.send(0, core.sendCount);
     storage.close();
   }
 
+  #tellTaken(): void {
+    const { core, storage, sink } = this.#parts;
+    if (storage.persistent && sink?.taken !== undefined) core.taken(sink.taken);
+  }
+
   #step(frames: number): void {
     const { core, nic, storage, sink, now, onEvents } = this.#parts;
+    this.#tellTaken();
     this.#due_us = core.step(
       frames,
       now(),

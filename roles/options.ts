@@ -48,6 +48,8 @@ export interface NodeOptions {
   readonly udp: UdpOptions;
   /** The operator vouches that no acceptor of this cluster ran before. */
   readonly newCluster: boolean;
+  /** Absent: it keeps what it must remember in memory, or has nothing to keep. */
+  readonly storage?: StorageOptions;
   /** Of a learner and a replica. */
   readonly learner?: LearnerOptions;
   readonly client?: ClientOptions;
@@ -61,6 +63,17 @@ export interface UdpOptions {
   readonly bind?: number;
   /** Unicast mode: group frames go to each of these. */
   readonly peers?: readonly Endpoint[];
+}
+
+/** How a node stores what must survive a crash. */
+export interface StorageOptions {
+  /** The folder in which each node has its directory. */
+  readonly path: string;
+  readonly synchronous: boolean;
+  readonly syncPeriod_ms: number;
+  readonly bytesMax: number;
+  /** Throw away what earlier runs stored. */
+  readonly trash: boolean;
 }
 
 /** How values are delivered. */
@@ -133,10 +146,10 @@ export function nodeOptions(kind: NodeKind, values: OptionValues): NodeOptions {
   if (kind === "client") {
     return { ...common, client: clientOptions(values, configuration) };
   }
-  if (kind === "learner" || kind === "replica") {
-    return { ...common, learner: learnerOptions(values) };
-  }
-  return common;
+  if (kind === "proposer") return common;
+  const storage = storageOptions(configuration);
+  if (kind === "acceptor") return { ...common, storage };
+  return { ...common, storage, learner: learnerOptions(values) };
 }
 
 /** The options of `kpaxos demo`. */
@@ -209,21 +222,67 @@ function effectiveConfiguration(values: OptionValues): Configuration {
       EXIT.usage,
     );
   }
-  const warnings = values.nic === "af_packet" &&
-      members(read).some(({ endpoint }) => endpoint !== undefined)
-    ? [
-      ...read.warnings,
+  const warnings = [...read.warnings];
+  if (
+    values.nic === "af_packet" &&
+    members(read).some(({ endpoint }) => endpoint !== undefined)
+  ) {
+    warnings.push(
       `${read.source}: IP addresses are used with --nic udp only; MAC addresses are discovered`,
-    ]
-    : read.warnings;
+    );
+  }
+  const storageBackend = values["storage-backend"] ?? read.storageBackend;
+  if (storageBackend === "memory") {
+    requireNoLmdb(values);
+    warnings.push(
+      ...read.lmdbWords.map((word) =>
+        `${word} has no effect with storage-backend memory`
+      ),
+    );
+  }
   return {
     ...read,
     warnings,
+    storageBackend,
+    lmdbPath: values["lmdb-env-path"] ?? read.lmdbPath,
+    lmdbSync: values["lmdb-sync"] ?? read.lmdbSync,
+    lmdbSyncPeriod_ms: values["lmdb-sync-period"] ?? read.lmdbSyncPeriod_ms,
+    lmdbBytes: values["lmdb-mapsize"] ?? read.lmdbBytes,
+    trashFiles: values["acceptor-trash-files"] ?? read.trashFiles,
     leader: leader ?? read.leader,
     cluster: values.cluster ?? read.cluster,
     verbosity: values.verbosity ?? read.verbosity,
     udpPort: values["udp-port"] ?? read.udpPort,
     udpGroup: values["udp-group"] ?? read.udpGroup,
+  };
+}
+
+/** Whoever gives one of these on the command line means to have storage. */
+function requireNoLmdb(values: OptionValues): void {
+  const given = ([
+    "lmdb-env-path",
+    "lmdb-sync",
+    "lmdb-sync-period",
+    "lmdb-mapsize",
+    "acceptor-trash-files",
+  ] as const).find((name) => values[name] !== undefined);
+  if (given === undefined) return;
+  throw new UserError(
+    `--${given} means nothing with storage-backend memory; add --storage-backend lmdb`,
+    EXIT.usage,
+  );
+}
+
+function storageOptions(
+  configuration: Configuration,
+): StorageOptions | undefined {
+  if (configuration.storageBackend === "memory") return undefined;
+  return {
+    path: configuration.lmdbPath,
+    synchronous: configuration.lmdbSync,
+    syncPeriod_ms: configuration.lmdbSyncPeriod_ms,
+    bytesMax: configuration.lmdbBytes,
+    trash: configuration.trashFiles,
   };
 }
 

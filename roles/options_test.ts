@@ -230,3 +230,61 @@ Deno.test("kpaxos status asks as a client, for a second unless told otherwise", 
   assert.equal(other.node.nic, "udp");
   assert.equal(other.node.udp.group.port, 7500);
 });
+
+Deno.test("what a node stores, and how, stands in the file or on the command line", () => {
+  const conf = "storage-backend lmdb\nlmdb-env-path /srv/a\nlmdb-sync no\n";
+  const stored = {
+    path: "/srv/a",
+    synchronous: false,
+    syncPeriod_ms: 100,
+    bytesMax: 1 << 30,
+    trash: false,
+  };
+  for (const kind of ["replica", "acceptor", "learner"]) {
+    assert.equal(options(`${kind} --id 1`).storage, undefined);
+    assert.deepEqual(
+      options(`${kind} --id 1 --conf CONF`, conf).storage,
+      stored,
+    );
+    assert.deepEqual(
+      options(
+        `${kind} --id 1 --storage-backend lmdb --lmdb-env-path /srv/a --lmdb-sync no`,
+      ).storage,
+      stored,
+    );
+    const over = options(
+      `${kind} --id 1 --conf CONF --lmdb-sync yes --lmdb-mapsize 2gb --lmdb-sync-period 5ms --acceptor-trash-files yes`,
+      conf,
+    );
+    assert.deepEqual(over.storage, {
+      path: "/srv/a",
+      synchronous: true,
+      syncPeriod_ms: 5,
+      bytesMax: 2 ** 31,
+      trash: true,
+    });
+    const memory = `${kind} --id 1 --conf CONF --storage-backend memory`;
+    assert.equal(options(memory, conf).storage, undefined);
+  }
+  assert.equal(options("proposer --id 1 --conf CONF", conf).storage, undefined);
+  assert.equal(options("client --conf CONF", conf).storage, undefined);
+});
+
+Deno.test("options of LMDB are warned about in a file, and refused on the command line, where there is no LMDB", () => {
+  const conf = "lmdb-sync no\n";
+  const { warnings } = options("replica --id 1 --conf CONF", conf)
+    .configuration;
+  assert.match(
+    warnings[0],
+    /:1: lmdb-sync has no effect with storage-backend memory/,
+  );
+  assert.deepEqual(
+    options("replica --id 1 --conf CONF --storage-backend lmdb", conf)
+      .configuration.warnings,
+    [],
+  );
+  assert.match(
+    refusal("replica --id 1 --lmdb-mapsize 2gb"),
+    /--lmdb-mapsize means nothing .* add --storage-backend lmdb/,
+  );
+});

@@ -19,14 +19,14 @@ export async function publish(
 ): Promise<void> {
   while (!reader.ended) {
     const bytes = reader.take();
-    if (bytes.length === 0) {
-      await reader.readable();
-      continue;
+    if (bytes.length > 0) {
+      const open = await Promise.all(
+        outlets.map((outlet) => outlet.write(bytes)),
+      );
+      if (open.includes(false)) break;
     }
-    const open = await Promise.all(
-      outlets.map((outlet) => outlet.write(bytes)),
-    );
-    if (open.includes(false)) break;
+    reader.done();
+    if (bytes.length === 0) await reader.readable();
   }
   outlets.forEach((outlet) => outlet.close());
 }

@@ -37,6 +37,32 @@ Deno.test("publish() writes everything to every outlet and closes them", async (
   assert.equal(closed, 2);
 });
 
+Deno.test("what an outlet has not taken yet counts as lost if the process ends", async () => {
+  const memory = makeRing(DELIVERY_RING_BYTES);
+  const sink = new RingSink(memory);
+  deliver(sink, ["a", "b"]);
+  const reader = new DeliveryReader(memory, "raw", () => {});
+  let written = () => {};
+  const begun = new Promise<void>((begin) => {
+    const outlet: Outlet = {
+      write: () => {
+        begin();
+        return new Promise((resolve) => written = () => resolve(true));
+      },
+      close: () => {},
+    };
+    sink.close();
+    publish(reader, [outlet]).then(() => ended());
+  });
+  let ended = () => {};
+  const end = new Promise<void>((resolve) => ended = resolve);
+  await begun;
+  assert.equal(sink.taken, 0);
+  written();
+  await end;
+  assert.equal(sink.taken, 2);
+});
+
 Deno.test("publish() ends when an outlet's reader has gone", async () => {
   const memory = makeRing(DELIVERY_RING_BYTES);
   const sink = new RingSink(memory);

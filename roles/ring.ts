@@ -3,6 +3,7 @@
  *
  *   control words: HEAD (read so far) and TAIL (written so far), in bytes modulo 2^32;
  *                  CLOSED by the writer; WAITING: the writer found no room
+ *                  DONE: records with which the reader is done, modulo 2^32
  *   each record:   bytes u32 | payload, padded to 8; SKIP fills what is left at the end of the ring
  */
 
@@ -10,6 +11,7 @@ const HEAD = 0;
 const TAIL = 1;
 const CLOSED = 2;
 const WAITING = 3;
+const DONE = 4;
 const CONTROL_BYTES = 64;
 const RECORD_HEADER_BYTES = 8;
 const SKIP = 0xffffffff;
@@ -49,6 +51,9 @@ class Ring {
 
 /** The writing end. */
 export class RingWriter extends Ring {
+  /** Records written, modulo 2^32. */
+  #written = 0;
+
   /** Bytes that can certainly be written now, as one record. */
   get room(): number {
     // A record may have to leave the rest of the ring empty, so half of what is free is certain.
@@ -76,7 +81,13 @@ export class RingWriter extends Ring {
     this.view.setUint32(at, length, true);
     fill(this.bytes, this.view, at + RECORD_HEADER_BYTES);
     Atomics.store(this.control, TAIL, (tail + skip + size) | 0);
+    this.#written = (this.#written + 1) >>> 0;
     return true;
+  }
+
+  /** Records written with which the reader is not done. */
+  get undone(): number {
+    return (this.#written - Atomics.load(this.control, DONE)) >>> 0;
   }
 
   /** Asks the reader to say when it has made room; see `RingReader.takeWaiting`. */
@@ -138,6 +149,11 @@ export class RingReader extends Ring {
       Atomics.notify(this.control, HEAD);
     }
     return records;
+  }
+
+  /** Tells the writer that so many more records have gone where they are meant to go. */
+  done(records: number): void {
+    Atomics.add(this.control, DONE, records);
   }
 
   /** Resolves when there is something to read or the writer closed; at once if there is. */

@@ -1,8 +1,12 @@
 /** The control thread of a node: starts the node's thread, prints what it tells, stops it on a signal. */
 import { interfaceNames, probeInterface } from "../ffi/interfaces.ts";
 import { wake } from "../ffi/shim.ts";
+import { StorageCondition } from "../core/layout.ts";
+import { StorageControl } from "../storage/control.ts";
+import type { StorageStart } from "../storage/lmdb_storage.ts";
 import { DELIVERY_RING_BYTES, DeliveryReader } from "./delivery.ts";
 import { EXIT, UserError } from "./errors.ts";
+import type { Entry } from "./events.ts";
 import { createLogger, type Logger } from "./log.ts";
 import type { NodeOptions } from "./options.ts";
 import {
@@ -76,6 +80,7 @@ class NodeProcess {
   readonly #report?: ClientReport;
   readonly #deliveries?: RingMemory;
   readonly #lines?: RingMemory;
+  #storage: Worker | undefined;
   #wakeFd = -1;
   #signal: "SIGINT" | "SIGTERM" | undefined;
 
@@ -117,6 +122,7 @@ class NodeProcess {
     } finally {
       signals();
       worker.terminate();
+      this.#storage?.terminate();
     }
   }
 
@@ -148,11 +154,11 @@ class NodeProcess {
             // The signal may have come before there was anything to wake.
             if (this.#signal !== undefined) this.#requestStop();
             break;
+          case "storage":
+            this.#startStorage(data.start);
+            break;
           case "log":
-            this.#logger[data.entry.level](
-              data.entry.message,
-              data.entry.fields,
-            );
+            this.#log(data.entry);
             break;
           case "second":
             this.#report?.second(data.figures, data.unanswered, data.reason);
@@ -166,6 +172,32 @@ class NodeProcess {
         }
       };
     });
+  }
+
+  #log({ level, message, fields }: Entry): void {
+    this.#logger[level](message, fields);
+  }
+
+  /** Starts the thread that stores what the node appends, and which ends by itself when the node does. */
+  #startStorage(start: StorageStart): void {
+    const worker = new Worker(Deno.mainModule, { type: "module" });
+    this.#storage = worker;
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#logger.error(`the storage's thread failed: ${event.message}`);
+      const control = new StorageControl(start.control);
+      control.condition = StorageCondition.failed;
+      control.finish();
+      this.#wake();
+    };
+    worker.onmessage = (
+      { data }: MessageEvent<
+        { type: "loaded" } | { type: "log"; entry: Entry }
+      >,
+    ) => {
+      if (data.type === "loaded") worker.postMessage(start);
+      else this.#log(data.entry);
+    };
   }
 
   #start(): NodeStart {

@@ -16,6 +16,7 @@ import { probeInterface } from "../ffi/interfaces.ts";
 import type { FrameArea, Nic } from "../ffi/nic.ts";
 import { openPacketNic } from "../ffi/packet.ts";
 import { openUdpNic } from "../ffi/udp.ts";
+import type { LmdbStorage, StorageStart } from "../storage/lmdb_storage.ts";
 import { MemoryStorage } from "../storage/memory.ts";
 import { ClientSide } from "./client_side.ts";
 import type { Configuration } from "./config.ts";
@@ -26,6 +27,7 @@ import { LostSessions } from "./lost_sessions.ts";
 import { describe, type Entry } from "./events.ts";
 import type { Figures } from "./meter.ts";
 import { Node } from "./node.ts";
+import type { NodeStorage } from "./node_storage.ts";
 import type { NodeOptions } from "./options.ts";
 import type { RingMemory } from "./ring.ts";
 
@@ -53,6 +55,7 @@ export type NodeMessage =
     readonly mtu: number;
     readonly memoryBytes: number;
   }
+  | { readonly type: "storage"; readonly start: StorageStart }
   | { readonly type: "log"; readonly entry: Entry }
   | {
     readonly type: "second";
@@ -94,14 +97,29 @@ function now(): number {
 }
 
 /** Runs the node until it is stopped or done. The last message is "ended" or "failed". */
-export function runThread(start: NodeStart, post: Post): void {
+export async function runThread(start: NodeStart, post: Post): Promise<void> {
   try {
-    new NodeThread(start, post).run();
+    new NodeThread(start, post, await openStorage(start, post)).run();
   } catch (error) {
     const { message, stack } = error as Error;
     const exitCode = error instanceof UserError ? error.exitCode : undefined;
     post({ type: "failed", message, exitCode, stack });
   }
+}
+
+/** Opens the node's storage; without one, nothing of it is loaded. */
+async function openStorage(
+  { options, incarnation }: NodeStart,
+  post: Post,
+): Promise<NodeStorage | undefined> {
+  const { storage } = options;
+  if (storage === undefined) return undefined;
+  const { NodeStorage } = await import("./node_storage.ts");
+  return new NodeStorage(
+    { ...options, storage },
+    incarnation,
+    (entry) => post({ type: "log", entry }),
+  );
 }
 
 class NodeThread {
@@ -110,6 +128,7 @@ class NodeThread {
   readonly #core: Core;
   readonly #nic: Nic;
   readonly #node: Node;
+  readonly #storage?: LmdbStorage;
   readonly #stop: Int32Array;
   readonly #sink?: RingSink;
   readonly #client?: ClientSide;
@@ -120,7 +139,7 @@ class NodeThread {
   #fatal: Entry | undefined;
   readonly #lost = new LostSessions();
 
-  constructor(start: NodeStart, post: Post) {
+  constructor(start: NodeStart, post: Post, storage?: NodeStorage) {
     const { options } = start;
     this.#start = start;
     this.#post = post;
@@ -131,7 +150,13 @@ class NodeThread {
     });
     checkValues(options, mtu);
     const now_us = now();
-    this.#core = new Core(coreOptions(start, mtu), now_us);
+    this.#core = new Core({
+      ...coreOptions(start, mtu),
+      persistent: storage !== undefined,
+      memory: storage?.memory,
+      forgot: storage?.forgot,
+    }, now_us);
+    this.#storage = storage?.recover(this.#core, mtu);
     this.#nic = openNic(start, this.#core.area);
     this.#core.setAddress(this.#nic.address, this.#nic.group);
     if (options.nic === "af_packet") {
@@ -150,7 +175,7 @@ class NodeThread {
     this.#node = new Node({
       core: this.#core,
       nic: this.#nic,
-      storage: new MemoryStorage(),
+      storage: this.#storage ?? new MemoryStorage(),
       now,
       sink: this.#sink,
       workload: this.#client,
@@ -165,6 +190,12 @@ class NodeThread {
       mtu: this.#nic.mtu,
       memoryBytes: this.#core.memoryBytes,
     });
+    if (this.#storage !== undefined) {
+      this.#post({
+        type: "storage",
+        start: this.#storage.start(this.#nic.wakeFd),
+      });
+    }
     try {
       this.#node.run(() => this.#isOver(), (now_us) => this.#each(now_us));
     } catch (error) {

@@ -1,10 +1,13 @@
-/** What a Worker of this program does: it becomes a node's thread, or runs the seeds that it is given. */
+/** What a Worker of this program does: it becomes a node's thread, or its storage's, or runs the seeds that it is given. */
 import type { SeedsMessage } from "../sim/threads.ts";
+import type { StorageStart } from "../storage/lmdb_storage.ts";
 import type { NodeStart } from "./thread.ts";
 
 /** The Worker's own scope, as far as it is used here. */
 interface WorkerScope {
-  onmessage: ((event: MessageEvent<NodeStart | SeedsMessage>) => void) | null;
+  onmessage:
+    | ((event: MessageEvent<NodeStart | StorageStart | SeedsMessage>) => void)
+    | null;
   postMessage(message: unknown): void;
 }
 
@@ -14,9 +17,14 @@ scope.onmessage = async ({ data }) => {
   if ("seeds" in data) {
     const { runSeeds } = await import("../sim/sweep.ts");
     scope.postMessage(runSeeds(data.seeds));
+  } else if ("journal" in data) {
+    const { runStorage } = await import("../storage/storage_thread.ts");
+    await runStorage(data, (level, message) => {
+      scope.postMessage({ type: "log", entry: { level, message, fields: {} } });
+    });
   } else {
     const { runThread } = await import("./thread.ts");
-    runThread(data, (message) => scope.postMessage(message));
+    await runThread(data, (message) => scope.postMessage(message));
   }
 };
 scope.postMessage({ type: "loaded" });

@@ -90,11 +90,14 @@ import {
   valuesOf,
 } from "./chosen.ts";
 import type { TableLimits, TableVerdict } from "./delivery_model.ts";
+import type { Disk } from "./disk.ts";
 import { JournalModel } from "./journal_model.ts";
 import { MemoriesModel } from "./memories_model.ts";
+import type { Recovered } from "../storage/recovery.ts";
 import type { NodeWatch, SimNode } from "./node.ts";
 import { RecoveryModel } from "./recovery_model.ts";
 import { RegistryModel } from "./registry_model.ts";
+import { StorageModel } from "./storage_model.ts";
 import { Violation } from "./violation.ts";
 
 const text = new TextDecoder();
@@ -114,7 +117,8 @@ interface Learner {
   position: number;
   instance: number;
   index: number;
-  readonly seen: Set<number>;
+  /** Values delivered, by their key, with their instance. */
+  readonly seen: Map<number, number>;
 }
 
 export class Checker implements NodeWatch {
@@ -130,7 +134,11 @@ export class Checker implements NodeWatch {
   /** By acceptor's id: one for each memory that spoke under its name, the latest last. */
   readonly #models = new Map<number, AcceptorModel[]>();
   readonly #journals = new Map<SimNode, JournalModel>();
+  readonly #disks = new Map<Disk, StorageModel>();
+  readonly #diskUsers = new Map<Disk, SimNode>();
   readonly #learners = new Map<SimNode, Learner>();
+  /** Of the latest process that delivered something and has this disk. */
+  readonly #consumers = new Map<Disk, Learner>();
   readonly #registries = new Map<SimNode, RegistryModel>();
   /** What learners told the acceptor whose turn is under way. */
   readonly #heard: (() => void)[] = [];
@@ -261,12 +269,7 @@ export class Checker implements NodeWatch {
   }
 
   delivered(node: SimNode, delivery: Delivery): void {
-    let learner = this.#learners.get(node);
-    if (learner === undefined) {
-      const position = node.options.from === 1n ? 0 : -1;
-      learner = { position, instance: 0, index: 0, seen: new Set() };
-      this.#learners.set(node, learner);
-    }
+    const learner = this.#learner(node);
     if (learner.position >= 0) {
       this.#compareNext(node, delivery, learner.position++);
     } else {
@@ -274,16 +277,30 @@ export class Checker implements NodeWatch {
     }
   }
 
+  #learner(node: SimNode): Learner {
+    let learner = this.#learners.get(node);
+    if (learner === undefined) {
+      const position = node.options.from === 1n ? 0 : -1;
+      const seen = new Map<number, number>();
+      learner = { position, instance: 0, index: 0, seen };
+      this.#learners.set(node, learner);
+      if (node.disk !== undefined) this.#consumers.set(node.disk, learner);
+    }
+    return learner;
+  }
+
   appended(node: SimNode, number: number, record: CoreRecord): void {
     this.#journal(node).append(number, record);
+    const batch = record.batch.slice();
+    this.#disk(node).append(number, { ...record, batch });
     if (record.kind !== RecordKind.accept) return;
-    const { instance, ballot, batch } = record;
+    const { instance, ballot } = record;
     // The 2A of a replica leaves after its record was given to storage.
     this.#stored.push({
       instance,
       ballot: Number(ballot),
       decided: false,
-      batch: batch.slice(),
+      batch,
     });
   }
 
@@ -294,6 +311,46 @@ export class Checker implements NodeWatch {
 
   recovered(node: SimNode, record: CoreRecord): void {
     this.#journal(node).append(0, record);
+    this.#disk(node).give({ ...record, batch: record.batch.slice() });
+  }
+
+  /** A new process got back what its disk holds: it goes on where its learner was, and leaves out nothing. */
+  resumed(node: SimNode, { from, checkpoint }: Recovered): void {
+    const disk = this.#disk(node);
+    disk.resume(from);
+    // What its disk keeps besides it may read, and tell of.
+    for (const record of disk.accepted()) this.#journal(node).append(0, record);
+    const before = this.#consumers.get(node.disk!);
+    if (checkpoint !== undefined) this.#goOn(node, checkpoint, before);
+  }
+
+  /** Its learner goes on between two instances: its consumer must have all before, and gets all from there on again. */
+  #goOn(node: SimNode, checkpoint: number, before?: Learner): void {
+    const learner = this.#learner(node);
+    if (learner.position >= 0) {
+      const { deliveries } = this.chosen;
+      const next = deliveries.findIndex((it) => it.instance >= checkpoint);
+      learner.position = next < 0 ? deliveries.length : next;
+      if (learner.position > (before?.position ?? 0)) {
+        throw new Violation(
+          "order",
+          `${node.name} goes on with instance ${checkpoint}, and of the ${learner.position} values before that its consumer has ${
+            before?.position ?? 0
+          }`,
+        );
+      }
+    } else if (before !== undefined && before.seen.size > 0) {
+      this.#mustBeNext(node, { instance: checkpoint, index: 0 }, before);
+    }
+    learner.instance = checkpoint - 1;
+    learner.index = Infinity;
+    for (const [key, instance] of before?.seen ?? []) {
+      if (instance < checkpoint) learner.seen.set(key, instance);
+    }
+  }
+
+  stored(node: SimNode, number: number): void {
+    this.#disk(node).store(number);
   }
 
   durable(node: SimNode, number: number): void {
@@ -310,6 +367,7 @@ export class Checker implements NodeWatch {
       );
     }
     this.#decidedClaim = 0;
+    if (node.disk !== undefined) this.#disk(node).trim(node.storage.low);
     this.#memories.get(node.options.id)?.turned();
     for (const hear of this.#heard.splice(0)) hear();
     for (const entry of this.#stored.splice(0)) {
@@ -448,6 +506,18 @@ export class Checker implements NodeWatch {
     return journal;
   }
 
+  /** The model of the disk on which this process keeps its records; a process that is new begins there. */
+  #disk(node: SimNode): StorageModel {
+    const disk = node.disk!;
+    let model = this.#disks.get(disk);
+    if (model === undefined) {
+      this.#disks.set(disk, model = new StorageModel(node.name));
+    }
+    if (this.#diskUsers.get(disk) !== node) model.begin();
+    this.#diskUsers.set(disk, node);
+    return model;
+  }
+
   #sentByAcceptor(node: SimNode, view: DataView, now_us: number): void {
     const ballot = u64(view, HEADER_BALLOT);
     const journal = node.options.persistent ? this.#journal(node) : undefined;
@@ -529,9 +599,11 @@ export class Checker implements NodeWatch {
   #memoriesOf(node: SimNode): MemoriesModel {
     const { id, persistent } = node.options;
     let memories = this.#memories.get(id);
-    const isNew = this.#remembering.get(id) !== node;
+    const before = this.#remembering.get(id);
+    const isNew = before !== node;
     this.#remembering.set(id, node);
-    if (memories === undefined || isNew && !persistent) {
+    const keeps = persistent && before?.disk === node.disk;
+    if (memories === undefined || isNew && !keeps) {
       memories = new MemoriesModel(node.name, this.#acceptors, !persistent);
       this.#memories.set(id, memories);
     } else if (isNew) memories.restart();
@@ -813,7 +885,7 @@ export class Checker implements NodeWatch {
         `${node.name} delivered ${client}/${sequence} twice`,
       );
     }
-    learner.seen.add(key);
+    learner.seen.set(key, instance);
     const before = learner.instance < instance ||
       (learner.instance === instance && learner.index < index) ||
       learner.seen.size === 1;
@@ -828,7 +900,11 @@ export class Checker implements NodeWatch {
   }
 
   /** Between the last value and this one stands nothing but what came before. */
-  #mustBeNext(node: SimNode, delivery: Delivery, learner: Learner): void {
+  #mustBeNext(
+    node: SimNode,
+    delivery: Pick<Delivery, "instance" | "index">,
+    learner: Learner,
+  ): void {
     for (let i = learner.instance; i <= delivery.instance; i++) {
       for (const value of valuesOf(i, this.chosen.batch(i) ?? NOTHING)) {
         if (i === learner.instance && value.index <= learner.index) continue;

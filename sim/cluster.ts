@@ -108,7 +108,11 @@ export class SimCluster {
       : undefined;
     this.#places = Math.max(this.#places, place + 1);
     const node = new SimNode(spec, {
-      options: { ...options, memory: kept?.memory ?? incarnation },
+      options: {
+        ...options,
+        memory: kept?.memory ?? incarnation,
+        forgot: kept?.forgot ?? false,
+      },
       network: this.network,
       group: GROUP,
       place,

@@ -1,210 +1,297 @@
 /**
  * A disk in virtual time, and the storage of one process on it.
  *
- * The disk outlives processes. It keeps records as bytes with a checksum, so that a flipped bit is
- * what it would be on a real one. Commits take time, one after another, and may fail; a crash leaves
- * of those under way the first few, or none, as they had reached the disk or not.
+ * The rules are those that ship: the committer takes what gathered into one transaction, and recovery
+ * reads it back. What is simulated is the store below them, and time: a commit takes a while, and what
+ * comes meanwhile waits for the next one. It may fail at any call, and be full; bits flip and keys get
+ * lost; a crash leaves the commit under way whole, or none of it.
  */
-import type { CoreRecord } from "../core/core.ts";
+import { type CoreRecord, type Journal, readRecord } from "../core/core.ts";
 import { StorageCondition } from "../core/layout.ts";
+import { Committer } from "../storage/committer.ts";
+import { MapStore } from "../storage/map_store.ts";
 import {
-  type Records,
-  type Storage,
-  StorageError,
-} from "../storage/storage.ts";
+  recover,
+  type Recovered,
+  type RecoveryOptions,
+  type RecoveryTarget,
+} from "../storage/recovery.ts";
+import type { Records, Storage } from "../storage/storage.ts";
+import { StoreError, Table } from "../storage/store.ts";
+import { flawOf } from "../storage/stored_record.ts";
+import { StateKey } from "../storage/tables.ts";
 import type { Random } from "./random.ts";
+import { Violation } from "./violation.ts";
 
-/** What a record takes besides its batch: kind, values, incarnation, checksum, ballot, instance. */
-const HEADER_BYTES = 32;
+/** How soon a commit that did not fit is tried again. */
+const RETRY_US = 50_000;
+/** A failing disk fails within so many calls of a transaction, or when it is committed. */
+const CALLS_MOST = 8;
+/** What the commit of one transaction may take, of a store that is full to its last byte. */
+const SLACK_BYTES = 1 << 13;
 
-/** What survives. */
-export class Disk {
+const TABLES = [Table.state, Table.log, Table.sessions, Table.pieces];
+
+/** What survives a process. */
+export class Disk extends MapStore {
   /** The incarnation in which it was made. */
   readonly memory: number;
+  /** It was made where another one lost what it kept. */
+  readonly forgot: boolean;
   /** How long a commit takes, µs. */
   commit_us: { least: number; most: number };
-  /** The next commit fails, and with it all that come after in this process. */
+  /** Calls fail, and with them the storage of this process for good. */
   failing = false;
-  /** Bytes that fit; a commit that does not fit fails. */
-  capacityBytes = Infinity;
-  readonly records: Uint8Array[] = [];
-  #bytes = 0;
+  /** Nothing more fits than is there. */
+  full = false;
+  /** What was put is not what the core wrote. */
+  violation?: Violation;
+  /** Calls of this transaction that still succeed. */
+  #callsLeft = Infinity;
+  /** Bytes that fit while it is full. */
+  #fits = 0;
 
-  constructor(memory: number, commit_us: { least: number; most: number }) {
+  constructor(
+    memory: number,
+    commit_us: { least: number; most: number },
+    forgot = false,
+  ) {
+    super();
     this.memory = memory;
     this.commit_us = commit_us;
+    this.forgot = forgot;
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  /** The next transaction fails after so many calls, if the disk is failing then. */
+  failAfter(random: Random): void {
+    this.#callsLeft = this.failing ? random.between(0, CALLS_MOST) : Infinity;
   }
 
-  append(records: readonly Uint8Array[]): void {
-    for (const record of records) {
-      this.records.push(record);
-      this.#bytes += record.length;
+  override begin(): void {
+    super.begin();
+    this.#fits = this.full ? this.bytes : Infinity;
+  }
+
+  override put(
+    table: Table,
+    key: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): void {
+    this.#call();
+    super.put(table, key, bytes, offset, length);
+    const flaw = flawOf(table, key, this.get(table, key)!);
+    if (flaw === undefined) return;
+    this.violation ??= new Violation(
+      "durability",
+      `what is stored under ${key} of table ${
+        Table[table]
+      } is no sound record: ${flaw}`,
+    );
+  }
+
+  override remove(table: Table, key: number): void {
+    this.#call();
+    super.remove(table, key);
+  }
+
+  override removeBelow(table: Table, end: number, most: number): number {
+    this.#call();
+    return super.removeBelow(table, end, most);
+  }
+
+  override commit(): void {
+    if (this.failing) throw new StoreError("failed", "the disk fails: EIO");
+    if (this.bytes > Math.min(this.bytesMax + SLACK_BYTES, this.#fits)) {
+      throw new StoreError("full", "no space is left on the disk");
     }
+    super.commit();
   }
 
   /** Flips one bit of what is kept. False when nothing is. */
   flipBit(random: Random): boolean {
-    if (this.records.length === 0) return false;
-    const record = this.records[random.between(0, this.records.length - 1)];
-    record[random.between(0, record.length - 1)] ^= 1 << random.between(0, 7);
+    const place = this.#place(random);
+    if (place === undefined) return false;
+    const value = this.get(...place)!;
+    value[random.between(0, value.length - 1)] ^= 1 << random.between(0, 7);
     return true;
+  }
+
+  /** Loses one key, where its loss must be seen. */
+  loseKey(random: Random): void {
+    const place = this.#place(random);
+    if (place === undefined) return;
+    // What is decided is to be had from others, and may be missing.
+    if (place[0] === Table.log && place[1] < this.#decided()) return;
+    this.damage(...place, undefined);
+  }
+
+  #decided(): number {
+    const record = this.get(Table.state, StateKey.decided);
+    return record === undefined ? 1 : readRecord(record).instance;
+  }
+
+  #place(random: Random): [Table, number] | undefined {
+    const places: [Table, number][] = [];
+    for (const table of TABLES) {
+      this.walk(table, 0, (key) => {
+        places.push([table, key]);
+        return true;
+      });
+    }
+    return places.length === 0 ? undefined : random.pick(places);
+  }
+
+  #call(): void {
+    if (this.#callsLeft-- > 0) return;
+    throw new StoreError("failed", "the disk fails: EIO");
   }
 }
 
-/** Sees a disk's records come and become durable. */
+/** Sees a disk's records come, reach it, and become durable. */
 export interface DiskWatch {
   appended(number: number, record: CoreRecord): void;
+  /** Records up to this one are on the disk, whether the process lives to hear of it or not. */
+  stored(number: number): void;
   durable(number: number): void;
 }
 
+/** A commit under way. */
 interface Commit {
-  readonly last: number;
+  readonly upTo: number;
   readonly due_us: number;
-  readonly records: readonly Uint8Array[];
 }
 
 /** One process' storage on a disk. */
 export class DiskStorage implements Storage {
   readonly persistent = true;
-  readonly low = 1;
   durable = 0;
-  /** A commit failed; `durable` stands still from now on. */
-  failed = false;
+  /** What was read was damaged. */
+  #isDamaged = false;
+  /** What the core appended so far, and what may be removed. */
+  #last = 0;
+  #trimLimit = 1;
+  #commit?: Commit;
   readonly #disk: Disk;
+  readonly #journal: Journal;
+  /** Made when what the disk holds was found to be sound. */
+  #committer!: Committer;
   readonly #random: Random;
   readonly #now: () => number;
   readonly #watch?: DiskWatch;
-  readonly #commits: Commit[] = [];
 
+  /** `recover` comes before all else. */
   constructor(
     disk: Disk,
+    journal: Journal,
     random: Random,
     now: () => number,
     watch?: DiskWatch,
   ) {
     this.#disk = disk;
+    this.#journal = journal;
     this.#random = random;
     this.#now = now;
     this.#watch = watch;
   }
 
-  /** When the commit under way ends, µs of the clock given. */
-  get due_us(): number {
-    return this.failed ? Infinity : this.#commits[0]?.due_us ?? Infinity;
+  /**
+   * Hands the core what the disk holds; before its first step.
+   *
+   * @throws {StorageError} if that is damaged. The node must not run then.
+   */
+  recover(core: RecoveryTarget, options: RecoveryOptions): Recovered {
+    const recovered = recover(this.#disk, core, options);
+    this.#committer = new Committer(this.#disk, this.#journal);
+    return recovered;
   }
 
   get condition(): StorageCondition {
-    return this.failed ? StorageCondition.failed : StorageCondition.sound;
+    return this.#isDamaged
+      ? StorageCondition.failed
+      : this.#committer.condition;
+  }
+
+  get low(): number {
+    return this.#committer.low;
+  }
+
+  /** A call failed: nothing becomes durable any more. */
+  get failed(): boolean {
+    return this.condition === StorageCondition.failed;
+  }
+
+  /** When the commit under way ends, µs of the clock given. */
+  get due_us(): number {
+    return this.failed ? Infinity : this.#commit?.due_us ?? Infinity;
   }
 
   persist(records: Records): void {
     const { recordCount, lastRecord } = records;
-    if (recordCount === 0) return;
-    const taken: Uint8Array[] = [];
     for (let i = 0; i < recordCount; i++) {
-      const record = records.record(i);
-      this.#watch?.appended(lastRecord - recordCount + 1 + i, record);
-      taken.push(encode(record));
+      const number = lastRecord - recordCount + 1 + i;
+      this.#watch?.appended(number, records.record(i));
     }
-    const { least, most } = this.#disk.commit_us;
-    const begin_us = Math.max(this.#now(), this.#commits.at(-1)?.due_us ?? 0);
-    this.#commits.push({
-      last: lastRecord,
-      due_us: begin_us + this.#random.between(least, most),
-      records: taken,
-    });
+    this.#last = lastRecord;
+    this.#trimLimit = records.trimLimit;
+    if (this.#commit === undefined) this.#begin(this.#now());
     this.advance();
   }
 
   /** Commits whose time is up become durable, unless the disk fails. */
   advance(): void {
     while (this.due_us <= this.#now()) {
-      const { last, records } = this.#commits[0];
-      const bytes = records.reduce((sum, { length }) => sum + length, 0);
-      if (
-        this.#disk.failing ||
-        this.#disk.bytes + bytes > this.#disk.capacityBytes
-      ) {
-        this.failed = true;
-        return;
-      }
-      this.#disk.append(records);
-      this.#commits.shift();
-      this.durable = last;
-      this.#watch?.durable(last);
+      const { upTo, due_us } = this.#commit!;
+      this.#commit = undefined;
+      const { durable } = this;
+      if (this.#finish(upTo)) this.durable = upTo;
+      if (this.durable > durable) this.#watch?.durable(upTo);
+      this.#begin(due_us);
     }
   }
 
-  /** Reads nothing: what the core evicts is to be had from other acceptors. */
-  read(): void {}
-
-  /**
-   * Hands over every record that is durable, of all earlier processes, in the order in which they were
-   * appended; before the first `persist`.
-   *
-   * @throws {StorageError} if a record is damaged: what cannot be read must not be taken for absent.
-   */
-  recover(visit: (record: CoreRecord) => void): void {
-    this.#disk.records.forEach((bytes, i) => visit(decode(bytes, i + 1)));
+  read(
+    from: number,
+    end: number,
+    visit: (record: Uint8Array) => boolean,
+  ): void {
+    this.#disk.walk(Table.log, from, (instance, record) => {
+      if (instance >= end) return false;
+      this.#isDamaged ||= flawOf(Table.log, instance, record) !== undefined;
+      return !this.#isDamaged && visit(record);
+    });
   }
 
-  /** The process is gone: of the commits under way, the first few may have reached the disk. */
+  /** The process is gone: the commit under way may have reached the disk, or not. */
   crash(): void {
-    let survivors = this.failed
-      ? 0
-      : this.#random.between(0, this.#commits.length);
-    for (; survivors > 0; survivors--) {
-      this.#disk.append(this.#commits.shift()!.records);
-    }
-    this.#commits.length = 0;
+    const commit = this.#commit;
+    this.#commit = undefined;
+    if (commit === undefined || this.failed) return;
+    if (this.#random.chance(0.5)) this.#finish(commit.upTo);
   }
 
   close(): void {
-    while (!this.failed && this.#commits.length > 0) {
-      this.#disk.append(this.#commits.shift()!.records);
-    }
+    this.#commit = undefined;
+    if (!this.failed) this.#finish(this.#last);
   }
-}
 
-function encode(record: CoreRecord): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + record.batch.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, record.kind, true);
-  view.setUint16(2, record.values, true);
-  view.setUint32(4, record.incarnation, true);
-  view.setBigUint64(16, record.ballot, true);
-  view.setBigUint64(24, BigInt(record.instance), true);
-  bytes.set(record.batch, HEADER_BYTES);
-  view.setUint32(8, checksum(bytes), true);
-  return bytes;
-}
-
-function decode(bytes: Uint8Array, place: number): CoreRecord {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  if (view.getUint32(8, true) !== checksum(bytes)) {
-    throw new StorageError(
-      `record ${place} is damaged: its checksum does not match`,
-    );
+  /** Begins the next commit, if there is something to do. */
+  #begin(now_us: number): void {
+    const isFull = this.condition === StorageCondition.full;
+    if (this.#last === this.#committer.done && !isFull) return;
+    const { least, most } = this.#disk.commit_us;
+    const wait_us = isFull ? RETRY_US : 0;
+    const due_us = now_us + wait_us + this.#random.between(least, most);
+    this.#commit = { upTo: this.#last, due_us };
   }
-  return {
-    kind: view.getUint16(0, true),
-    values: view.getUint16(2, true),
-    incarnation: view.getUint32(4, true),
-    ballot: view.getBigUint64(16, true),
-    instance: Number(view.getBigUint64(24, true)),
-    batch: bytes.subarray(HEADER_BYTES),
-  };
-}
 
-/** FNV-1a over all but the checksum's own four bytes: any one flipped bit changes it. */
-function checksum(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < bytes.length; i++) {
-    if (i < 8 || i >= 12) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+  /** Ends a commit. Whether records of it are on the disk now. */
+  #finish(upTo: number): boolean {
+    this.#disk.failAfter(this.#random);
+    const isStored = this.#committer.commit(upTo, this.#trimLimit);
+    if (this.#disk.violation !== undefined) throw this.#disk.violation;
+    if (isStored) this.#watch?.stored(upTo);
+    return isStored;
   }
-  return hash >>> 0;
 }

@@ -57,7 +57,8 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
   const early = drawNodes(random, { topology, mood, mtu, heal_us })
     .map((node, i, all) => withLarge(sizes, withTable(node, i, all), mtu));
   const table = drawTable(sizes, early, heal_us);
-  const nodes = [...early, ...table.rivals];
+  const disks = new Random(seed ^ 0xd15c);
+  const nodes = withDisks(disks, [...early, ...table.rivals], logBytes);
   const acceptors = nodes.filter(({ roles }) => (roles & Role.acceptor) !== 0);
   const majority = Math.floor(acceptors.length / 2) + 1;
   const electionTimeout_us = drawElectionTimeout(random, mood);
@@ -81,8 +82,10 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
     sessionSpan: table.sessionSpan,
     nodes,
     weather: drawWeather(random, mood),
+    replacesDisks: disks.chance(0.6),
     events: [
-      ...drawEvents(random, mood, early, heal_us),
+      ...drawEvents(random, mood, early, heal_us)
+        .map((event) => withLoss(disks, event)),
       ...table.events,
     ].sort((a, b) => a.at_us - b.at_us),
     heal_us,
@@ -111,6 +114,40 @@ function withLarge(random: Random, node: PlanNode, mtu: number): PlanNode {
     bytes: random.between(mtu, 5 * mtu),
   };
   return { ...node, client: { ...client, large } };
+}
+
+/**
+ * In some plans disks are small, and in some a power cut loses what they hold. Learners of their own have
+ * disks too, where acceptors have, or in some plans where they have none.
+ */
+function withDisks(
+  random: Random,
+  nodes: readonly PlanNode[],
+  logBytes: number,
+): PlanNode[] {
+  const asynchronous = random.chance(0.3) ? true : undefined;
+  const diskBytes = random.chance(0.4)
+    ? logBytes * random.between(3, 8)
+    : undefined;
+  const usual_us = nodes.find(({ commit_us }) => commit_us)?.commit_us ??
+    (random.chance(0.2) ? { least: 100, most: 5000 } : undefined);
+  return nodes.map((node) => {
+    const commit_us = (node.roles & Role.learner) !== 0
+      ? node.commit_us ?? usual_us
+      : node.commit_us;
+    // An acceptor has its disk from the first.
+    return commit_us === undefined || (node.roles & Role.acceptor) !== 0 &&
+        node.commit_us === undefined
+      ? node
+      : { ...node, commit_us, asynchronous, diskBytes };
+  });
+}
+
+/** Some disks lose a key in place of a bit. */
+function withLoss(random: Random, event: PlanEvent): PlanEvent {
+  return event.kind === "bit flip" && random.chance(0.5)
+    ? { ...event, kind: "lost key" }
+    : event;
 }
 
 /** The learners' tables of a plan, and clients that contend for them. */

@@ -12,12 +12,14 @@ import {
   type CoreOptions,
   type CoreRecord,
   type Delivery,
+  readRecord,
 } from "../core/core.ts";
 import { type Counter, Event, type Gauge, Role } from "../core/layout.ts";
 import type { Nic } from "../ffi/nic.ts";
 import { LargeValues } from "../roles/large_values.ts";
 import { Node, type Sink, type Workload } from "../roles/node.ts";
 import { MemoryStorage } from "../storage/memory.ts";
+import type { Recovered } from "../storage/recovery.ts";
 import { type Disk, DiskStorage } from "./disk.ts";
 import type { MockNetwork, MockNic } from "./mock_nic.ts";
 import type { Random } from "./random.ts";
@@ -67,7 +69,12 @@ export interface NodeWatch {
   delivered?(node: SimNode, delivery: Delivery): void;
   noted?(node: SimNode, event: CoreEvent): void;
   appended?(node: SimNode, number: number, record: CoreRecord): void;
+  /** A new process gets this record back from its disk; the batch is valid during the call. */
   recovered?(node: SimNode, record: CoreRecord): void;
+  /** It got back all that it does. */
+  resumed?(node: SimNode, recovered: Recovered): void;
+  /** Records up to this one are on its disk, whether it lives to hear of it or not. */
+  stored?(node: SimNode, number: number): void;
   durable?(node: SimNode, number: number): void;
   /** It was killed before this frame left. */
   unsent?(node: SimNode, frame: Uint8Array): void;
@@ -183,8 +190,9 @@ export class SimNode {
     });
     this.storage = disk === undefined
       ? new MemoryStorage()
-      : new DiskStorage(disk, parts.random, now, {
+      : new DiskStorage(disk, this.core.journal, parts.random, now, {
         appended: (number, record) => watch?.appended?.(this, number, record),
+        stored: (number) => watch?.stored?.(this, number),
         durable: (number) => watch?.durable?.(this, number),
       });
     this.#made = new Array(options.clients).fill(0);
@@ -223,10 +231,18 @@ export class SimNode {
    */
   recover(): void {
     if (!(this.storage instanceof DiskStorage)) return;
-    this.storage.recover((record) => {
-      this.#watch?.recovered?.(this, record);
-      this.core.recover(record);
+    const { logBytes, mtu } = this.options;
+    const recoverBytes = (bytes: Uint8Array) => {
+      this.#watch?.recovered?.(this, readRecord(bytes));
+      return this.core.recoverBytes(bytes);
+    };
+    const name = `the disk of ${this.name}`;
+    const found = this.storage.recover({ recoverBytes }, {
+      name,
+      logBytes,
+      mtu,
     });
+    this.#watch?.resumed?.(this, found);
   }
 
   turn(): void {

@@ -17,8 +17,12 @@ export interface PlanNode {
   readonly start_us: number;
   /** Proposer that this node holds for the leader; a proposer that names itself campaigns. */
   readonly leader: number;
-  /** Votes are kept on a disk whose commits take so long, µs; absent: in memory only. */
+  /** What it must find again is kept on a disk whose commits take so long, µs; absent: in memory only. */
   readonly commit_us?: Range;
+  /** Its commits wait for the kernel alone: a crash of the process loses nothing, and a power cut the disk. */
+  readonly asynchronous?: boolean;
+  /** Most bytes that its disk may hold; absent: there is no limit. */
+  readonly diskBytes?: number;
   /** Most frames that wait in its card. */
   readonly queueFrames: number;
   /** Speed of its clock; 1 is right. */
@@ -100,7 +104,10 @@ export type PlanEvent =
       readonly commit_us: Range;
       readonly for_us: number;
     }
-    /** Commits fail; the acceptor that meets one is mute until it starts anew. */
+    /**
+     * Calls fail; the acceptor that meets one is mute until it starts anew. Or nothing more fits, and it
+     * accepts nothing new until something does.
+     */
     | {
       readonly kind: "failing disk" | "full disk";
       readonly node: number;
@@ -108,6 +115,8 @@ export type PlanEvent =
     }
     /** A bit of what a disk keeps flips; who reads it must not start. */
     | { readonly kind: "bit flip"; readonly node: number }
+    /** A disk loses a key that must be there; who looks for it must not start. */
+    | { readonly kind: "lost key"; readonly node: number }
     /** Frames from one node to another are cut off and let through in turn. */
     | {
       readonly kind: "flap";
@@ -151,6 +160,8 @@ export interface Plan {
    * was vouched for does; absent or 0: it stops whenever the plan says so.
    */
   readonly leastMemories?: number;
+  /** Who finds its disk damaged gets an empty one, while at least so many others have their memory; absent: it stays down. */
+  readonly replacesDisks?: boolean;
   readonly nodes: readonly PlanNode[];
   readonly weather: Weather;
   /** In the order of time. */

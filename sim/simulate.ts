@@ -14,6 +14,7 @@ import {
   Record as RecordKind,
   Role,
 } from "../core/layout.ts";
+import type { Recovered } from "../storage/recovery.ts";
 import { StorageError } from "../storage/storage.ts";
 import { Checker } from "./checker.ts";
 import type { Value } from "./chosen.ts";
@@ -105,6 +106,9 @@ export const REFUSALS = [
   Counter.badBody,
 ];
 
+/** How soon somebody sees to a node that does not start, µs. */
+const REPLACED_US = 100_000;
+
 const NO_CUTS = () => false;
 /** The state of a proposer that leads, as its gauge shows it. */
 const LEADING = 2;
@@ -115,8 +119,12 @@ interface Post {
   readonly plan: PlanNode;
   node?: SimNode;
   disk?: Disk;
+  /** Disks it had; what the first kept others know of. */
+  disks: number;
+  /** What its disk holds is damaged: with that it does not start. */
+  damaged: boolean;
   starts: number;
-  /** Its memory is gone, or damaged: it does not vote any more. */
+  /** Its memory is gone, or damaged: it does not vote before it has rejoined. */
   lostMemory: boolean;
   /** All others confirmed that it is new, somebody vouched for it, or it rejoined. */
   confirmed: boolean;
@@ -168,6 +176,8 @@ class Run implements NodeWatch {
     this.#posts = plan.nodes.map((node, index) => ({
       index,
       plan: node,
+      disks: 0,
+      damaged: false,
       starts: 0,
       lostMemory: false,
       confirmed: false,
@@ -265,8 +275,17 @@ class Run implements NodeWatch {
   recovered(node: SimNode, record: CoreRecord): void {
     if (record.kind === RecordKind.confirmed) {
       this.#posts[node.place].confirmed = true;
+      this.#posts[node.place].lostMemory = false;
     }
     this.#checker.recovered(node, record);
+  }
+
+  resumed(node: SimNode, recovered: Recovered): void {
+    this.#checker.resumed(node, recovered);
+  }
+
+  stored(node: SimNode, number: number): void {
+    this.#checker.stored(node, number);
   }
 
   durable(node: SimNode, number: number): void {
@@ -379,26 +398,52 @@ class Run implements NodeWatch {
 
   #start(post: Post): void {
     const { plan } = post;
-    if (post.node?.alive || post.lostMemory && plan.commit_us !== undefined) {
-      return;
-    }
+    if (post.node?.alive) return;
+    if (post.damaged && !this.#replaceDisk(post)) return;
     const again = post.starts++ > 0;
     const onDisk = plan.commit_us !== undefined;
     const spec = this.#spec(post, again);
     post.confirmed = false;
-    if (onDisk) post.disk ??= new Disk(0x8000 + post.index, plan.commit_us!);
+    if (onDisk && post.disk === undefined) this.#giveDisk(post, false);
+    post.lostMemory ||= post.disks > 1;
     try {
       post.node = this.#cluster.add(spec, post.index, post.disk);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      // What is damaged must not be taken for absent: this node stays down.
+      // What is damaged must not be taken for absent.
       post.lostMemory = true;
+      post.damaged = true;
       this.#count("refused to start");
-      return this.#fault(`does not start: ${error.message}`, post.index);
+      this.#fault(`does not start: ${error.message}`, post.index);
+      return this.#after(REPLACED_US, () => this.#start(post));
     }
     if (spec.newCluster) post.confirmed = true;
-    const memory = !again ? "new" : onDisk ? "recovered" : "lost";
+    const memory = !again
+      ? "new"
+      : onDisk && !post.lostMemory
+      ? "recovered"
+      : "lost";
     this.#watch.started?.(post.node, memory);
+  }
+
+  /** An empty disk in place of a damaged one, if others remember what it held. */
+  #replaceDisk(post: Post): boolean {
+    const { replacesDisks, newCluster } = this.#plan;
+    if (!replacesDisks || newCluster || !this.#areRemembered(post)) {
+      return false;
+    }
+    this.#count("replaced disk");
+    this.#fault("gets a new disk", post.index);
+    this.#giveDisk(post, false);
+    return true;
+  }
+
+  #giveDisk(post: Post, forgot: boolean): void {
+    const { plan, index } = post;
+    const memory = 0x8000 + index + this.#posts.length * post.disks++;
+    post.disk = new Disk(memory, plan.commit_us!, forgot);
+    post.disk.bytesMax = plan.diskBytes ?? Infinity;
+    post.damaged = false;
   }
 
   #spec(post: Post, again: boolean): NodeSpec {
@@ -548,12 +593,16 @@ class Run implements NodeWatch {
     const forgets = (post.plan.roles & Role.acceptor) !== 0 &&
       post.plan.commit_us === undefined;
     if (!forgets || leastMemories === 0) return true;
-    if (newCluster) return false;
+    return !newCluster && this.#areRemembered(post);
+  }
+
+  /** Whether so many others have their memory that this acceptor may lose its own. */
+  #areRemembered(post: Post): boolean {
     const others = this.#posts.filter((it) =>
       it !== post && (it.plan.roles & Role.acceptor) !== 0 &&
       it.node?.alive && it.node.killAfterFrames === undefined && !it.lostMemory
     );
-    return others.length >= leastMemories;
+    return others.length >= Math.max(1, this.#plan.leastMemories ?? 0);
   }
 
   #happenTo(
@@ -609,10 +658,13 @@ class Run implements NodeWatch {
         disk.failing = true;
         return this.#after(event.for_us, () => disk.failing = false);
       case "full disk":
-        disk.capacityBytes = disk.bytes;
-        return this.#after(event.for_us, () => disk.capacityBytes = Infinity);
+        disk.full = true;
+        return this.#after(event.for_us, () => disk.full = false);
       case "bit flip":
         disk.flipBit(this.#cluster.random);
+        return;
+      case "lost key":
+        disk.loseKey(this.#cluster.random);
     }
   }
 
@@ -660,6 +712,11 @@ class Run implements NodeWatch {
     const post = this.#posts[node.place];
     const acceptor = (post.plan.roles & Role.acceptor) !== 0;
     if (acceptor && post.disk === undefined) post.lostMemory = true;
+    if (how === "power cut" && post.plan.asynchronous) {
+      this.#count("lost disk");
+      this.#giveDisk(post, true);
+      post.lostMemory = true;
+    }
     this.#watch.stopped?.(node, how);
   }
 
@@ -674,7 +731,7 @@ class Run implements NodeWatch {
       const { node, disk, plan } = post;
       if (disk !== undefined) {
         disk.failing = false;
-        disk.capacityBytes = Infinity;
+        disk.full = false;
         disk.commit_us = plan.commit_us!;
       }
       if (node !== undefined && node.alive) {

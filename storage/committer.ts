@@ -15,20 +15,12 @@ import {
   RECORD_INSTANCE,
   RECORD_KIND,
   RECORDS_IN_FLIGHT,
+  StorageCondition,
 } from "../core/layout.ts";
 import { counts, Present, sumAt } from "./present.ts";
 import { type Store, StoreError, Table } from "./store.ts";
 import { getNumber, makeRecord, sealRecord } from "./stored_record.ts";
 import { keyOf, StateKey, tableOf } from "./tables.ts";
-
-/** How storage is. The core is told, and acts upon it. */
-export enum Condition {
-  sound = 0,
-  /** There is no room: nothing new is to be accepted until there is. */
-  full = 1,
-  /** Nothing becomes durable any more, for good. */
-  failed = 2,
-}
 
 /** How much of a store may be in use before old instances are removed, and before it counts as full. */
 const TRIM_FROM = 0.7;
@@ -45,7 +37,7 @@ interface Counted {
 export class Committer {
   /** Number of the last record that is stored. */
   done = 0;
-  condition: Condition = Condition.sound;
+  condition: StorageCondition = StorageCondition.sound;
   /** Why it is not sound. */
   error?: StoreError;
   /** The lowest instance that the log keeps: all below were removed. */
@@ -85,8 +77,8 @@ export class Committer {
    * @returns Whether records became durable.
    */
   commit(upTo: number, trimLimit: number): boolean {
-    if (this.condition === Condition.failed) return false;
-    if (this.condition === Condition.full) {
+    if (this.condition === StorageCondition.failed) return false;
+    if (this.condition === StorageCondition.full) {
       // It may have no room even for what takes the place of what is removed.
       const isSound = this.#attempt(this.done, trimLimit);
       if (!isSound) return false;
@@ -140,8 +132,8 @@ export class Committer {
   #undo(error: unknown): void {
     this.error = asStoreError(error);
     this.condition = this.error.code === "full"
-      ? Condition.full
-      : Condition.failed;
+      ? StorageCondition.full
+      : StorageCondition.failed;
     try {
       this.#store.abort();
     } catch {
@@ -211,7 +203,7 @@ export class Committer {
   /** One past the last instance that this transaction removes; `low`: it removes none. */
   #lowAfter(records: number, trimLimit: number): number {
     const { bytes, bytesMax } = this.#store;
-    const isScarce = this.condition === Condition.full ||
+    const isScarce = this.condition === StorageCondition.full ||
       bytes > TRIM_FROM * bytesMax;
     const limit = Math.min(trimLimit, this.#present.decided);
     if (!isScarce || limit <= this.low) return this.low;
@@ -264,7 +256,7 @@ export class Committer {
   #measure(): void {
     const { bytes, bytesMax } = this.#store;
     const isFull = bytes > FULL_FROM * bytesMax;
-    this.condition = isFull ? Condition.full : Condition.sound;
+    this.condition = isFull ? StorageCondition.full : StorageCondition.sound;
     this.error = isFull
       ? new StoreError(
         "full",

@@ -1,8 +1,8 @@
 /** Group commit: what is stored after which record, what a failure leaves, and how room is made. */
 import assert from "node:assert/strict";
 import { readRecord } from "../core/core.ts";
-import { Record as RecordKind } from "../core/layout.ts";
-import { Committer, Condition } from "./committer.ts";
+import { Record as RecordKind, StorageCondition } from "../core/layout.ts";
+import { Committer } from "./committer.ts";
 import { MapStore } from "./map_store.ts";
 import { Present } from "./present.ts";
 import { StoreError, Table } from "./store.ts";
@@ -134,7 +134,7 @@ Deno.test("of a commit that fails nothing is stored, and none comes after it", (
   accept(journal, 131073, 2);
   store.failing = new StoreError("failed", "the disk says EIO");
   assert(!committer.commit(3, 1));
-  assert.equal(committer.condition, Condition.failed);
+  assert.equal(committer.condition, StorageCondition.failed);
   assert.match(committer.error!.message, /EIO/);
   store.failing = undefined;
   assert(!committer.commit(3, 1));
@@ -157,11 +157,11 @@ Deno.test("a commit that does not fit is tried again, and is then what it would 
   committer.commit(3, 1);
   store.failing = new StoreError("full", "no space left on device");
   assert(!committer.commit(5, 1));
-  assert.equal(committer.condition, Condition.full);
+  assert.equal(committer.condition, StorageCondition.full);
   assert.match(committer.error!.message, /no space/);
   store.failing = undefined;
   assert(committer.commit(7, 1));
-  assert.equal(committer.condition, Condition.sound);
+  assert.equal(committer.condition, StorageCondition.sound);
   assert.equal(committer.error, undefined);
   other.committer.commit(7, 1);
   assert.deepEqual(
@@ -203,11 +203,11 @@ Deno.test("storage that is nearly full says so, removes what it may, and is soun
   journal.append(RecordKind.decided, { instance: 101 });
   store.bytesMax = 5000;
   assert(committer.commit(journal.last, 1));
-  assert.equal(committer.condition, Condition.full);
+  assert.equal(committer.condition, StorageCondition.full);
   assert.match(committer.error!.message, /5000 bytes/);
   // There are no new records, and still there is something to do.
   for (let n = 0; n < 2; n++) assert(!committer.commit(journal.last, 60));
-  assert.equal(committer.condition, Condition.sound);
+  assert.equal(committer.condition, StorageCondition.sound);
   assert.equal(committer.low, 60);
 });
 
@@ -227,6 +227,6 @@ Deno.test("a kind of record that there is not is a bug, and nothing is stored an
   const { journal, committer } = makeCommitter();
   journal.append(99 as RecordKind, {});
   assert(!committer.commit(1, 1));
-  assert.equal(committer.condition, Condition.failed);
+  assert.equal(committer.condition, StorageCondition.failed);
   assert.match(committer.error!.message, /kind 99/);
 });

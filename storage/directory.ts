@@ -79,11 +79,18 @@ export class StorageDirectory {
     }
   }
 
-  /** Closes it, as one of which all is on disk. No other thread may use it any more. */
+  /** Closes it, with all of it on disk. No other thread may use it any more. */
   close(): void {
-    writeStamp(this.store, { ...this.stamp, clean: true });
-    this.store.close();
-    this.#lock.close();
+    if (!this.stamp.synchronous) {
+      try {
+        this.store.sync();
+        writeStamp(this.store, { ...this.stamp, clean: true });
+      } catch (error) {
+        // The next start takes it for what a crash left, which is safe.
+        if (!(error instanceof StoreError)) throw error;
+      }
+    }
+    this.abandon();
   }
 
   /** Leaves it as a process that dies does, and with it what is not on disk yet. */
@@ -119,7 +126,9 @@ function openLocked(
       `the machine stopped before what was stored (lmdb-sync no) was surely on disk: it is now in ${path}/set-aside, ` +
       "and this node goes on without its memory, which it gets back from the others";
   }
-  const now = { ...stamp, synchronous, boot, clean: false };
+  // With synchronous commits nothing depends on how the process or the machine ends.
+  if (synchronous && stamp.synchronous) return make(store, stamp, warning);
+  const now = { ...stamp, synchronous, boot, clean: synchronous };
   writeStamp(store, now);
   return make(store, now, warning);
 }

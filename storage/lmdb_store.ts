@@ -230,6 +230,12 @@ export class LmdbStore implements Store {
     this.#check(this.#lmdb.mdb_env_sync(this.#environment, 1), "sync");
   }
 
+  /** The same as `sync`, while this thread goes on. */
+  async syncAside(): Promise<void> {
+    const result = await this.#lmdb.mdb_env_sync_aside(this.#environment, 1);
+    this.#check(result, "sync");
+  }
+
   get(table: Table, key: number): Uint8Array | undefined {
     return this.#read((transaction) => {
       this.#setKey(key);

@@ -153,11 +153,10 @@ export function readTables(
       const view = viewOf(value);
       if (counts(table, key)) found.count(sumAt(view, 0), 1);
       if (table === Table.state) state.set(key, value.slice());
-      // The core counts the uses of sessions; an empty place was none.
-      const use = getNumber(view, RECORD_BALLOT);
+      // The core counts the uses of sessions; an empty place has no payload.
       const isTaken = view.getUint32(RECORD_BATCH_BYTES, true) > 0;
       if (table === Table.sessions && isTaken) {
-        sessions.push({ place: key, use });
+        sessions.push({ place: key, use: getNumber(view, RECORD_BALLOT) });
       }
     });
   }

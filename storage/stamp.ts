@@ -19,9 +19,9 @@ export interface Stamp {
   readonly forgot: boolean;
   /** Whether a commit was on disk when it was called durable. */
   readonly synchronous: boolean;
-  /** Which start of the machine wrote it, as the kernel names it. */
+  /** Where commits are not synchronous: which start of the machine wrote it, as the kernel names it. */
   readonly boot: string;
-  /** All of it was on disk when the process left. */
+  /** All of it was on disk when the process left; always so where commits are synchronous. */
   readonly clean: boolean;
 }
 

@@ -24,7 +24,9 @@ export function recordOf(
 
 /** Records that wait for storage, one after another; none is ever overwritten. */
 export class TestJournal implements Journal {
-  readonly memory: Uint8Array = new Uint8Array(POINTERS_BYTES + (1 << 22));
+  readonly memory: Uint8Array = new Uint8Array(
+    new SharedArrayBuffer(POINTERS_BYTES + (1 << 22)),
+  );
   readonly pointersAt = 0;
   /** Number of the newest record. */
   last = 0;

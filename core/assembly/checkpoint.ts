@@ -16,6 +16,7 @@ import {
   KEPT_ASSEMBLY_BYTES,
   PIECE_BYTES,
   Record,
+  RECORD_BALLOT,
   RECORD_BATCH_BYTES,
   RECORD_BYTES,
   RECORD_INSTANCE,
@@ -52,6 +53,7 @@ import {
   KEPT_SESSION_MOST,
   sessionKeep,
   sessionNextDirty,
+  sessionOrder,
   sessionRestore,
   sessionTableKeep,
   sessionTableRestore,
@@ -176,7 +178,7 @@ export function checkpointRecover(): i32 {
   const kept = recoveryAt + RECORD_BYTES;
   switch (<i32>load<u16>(recoveryAt, RECORD_KIND)) {
     case Record.session:
-      return sessionRestore(key, kept, bytes);
+      return sessionRestore(key, load<u64>(recoveryAt, RECORD_BALLOT), kept, bytes);
     case Record.assembly:
       return assemblyRestore(key, kept, bytes);
     case Record.piece:
@@ -215,7 +217,7 @@ function make(next: u64): void {
   }
   while (dirtySessions > 0) {
     const index = sessionNextDirty();
-    add(Record.session, index, sessionKeep(index, payload()));
+    add(Record.session, index, sessionKeep(index, payload()), sessionOrder(index));
   }
   sessionTableKeep(payload());
   add(Record.checkpoint, next, CHECKPOINT_BYTES);
@@ -231,8 +233,9 @@ function payload(): usize {
 }
 
 /** Ends the record whose payload was written. */
-function add(kind: i32, key: u64, bytes: u32): void {
+function add(kind: i32, key: u64, bytes: u32, order: u64 = 0): void {
   const at = copy + copyBytes;
+  store<u64>(at, order, RECORD_BALLOT);
   store<u16>(at, <u16>kind, RECORD_KIND);
   store<u64>(at, key, RECORD_INSTANCE);
   store<u32>(at, bytes, RECORD_BATCH_BYTES);
@@ -246,7 +249,8 @@ function append(): bool {
   for (let at = copy; at < copy + copyBytes;) {
     const bytes = load<u32>(at, RECORD_BATCH_BYTES);
     const kind = <i32>load<u16>(at, RECORD_KIND);
-    appendRecord(kind, 0, 0, load<u64>(at, RECORD_INSTANCE), at + RECORD_BYTES, bytes, 0);
+    const order = load<u64>(at, RECORD_BALLOT);
+    appendRecord(kind, order, 0, load<u64>(at, RECORD_INSTANCE), at + RECORD_BYTES, bytes, 0);
     at += sizeOf(bytes);
   }
   endRecord = records;

@@ -35,7 +35,6 @@ import {
   KEPT_SESSION_CLIENT,
   KEPT_SESSION_CLOSED,
   KEPT_SESSION_FLAGS,
-  KEPT_SESSION_ORDER,
   KEPT_SESSION_SEEN,
   KEPT_SESSION_USED,
   RecoveryFault,
@@ -250,7 +249,6 @@ export function sessionKeep(index: u32, to: usize): u32 {
     bytes = sessions.keepBits(index, to + KEPT_SESSION_SEEN);
     flags |= KEPT_SESSION_BITS;
   }
-  store<u64>(to, standing.order, KEPT_SESSION_ORDER);
   store<u64>(to, sessions.client(index), KEPT_SESSION_CLIENT);
   store<u64>(to, sessions.base(index), KEPT_SESSION_BASE);
   store<u64>(to, standing.used, KEPT_SESSION_USED);
@@ -270,8 +268,13 @@ export function sessionTableKeep(to: usize): void {
   store<u32>(to, complete ? 1 : 0, CHECKPOINT_COMPLETE);
 }
 
-/** Takes back what `sessionKeep` wrote, whatever the order of places. */
-export function sessionRestore(place: u64, kept: usize, bytes: u32): i32 {
+/** Number of the place's last use. */
+export function sessionOrder(index: u32): u64 {
+  return at(index).order;
+}
+
+/** Takes back what `sessionKeep` wrote of a session with the `order`th use as its last; in any order of places. */
+export function sessionRestore(place: u64, order: u64, kept: usize, bytes: u32): i32 {
   if (bytes == 0) return RecoveryFault.none;
   // The other limits are told by the checkpoint, which comes last.
   if (place >= places) return RecoveryFault.limits;
@@ -283,16 +286,16 @@ export function sessionRestore(place: u64, kept: usize, bytes: u32): i32 {
   if (isBits ? bytes != KEPT_SESSION_MOST : (bytes & 3) != 0) return RecoveryFault.session;
   const client = load<u64>(kept, KEPT_SESSION_CLIENT);
   const base = load<u64>(kept, KEPT_SESSION_BASE);
-  standing.order = load<u64>(kept, KEPT_SESSION_ORDER);
+  standing.order = order;
   standing.used = load<u64>(kept, KEPT_SESSION_USED);
   standing.assembly = load<u32>(kept, KEPT_SESSION_ASSEMBLY);
   standing.closed = (flags & KEPT_SESSION_CLOSED) != 0;
-  if (client == 0 || standing.order == 0) return RecoveryFault.session;
+  if (client == 0 || order == 0) return RecoveryFault.session;
   const seen = kept + KEPT_SESSION_SEEN;
   if (!sessions.restore(index, client, base, seen, bytes - KEPT_SESSION_SEEN, isBits)) return RecoveryFault.session;
   let older = sessions.newest;
-  while (older != NO_SESSION && at(older).order > standing.order) older = sessions.older(older);
-  if (older != NO_SESSION && at(older).order == standing.order) return RecoveryFault.session;
+  while (older != NO_SESSION && at(older).order > order) older = sessions.older(older);
+  if (older != NO_SESSION && at(older).order == order) return RecoveryFault.session;
   sessions.restoreUse(index, older);
   return RecoveryFault.none;
 }

@@ -1,0 +1,198 @@
+/**
+ * What a node's disk must hold, told by the records that reached it; and whether a new process gets back
+ * just that. It knows nothing of tables, transactions or checksums.
+ */
+import type { CoreRecord } from "../core/core.ts";
+import { Record as RecordKind } from "../core/layout.ts";
+import { sameBytes } from "./chosen.ts";
+import { Violation } from "./violation.ts";
+
+/** A record with bytes of its own. */
+export interface KeptRecord extends CoreRecord {
+  readonly batch: Uint8Array;
+}
+
+/** The order in which a core must get its records back. */
+const ORDER: readonly RecordKind[] = [
+  RecordKind.known,
+  RecordKind.rejoined,
+  RecordKind.promise,
+  RecordKind.rejoin,
+  RecordKind.decided,
+  RecordKind.accept,
+  RecordKind.confirmed,
+  RecordKind.assembly,
+  RecordKind.piece,
+  RecordKind.session,
+  RecordKind.checkpoint,
+];
+
+/** Kinds of which there is one for each acceptor, instance, session and so on; of the others there is one. */
+const MANY = new Set([
+  RecordKind.known,
+  RecordKind.rejoined,
+  RecordKind.accept,
+  RecordKind.assembly,
+  RecordKind.piece,
+  RecordKind.session,
+]);
+
+export class StorageModel {
+  readonly #name: string;
+  /** Appended, and not on the disk yet. */
+  #waiting: { number: number; record: KeptRecord }[] = [];
+  /** The latest of each kind, and of each key of kinds that have many. */
+  readonly #kept = new Map<RecordKind, Map<number, KeptRecord>>();
+  #promised = 0n;
+  #low = 1;
+  /** What the new process got so far. */
+  #given: KeptRecord[] = [];
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  append(number: number, record: KeptRecord): void {
+    this.#waiting.push({ number, record });
+  }
+
+  /** Records up to this one reached the disk. */
+  store(upTo: number): void {
+    let stored = 0;
+    for (const { number, record } of this.#waiting) {
+      if (number > upTo) break;
+      this.#keep(record);
+      stored++;
+    }
+    this.#waiting.splice(0, stored);
+  }
+
+  /** The disk gave up all below; it may do so with what is decided, and known to be so after a crash. */
+  trim(low: number): void {
+    if (low === this.#low) return;
+    if (low < this.#low || low > this.#decided()) {
+      throw new Violation(
+        "trim",
+        `${this.#name} removed all below ${low} from its disk, after ${this.#low}, and its disk calls only those below ${this.#decided()} decided`,
+      );
+    }
+    const log = this.#of(RecordKind.accept);
+    for (let i = this.#low; i < low; i++) log.delete(i);
+    this.#low = low;
+  }
+
+  /** What of the log is on the disk. */
+  accepted(): Iterable<KeptRecord> {
+    return this.#of(RecordKind.accept).values();
+  }
+
+  /** A new process: what did not reach the disk is lost. */
+  begin(): void {
+    this.#waiting = [];
+    this.#given = [];
+  }
+
+  give(record: KeptRecord): void {
+    this.#given.push(record);
+  }
+
+  /** It got all: the first instance of its log is `from`. */
+  resume(from: number): void {
+    let rank = 0;
+    const left = new Map(
+      [...this.#kept].map(([kind, records]) => [kind, new Map(records)]),
+    );
+    for (const record of this.#given) {
+      const now = ORDER.indexOf(record.kind);
+      if (now < rank) this.#fail(`${describe(record)} too late`);
+      rank = now;
+      const key = keyOf(record);
+      const kept = left.get(record.kind)?.get(key);
+      if (kept === undefined || !isSame(kept, record)) {
+        this.#fail(
+          `${describe(record)}, and stored ${
+            kept === undefined ? "nothing there" : describe(kept)
+          }`,
+        );
+      }
+      left.get(record.kind)!.delete(key);
+    }
+    this.#mustBeComplete(left, from);
+  }
+
+  #mustBeComplete(
+    left: ReadonlyMap<RecordKind, ReadonlyMap<number, KeptRecord>>,
+    from: number,
+  ): void {
+    const needed = Math.max(this.#decided(), this.#begin(), this.#low);
+    if (from > needed) this.#fail(`nothing below ${from}, of ${needed} needed`);
+    for (const [kind, records] of left) {
+      for (const [key, record] of records) {
+        if (kind === RecordKind.accept && key < from) continue;
+        if (kind === RecordKind.session && record.batch.length === 0) continue;
+        this.#fail(`no ${describe(record)}`);
+      }
+    }
+  }
+
+  #keep(record: KeptRecord): void {
+    const { kind, ballot, instance, incarnation } = record;
+    const isBallot = kind === RecordKind.accept ||
+      kind === RecordKind.promise || kind === RecordKind.rejoin;
+    // What is accepted in a ballot is promised in it.
+    if (isBallot && ballot > this.#promised) {
+      this.#promised = ballot;
+      const promise = { kind: RecordKind.promise, ballot, incarnation };
+      const batch = new Uint8Array();
+      const bare = { ...promise, instance: 0, values: 0, batch };
+      this.#of(RecordKind.promise).set(0, bare);
+    }
+    if (kind === RecordKind.promise) return;
+    if (kind === RecordKind.accept) {
+      const before = this.#of(kind).get(instance);
+      if (before !== undefined && before.ballot >= ballot) {
+        this.#fail(`${describe(record)} stored over ${describe(before)}`);
+      }
+      if (instance < this.#low) return;
+    }
+    if (kind === RecordKind.rejoin) this.#of(RecordKind.confirmed).clear();
+    this.#of(kind).set(keyOf(record), record);
+  }
+
+  #decided(): number {
+    return this.#of(RecordKind.decided).get(0)?.instance ?? 1;
+  }
+
+  #begin(): number {
+    return this.#of(RecordKind.rejoin).get(0)?.instance ?? 1;
+  }
+
+  #of(kind: RecordKind): Map<number, KeptRecord> {
+    let records = this.#kept.get(kind);
+    if (records === undefined) this.#kept.set(kind, records = new Map());
+    return records;
+  }
+
+  #fail(what: string): never {
+    throw new Violation(
+      "durability",
+      `${this.#name} got from its disk ${what}`,
+    );
+  }
+}
+
+function keyOf({ kind, instance }: CoreRecord): number {
+  return MANY.has(kind) ? instance : 0;
+}
+
+function isSame(a: CoreRecord, b: CoreRecord): boolean {
+  return a.ballot === b.ballot && a.incarnation === b.incarnation &&
+    a.instance === b.instance && a.values === b.values &&
+    sameBytes(a.batch, b.batch);
+}
+
+function describe({ kind, ballot, instance, batch }: CoreRecord): string {
+  return `${
+    RecordKind[kind]
+  } ${instance} of ballot ${ballot} (${batch.length} bytes)`;
+}
