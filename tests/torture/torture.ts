@@ -28,6 +28,7 @@ const MORE = [
   "kill learner",
   "kill clients",
   "fill disk",
+  "restart on full disk",
 ] as const;
 type Fault = (typeof FAULTS)[number] | (typeof MORE)[number];
 /** Some are drawn more often: storage is what this is about. */
@@ -195,6 +196,13 @@ class Torture {
       case "fill disk":
         site.note(`the disk of ${CRAMPED} is full for ${lasts_ms} ms`);
         this.#disk.fill();
+        await sleep(lasts_ms);
+        return this.#disk.free();
+      case "restart on full disk":
+        site.note(`the disk of ${CRAMPED} is full`);
+        this.#disk.fill();
+        await this.#kill([CRAMPED], lasts_ms);
+        site.note(`${CRAMPED} runs on its full disk`);
         await sleep(lasts_ms);
         return this.#disk.free();
       default:
