@@ -16,6 +16,7 @@ export class NodeStorage {
   readonly #options: NodeOptions;
   readonly #storage: StorageOptions;
   readonly #log: (entry: Entry) => void;
+  #checkpoint: number | undefined;
 
   /**
    * @param incarnation Of this process.
@@ -46,6 +47,18 @@ export class NodeStorage {
   /** The incarnation in which the node's memory began. */
   get memory(): number {
     return this.#directory.stamp.memory;
+  }
+
+  /**
+   * Where the learner goes on, and its consumer must be told so; undefined: it is not known to have
+   * delivered anything before. Once `recover` has run.
+   *
+   * @param from Where it begins if it has no checkpoint; 0n: where the others are.
+   */
+  resumesAt(from: bigint): number | undefined {
+    if (this.#checkpoint !== undefined) return this.#checkpoint;
+    // It may have been killed before its first checkpoint, or have lost the last one.
+    return this.#directory.isNew || from === 0n ? undefined : Number(from);
   }
 
   /** An earlier memory was lost, and the node has not begun to rejoin since. */
@@ -80,6 +93,7 @@ export class NodeStorage {
         : `cannot go on with what is in ${path}: ${error.message}`;
       throw new UserError(reason, EXIT.environment, { cause: error });
     }
+    this.#checkpoint = recovered.checkpoint;
     this.#tell(recovered, (performance.now() - begin_ms) / 1000);
     return new LmdbStorage({
       directory: this.#directory,

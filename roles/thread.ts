@@ -29,6 +29,7 @@ import type { Figures } from "./meter.ts";
 import { Node } from "./node.ts";
 import type { NodeStorage } from "./node_storage.ts";
 import type { NodeOptions } from "./options.ts";
+import { resumeFrom } from "./resume.ts";
 import type { RingMemory } from "./ring.ts";
 
 /** What the control thread starts the node with. */
@@ -150,8 +151,9 @@ class NodeThread {
     });
     checkValues(options, mtu);
     const now_us = now();
+    const common = coreOptions(start, mtu);
     this.#core = new Core({
-      ...coreOptions(start, mtu),
+      ...common,
       persistent: storage !== undefined,
       memory: storage?.memory,
       forgot: storage?.forgot,
@@ -164,6 +166,10 @@ class NodeThread {
     }
     if (start.deliveries !== undefined) {
       this.#sink = new RingSink(start.deliveries);
+    }
+    const resumesAt = storage?.resumesAt(common.from);
+    if (resumesAt !== undefined && options.learner !== undefined) {
+      this.#resume(resumesAt, options.learner.from);
     }
     if (options.client !== undefined) {
       this.#client = new ClientSide(start, this.#core, mtu, now_us);
@@ -232,6 +238,13 @@ class NodeThread {
       unanswered: this.#client?.unanswered ?? 0,
       reason,
     });
+  }
+
+  /** The learner goes on at `instance`; its consumer may have got what follows already. */
+  #resume(instance: number, asked?: bigint): void {
+    const from = resumeFrom(instance, asked);
+    this.#log("info", `resuming at instance ${from}`);
+    this.#sink?.resume(from);
   }
 
   #isOver(): boolean {

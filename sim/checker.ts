@@ -801,9 +801,9 @@ export class Checker implements NodeWatch {
       this.#mustBeProposed(node, entry);
       const id = view.getUint16(HEADER_SENDER_ID, true);
       // What it fetched after a loss others accepted, and it is decided: it was given to no storage here.
-      if (entry.instance >= this.#recovery.returns(id).fetchedTo) {
-        journal?.revealAccepted(entry.instance, entry.ballot);
-      }
+      const isFetched = entry.decided &&
+        entry.instance < this.#recovery.returns(id).fetchedTo;
+      if (!isFetched) journal?.revealAccepted(entry.instance, entry.ballot);
       if (entry.decided) {
         this.#decidedEntries.push(entry);
         this.#model(node, view).knows.add(entry.instance);

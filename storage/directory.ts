@@ -40,6 +40,8 @@ export class StorageDirectory {
   readonly path: string;
   readonly store: LmdbStore;
   readonly stamp: Stamp;
+  /** No earlier process left anything here, whatever became of it. */
+  readonly isNew: boolean;
   /** What the user should know of how it was found; undefined: nothing. */
   readonly warning?: string;
   readonly #lock: Deno.FsFile;
@@ -49,9 +51,11 @@ export class StorageDirectory {
     lock: Deno.FsFile,
     store: LmdbStore,
     stamp: Stamp,
+    isNew: boolean,
     warning?: string,
   ) {
     this.path = path;
+    this.isNew = isNew;
     this.#lock = lock;
     this.store = store;
     this.stamp = stamp;
@@ -103,6 +107,7 @@ export class StorageDirectory {
 type Make = (
   store: LmdbStore,
   stamp: Stamp,
+  isNew: boolean,
   warning?: string,
 ) => StorageDirectory;
 
@@ -112,9 +117,9 @@ function openLocked(
   make: Make,
 ): StorageDirectory {
   const { synchronous, boot = bootId() } = options;
-  if (options.trash) trash(path);
   const isNew = !exists(`${path}/${DATA}`);
-  if (isNew) create(path, options, boot, false);
+  if (options.trash) trash(path);
+  if (isNew || options.trash) create(path, options, boot, false);
   let { store, stamp } = openChecked(path, options);
   let warning: string | undefined;
   if (!stamp.synchronous && !stamp.clean && stamp.boot !== boot) {
@@ -127,10 +132,12 @@ function openLocked(
       "and this node goes on without its memory, which it gets back from the others";
   }
   // With synchronous commits nothing depends on how the process or the machine ends.
-  if (synchronous && stamp.synchronous) return make(store, stamp, warning);
+  if (synchronous && stamp.synchronous) {
+    return make(store, stamp, isNew, warning);
+  }
   const now = { ...stamp, synchronous, boot, clean: synchronous };
   writeStamp(store, now);
-  return make(store, now, warning);
+  return make(store, now, isNew, warning);
 }
 
 /** Opens what is there, and compares it with what it should be. */

@@ -65,8 +65,7 @@ function full(): MapStore {
     journal.append(RecordKind.rejoined, { instance: 2, ballot: BALLOT });
     journal.append(RecordKind.known, { instance: 3, incarnation: 5 });
     for (const [place, use] of [[4, 9], [6, 3]]) {
-      const kept = String.fromCharCode(use) + "\0".repeat(39);
-      journal.append(RecordKind.session, { instance: place }, kept);
+      journal.append(RecordKind.session, { instance: place, ballot: use }, "s");
     }
     journal.append(RecordKind.session, { instance: 5 });
     journal.append(RecordKind.assembly, { instance: 0 }, "a");
