@@ -37,6 +37,8 @@ export class NodeStorage {
       id,
       cluster: configuration.cluster,
       incarnation,
+      // Pages are filled to a half at least.
+      tailBytes: 2 * configuration.acceptorLogBytes,
     });
     const { warning } = this.#directory;
     if (warning !== undefined) {
