@@ -22,6 +22,7 @@ import {
   EVENT_CODE,
   EVENT_LARGE,
   EVENT_SMALL,
+  type Fetched,
   Gauge,
   HEADER_INCARNATION,
   HEADER_SENDER_ID,
@@ -57,6 +58,7 @@ import {
   STATUS_ITEMS,
   STATUS_NUMBER,
   STATUS_TOTAL,
+  type StorageCondition,
   VALUE_HEADER_BYTES,
 } from "./layout.ts";
 
@@ -240,6 +242,12 @@ type Exports = {
   leave(): void;
   recover(): RecoveryFault;
   taken(values: number): void;
+  setStorage(condition: number, low: number): void;
+  fetchCount(): number;
+  fetchFrom(index: number): number;
+  fetchEnd(index: number): number;
+  fetched(index: number, bytes: number): number;
+  fetchDone(index: number): void;
   recordPointersAt(): number;
   isSound(bytes: number): number;
   recordCount(): number;
@@ -515,6 +523,36 @@ export class Core {
   /** Storage may delete accepted instances below. */
   get trimLimit(): number {
     return this.gauge(Gauge.trimLimit);
+  }
+
+  /** Tells the condition of storage, and the lowest accepted instance that it has not deleted. */
+  setStorage(condition: StorageCondition, low: number): void {
+    this.#exports.setStorage(condition, low);
+  }
+
+  /** Ranges of accepted instances that this step asks storage for. */
+  get fetchCount(): number {
+    return this.#exports.fetchCount();
+  }
+
+  /** The `i`th of them: first instance, and one past the last. */
+  fetch(i: number): { from: number; end: number } {
+    const { fetchFrom, fetchEnd } = this.#exports;
+    return { from: fetchFrom(i), end: fetchEnd(i) };
+  }
+
+  /** Hands over the next record that storage has for the `i`th range, as it was stored. */
+  fetched(i: number, record: Uint8Array): Fetched {
+    const most = RECORD_BYTES + this.#batchBytes;
+    if (record.length <= most) {
+      this.area.memory.set(record, this.#exports.recoveryAt());
+    }
+    return this.#exports.fetched(i, record.length);
+  }
+
+  /** Storage has nothing more for the `i`th range, or enough was taken: the answer is in the outbox. */
+  fetchDone(i: number): void {
+    this.#exports.fetchDone(i);
   }
 
   /** Frames to send. */

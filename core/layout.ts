@@ -558,6 +558,11 @@ export enum Counter {
   retries,
   /** Queries that were not answered, since others had been just before. */
   unansweredQueries,
+  /** Accepted instances that were read back from storage for others. */
+  fetched,
+  /** Records so read that were not as they had been written; and such as are too large for this MTU. */
+  damagedRecords,
+  oversizedRecords,
   end,
 }
 
@@ -624,6 +629,8 @@ export enum StatusField {
   behind = 27,
   /** The client's values in flight. */
   inFlightValues = 28,
+  /** One of `StorageCondition`, of a node with storage. */
+  storage = 29,
 }
 
 /** What a node's storage is able to do. */
@@ -633,6 +640,16 @@ export enum StorageCondition {
   full,
   /** It can be neither written nor relied on any more: no vote may leave. */
   failed,
+}
+
+/** What the core says of a record that was read for it. */
+export enum Fetched {
+  /** It was taken, or is of no use here: the next one may follow. */
+  more = 0,
+  /** The answer has no room for it, nor for any further one. */
+  enough,
+  /** It is not what was written. */
+  damaged,
 }
 
 /** Whether an acceptor votes, and if not why. */
@@ -646,6 +663,8 @@ export enum Voting {
   recovering = 3,
   /** A leader lets it rejoin: it accepts what that one proposes, and promises nothing yet. */
   rejoining = 4,
+  /** Its storage failed: it does not vote before it is started anew. */
+  failed = 5,
 }
 
 /** What the host may read of the state at any time, besides the counters. u64 each. */
@@ -731,6 +750,10 @@ export enum Event {
    * its id. Large: the instance at which it stands.
    */
   leftBehind,
+  /** Storage takes no new instance. Small: learner's id that holds back trimming, 0 none. Large: the instance. */
+  storageFull,
+  /** Storage failed: this acceptor does not vote any more. Small: its own id. */
+  storageFailed,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */

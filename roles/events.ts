@@ -68,6 +68,22 @@ export function describe(
           : `the log is full of what learner ${small} has not delivered: no vote until it does, or leaves`,
         fields: { instance: Number(large), learner: small },
       };
+    case Event.storageFull:
+      return {
+        level: "warn",
+        message: small === 0
+          ? "storage is full: no vote for new instances before there is room (a larger lmdb-mapsize, or space on its disk)"
+          : `storage is full of what learner ${small} has not delivered: no vote for new instances until it does, or leaves`,
+        fields: { instance: Number(large), learner: small },
+      };
+    case Event.storageFailed:
+      return {
+        level: "error",
+        message:
+          "storage failed, so this acceptor does not vote any more and says nothing that depends on it; " +
+          "the others go on while they are a majority. Repair its disk, or give it an empty directory, and start this node again",
+        fields: {},
+      };
     case Event.learnerHi:
       return {
         level: "debug",

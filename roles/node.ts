@@ -3,10 +3,11 @@
  *
  * The order is a promise (`docs/architecture.md`): what a step appended goes to storage before
  * anything leaves, frames that depend on a record stay inside the core until storage calls it
- * durable, and values reach the sink only after the frames of the same step are on their way.
+ * durable, and values reach the sink only after the frames of the same step are on their way. What
+ * others ask for and only storage has is read last, so that nothing waits for it.
  */
 import type { Core, CoreEvent, Delivery } from "../core/core.ts";
-import { RECEIVE_FRAMES } from "../core/layout.ts";
+import { Fetched, RECEIVE_FRAMES, StorageCondition } from "../core/layout.ts";
 import { type Nic, WAIT } from "../ffi/nic.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -59,6 +60,9 @@ export class Node {
   ) => void;
   #due_us = 0;
   #down = false;
+  /** What the core was told of its storage. */
+  #condition = StorageCondition.sound;
+  #low = 1;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
@@ -120,6 +124,7 @@ export class Node {
 
   #step(frames: number): void {
     const { core, nic, storage, sink, now, onEvents } = this.#parts;
+    this.#tellStorage();
     this.#tellTaken();
     this.#due_us = core.step(
       frames,
@@ -137,5 +142,32 @@ export class Node {
     }
     core.eachCompletion(this.#complete);
     if (core.eventCount > 0) onEvents?.(core.events());
+    if (core.fetchCount > 0) this.#fetch(sends);
+  }
+
+  /** Tells the core how its storage is, if that changed. */
+  #tellStorage(): void {
+    const { core, storage: { condition, low } } = this.#parts;
+    if (condition === this.#condition && low === this.#low) return;
+    this.#condition = condition;
+    this.#low = low;
+    core.setStorage(condition, low);
+  }
+
+  /** Reads what the step asked for, and sends the answers, which stand behind the frames that were sent. */
+  #fetch(sent: number): void {
+    const { core, nic, storage } = this.#parts;
+    for (let i = 0; i < core.fetchCount; i++) {
+      const { from, end } = core.fetch(i);
+      storage.read(
+        from,
+        end,
+        (record) => core.fetched(i, record) === Fetched.more,
+      );
+      core.fetchDone(i);
+    }
+    if (core.sendCount > sent) nic.send(sent, core.sendCount - sent);
+    // What this node's own learner asked for is there.
+    this.#due_us = 0;
   }
 }

@@ -1,5 +1,5 @@
 /** What `kpaxos status` prints: a table and sentences for people, or everything for a program. */
-import { Counter, Role, Voting } from "../core/layout.ts";
+import { Counter, Role, StorageCondition, Voting } from "../core/layout.ts";
 import { ballotText } from "./events.ts";
 import { lagOf, nodeName, type NodeStatus } from "./status_answers.ts";
 import { type Look, named, type Verdict, whyNoVote } from "./status_verdict.ts";
@@ -32,6 +32,8 @@ export const DROPS: readonly Counter[] = [
   Counter.beyondWindow,
   Counter.windowFull,
   Counter.unansweredQueries,
+  Counter.damagedRecords,
+  Counter.oversizedRecords,
 ];
 
 /** The look for people: a line a node, what was dropped, who hears whom, and the verdict. */
@@ -88,6 +90,7 @@ function nodeJson(node: NodeStatus): Record<string, unknown> {
     leaderBallot: optional(leaderBallot, ballotText),
     proposerState: optional(fields.proposerState, (it) => STATES[it]),
     voting: optional(fields.voting, (it) => Voting[it]),
+    storage: optional(fields.storage, (it) => StorageCondition[it]),
     lag: lagOf(node),
     counters,
     drops: dropsOf(node),

@@ -1,5 +1,5 @@
 /** Whether a cluster can decide, and if not why, from what its nodes told of themselves. */
-import { BALLOT_ID_BITS, Voting } from "../core/layout.ts";
+import { BALLOT_ID_BITS, StorageCondition, Voting } from "../core/layout.ts";
 import { interfaceIsDown, noAnswer } from "./diagnosis.ts";
 import { ballotText } from "./events.ts";
 import {
@@ -100,7 +100,14 @@ export function named(what: string, ids: readonly number[]): string {
 /** Why an acceptor does not vote, as a key; undefined: it does. */
 export function whyNoVote(
   { fields }: NodeStatus,
-): "listening" | "unconfirmed" | "recovering" | "full" | undefined {
+):
+  | "listening"
+  | "unconfirmed"
+  | "recovering"
+  | "failed"
+  | "storage"
+  | "full"
+  | undefined {
   switch (fields.voting) {
     case Voting.listening:
       return "listening";
@@ -108,7 +115,10 @@ export function whyNoVote(
       return "unconfirmed";
     case Voting.recovering:
       return "recovering";
+    case Voting.failed:
+      return "failed";
   }
+  if (fields.storage === StorageCondition.full) return "storage";
   return fields.logFull === 1 ? "full" : undefined;
 }
 
@@ -161,6 +171,25 @@ function reasonOf(node: NodeStatus, look: Look): Reason | undefined {
       return undefined;
     case "recovering":
       return { key, clause: say("lost its memory", "lost their memory") };
+    case "failed":
+      return {
+        key,
+        clause: (ids) =>
+          `the storage of ${named("acceptor", ids)} failed: ${
+            ids.length === 1 ? "its log says" : "their logs say"
+          } why`,
+      };
+    case "storage": {
+      const holder = node.fields.logHolder ?? 0;
+      const remedy = holder === 0
+        ? "give it a larger lmdb-mapsize, or its disk more room"
+        : `it holds what learner ${holder} has not delivered: let that go on, or stop it`;
+      return {
+        key: `${key} ${holder}`,
+        clause: (ids) =>
+          `the storage of ${named("acceptor", ids)} is full: ${remedy}`,
+      };
+    }
     case "listening":
       return {
         key,

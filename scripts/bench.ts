@@ -190,13 +190,14 @@ const floor = {
 const hops_us = floor.round_trip_p50_us * HOPS / 2;
 const disk = !storesOnDisk ? undefined : {
   fdatasyncs_per_s: median(disks.map((it) => it.fdatasyncs_per_s)),
+  fdatasync_p50_us: median(disks.map((it) => it.fdatasync_p50_us)),
   lmdb: disks[0].lmdb.map(({ batch }, i) => ({
     batch,
     commits_per_s: median(disks.map((it) => it.lmdb[i].commits_per_s)),
     puts_per_s: median(disks.map((it) => it.lmdb[i].puts_per_s)),
+    commit_p50_us: median(disks.map((it) => it.lmdb[i].commit_p50_us)),
   })),
 };
-const commits_per_s = disk?.lmdb[0].commits_per_s;
 
 /** Medians of the runs of one kind. */
 function figures(topology: Topology, storage: StorageWord, values: number) {
@@ -217,15 +218,16 @@ const ratio = (part: number, whole: number) =>
 /** Beside memory, and beside the disk: one commit a value, and the time of a commit and of memory's way together. */
 function besideDisk(topology: Topology, storage: StorageWord, values: number) {
   const memory = figures(topology, "memory", values);
-  if (storage === "memory") return {};
+  if (storage === "memory" || disk === undefined) return {};
+  const { commits_per_s, commit_p50_us } = disk.lmdb[0];
   const { values_per_s, p50_us } = figures(topology, storage, values)!;
   return {
-    to_single_commits: ratio(values_per_s, commits_per_s!),
+    to_single_commits: ratio(values_per_s, commits_per_s),
     ...(memory === undefined ? {} : {
       to_memory: ratio(values_per_s, memory.values_per_s),
       p50_to_memory_and_commit: ratio(
         p50_us,
-        memory.p50_us + 1e6 / commits_per_s!,
+        memory.p50_us + commit_p50_us,
       ),
     }),
   };
@@ -260,7 +262,7 @@ if (options.json === true) {
   );
   if (disk !== undefined) {
     console.log(
-      `The disk alone: ${disk.fdatasyncs_per_s} fdatasync/s of 4 KiB; LMDB's synchronous commits:`,
+      `The disk alone: ${disk.fdatasyncs_per_s} fdatasync/s of 4 KiB, p50 ${disk.fdatasync_p50_us} µs; LMDB's synchronous commits:`,
     );
     console.table(disk.lmdb);
   }

@@ -14,11 +14,13 @@ const MAP_BYTES = 4 * 2 ** 30;
 export interface DiskFloor {
   /** fdatasync(2) after each append of 4 KiB. */
   readonly fdatasyncs_per_s: number;
+  readonly fdatasync_p50_us: number;
   /** Synchronous commits, by how many records each puts. */
   readonly lmdb: readonly {
     readonly batch: number;
     readonly commits_per_s: number;
     readonly puts_per_s: number;
+    readonly commit_p50_us: number;
   }[];
 }
 
@@ -26,8 +28,10 @@ export interface DiskFloor {
 export function measureDisk(folder: string, seconds: number): DiskFloor {
   const own = Deno.makeTempDirSync({ dir: folder, prefix: "floor-" });
   try {
+    const { per_s, p50_us } = appends(`${own}/appended`, seconds * PART);
     return {
-      fdatasyncs_per_s: appends(`${own}/appended`, seconds * PART),
+      fdatasyncs_per_s: per_s,
+      fdatasync_p50_us: p50_us,
       lmdb: BATCHES.map((batch) => commits(own, batch, seconds * PART)),
     };
   } finally {
@@ -35,7 +39,7 @@ export function measureDisk(folder: string, seconds: number): DiskFloor {
   }
 }
 
-function appends(file: string, seconds: number): number {
+function appends(file: string, seconds: number): Repeated {
   using handle = Deno.openSync(file, { create: true, append: true });
   const bytes = new Uint8Array(APPEND_BYTES).fill(1);
   return repeated(seconds, () => {
@@ -54,7 +58,7 @@ function commits(folder: string, batch: number, seconds: number) {
   });
   const record = new Uint8Array(RECORD_BYTES).fill(1);
   let instance = 0;
-  const commits_per_s = repeated(seconds, () => {
+  const { per_s, p50_us } = repeated(seconds, () => {
     store.begin();
     for (let n = 0; n < batch; n++) {
       store.put(Table.log, ++instance, record, 0, record.length);
@@ -64,19 +68,31 @@ function commits(folder: string, batch: number, seconds: number) {
   store.close();
   return {
     batch,
-    commits_per_s: Math.round(commits_per_s),
-    puts_per_s: Math.round(commits_per_s * batch),
+    commits_per_s: per_s,
+    puts_per_s: per_s * batch,
+    commit_p50_us: p50_us,
   };
 }
 
-/** How often a second something can be done. */
-function repeated(seconds: number, work: () => void): number {
+interface Repeated {
+  readonly per_s: number;
+  readonly p50_us: number;
+}
+
+/** How often a second something can be done, and how long it takes. */
+function repeated(seconds: number, work: () => void): Repeated {
   const begun_ms = performance.now();
-  let times = 0;
+  const took_ms: number[] = [];
   let now_ms = begun_ms;
-  for (; now_ms - begun_ms < seconds * 1000; times++) {
+  while (now_ms - begun_ms < seconds * 1000) {
+    const before_ms = now_ms;
     work();
     now_ms = performance.now();
+    took_ms.push(now_ms - before_ms);
   }
-  return Math.round(times * 1000 / (now_ms - begun_ms));
+  took_ms.sort((a, b) => a - b);
+  return {
+    per_s: Math.round(took_ms.length * 1000 / (now_ms - begun_ms)),
+    p50_us: Math.round(took_ms[took_ms.length >> 1] * 1000),
+  };
 }

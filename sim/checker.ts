@@ -539,6 +539,10 @@ export class Checker implements NodeWatch {
         // Acceptors that ask one another need no memory to answer.
         if (view.getUint8(HEADER_RECEIVER_ROLES) === Role.acceptor) return;
         this.#model(node, view);
+        // A proposer is told from where on the acceptor votes; what is below storage may hold.
+        if (view.getUint8(HEADER_RECEIVER_ROLES) === Role.proposer) {
+          return this.#claim(u64(view, OK_TRIMMED));
+        }
         return this.#trimmed(node, view, u64(view, OK_TRIMMED), now_us);
       case Message.learned:
         this.#model(node, view);
@@ -795,7 +799,11 @@ export class Checker implements NodeWatch {
       }
       entries.push(entry);
       this.#mustBeProposed(node, entry);
-      journal?.revealAccepted(entry.instance, entry.ballot);
+      const id = view.getUint16(HEADER_SENDER_ID, true);
+      // What it fetched after a loss others accepted, and it is decided: it was given to no storage here.
+      const isFetched = entry.decided &&
+        entry.instance < this.#recovery.returns(id).fetchedTo;
+      if (!isFetched) journal?.revealAccepted(entry.instance, entry.ballot);
       if (entry.decided) {
         this.#decidedEntries.push(entry);
         this.#model(node, view).knows.add(entry.instance);

@@ -44,6 +44,8 @@ export class Disk extends MapStore {
   failing = false;
   /** Nothing more fits than is there. */
   full = false;
+  /** Something happened to what it holds. */
+  isHarmed = false;
   /** What was put is not what the core wrote. */
   violation?: Violation;
   /** Calls of this transaction that still succeed. */
@@ -111,20 +113,24 @@ export class Disk extends MapStore {
 
   /** Flips one bit of what is kept. False when nothing is. */
   flipBit(random: Random): boolean {
-    const place = this.#place(random);
-    if (place === undefined) return false;
-    const value = this.get(...place)!;
+    const places = this.#places();
+    if (places.length === 0) return false;
+    this.isHarmed = true;
+    const value = this.get(...random.pick(places))!;
     value[random.between(0, value.length - 1)] ^= 1 << random.between(0, 7);
     return true;
   }
 
   /** Loses one key, where its loss must be seen. */
   loseKey(random: Random): void {
-    const place = this.#place(random);
-    if (place === undefined) return;
-    // What is decided is to be had from others, and may be missing.
-    if (place[0] === Table.log && place[1] < this.#decided()) return;
-    this.damage(...place, undefined);
+    // What is decided is to be had from others, and may be missing; and of what lost all nothing tells.
+    const decided = this.#decided();
+    const places = this.#places().filter(([table, key]) =>
+      table !== Table.log || key >= decided
+    );
+    if (places.length < 2) return;
+    this.isHarmed = true;
+    this.damage(...random.pick(places), undefined);
   }
 
   #decided(): number {
@@ -132,7 +138,7 @@ export class Disk extends MapStore {
     return record === undefined ? 1 : readRecord(record).instance;
   }
 
-  #place(random: Random): [Table, number] | undefined {
+  #places(): [Table, number][] {
     const places: [Table, number][] = [];
     for (const table of TABLES) {
       this.walk(table, 0, (key) => {
@@ -140,7 +146,7 @@ export class Disk extends MapStore {
         return true;
       });
     }
-    return places.length === 0 ? undefined : random.pick(places);
+    return places;
   }
 
   #call(): void {
@@ -207,6 +213,13 @@ export class DiskStorage implements Storage {
     return recovered;
   }
 
+  /** Why it is not sound. */
+  get error(): string | undefined {
+    return this.#isDamaged
+      ? "what was read is damaged"
+      : this.#committer.error?.message;
+  }
+
   get condition(): StorageCondition {
     return this.#isDamaged
       ? StorageCondition.failed
@@ -256,11 +269,15 @@ export class DiskStorage implements Storage {
     end: number,
     visit: (record: Uint8Array) => boolean,
   ): void {
-    this.#disk.walk(Table.log, from, (instance, record) => {
-      if (instance >= end) return false;
-      this.#isDamaged ||= flawOf(Table.log, instance, record) !== undefined;
-      return !this.#isDamaged && visit(record);
-    });
+    this.#disk.walk(
+      Table.log,
+      from,
+      (instance, record) => instance < end && visit(record),
+    );
+  }
+
+  fail(): void {
+    this.#isDamaged = true;
   }
 
   /** The process is gone: the commit under way may have reached the disk, or not. */

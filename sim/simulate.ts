@@ -88,7 +88,11 @@ export interface RunWatch extends NodeWatch {
 export interface RunOptions {
   readonly build?: CoreBuild;
   readonly watch?: RunWatch;
+  /** Makes the disk of the plan's node `index`, where a test has one of its own. */
+  readonly makeDisk?: (index: number, ...of: DiskParts) => Disk;
 }
+
+type DiskParts = ConstructorParameters<typeof Disk>;
 
 /** Runs a plan. Whatever goes wrong is in the result; nothing is thrown. */
 export function simulate(plan: Plan, options: RunOptions = {}): Result {
@@ -139,6 +143,7 @@ interface Action {
 class Run implements NodeWatch {
   readonly #plan: Plan;
   readonly #watch: RunWatch;
+  readonly #makeDisk: (index: number, ...of: DiskParts) => Disk;
   readonly #cluster: SimCluster;
   readonly #checker: Checker;
   readonly #posts: Post[];
@@ -156,8 +161,9 @@ class Run implements NodeWatch {
   #violation?: Violation;
   #ended = false;
 
-  constructor(plan: Plan, { build, watch = {} }: RunOptions) {
+  constructor(plan: Plan, { build, watch = {}, makeDisk }: RunOptions) {
     this.#plan = plan;
+    this.#makeDisk = makeDisk ?? ((_, ...of) => new Disk(...of));
     this.#watch = watch;
     const idsOf = (role: Role) =>
       plan.nodes.filter(({ roles }) => (roles & role) !== 0).map(({ id }) =>
@@ -410,6 +416,9 @@ class Run implements NodeWatch {
       post.node = this.#cluster.add(spec, post.index, post.disk);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
+      if (!post.disk!.isHarmed) {
+        throw new Violation("durability", `nothing harmed ${error.message}`);
+      }
       // What is damaged must not be taken for absent.
       post.lostMemory = true;
       post.damaged = true;
@@ -441,7 +450,7 @@ class Run implements NodeWatch {
   #giveDisk(post: Post, forgot: boolean): void {
     const { plan, index } = post;
     const memory = 0x8000 + index + this.#posts.length * post.disks++;
-    post.disk = new Disk(memory, plan.commit_us!, forgot);
+    post.disk = this.#makeDisk(index, memory, plan.commit_us!, forgot);
     post.disk.bytesMax = plan.diskBytes ?? Infinity;
     post.damaged = false;
   }

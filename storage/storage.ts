@@ -32,7 +32,8 @@ export interface Storage {
   /**
    * Visits the record of each accepted instance that it keeps from `from` to before `end`, ascending, as it
    * was stored, until `visit` returns false. Bytes are valid during the visit alone. An instance may be
-   * missing, or not be durable yet. What cannot be read makes `condition` failed; nothing is thrown.
+   * missing, or not be durable yet. What cannot be read, or is damaged, is not visited and makes `condition`
+   * failed; nothing is thrown.
    */
   read(
     from: number,

@@ -50,6 +50,22 @@ export class Kept {
   }
 }
 
+/** The leader's proposal for an instance, with its word that all below is decided. */
+export function accepted(instance: number, ...batch: readonly RunFields[]) {
+  return encode(LEADER, {
+    type: "accept",
+    decided: BigInt(instance),
+    instance: BigInt(instance),
+    batch: [...batch],
+  });
+}
+
+/** The leader's word that all below is decided. */
+export function watermark(decided: number) {
+  const next = BigInt(decided);
+  return encode(LEADER, { type: "heartbeat", decided: next, next });
+}
+
 /** What came of some steps. */
 export interface Outcome {
   /** `instance.index client/sequence "text"` of each value. */
@@ -82,19 +98,12 @@ export class LearnerBench {
   /** Decides a batch, and turns as long as the learner wants to turn at once. */
   decide(...batch: readonly RunFields[]): Outcome {
     const instance = this.next++;
-    return this.#turns(this.rig.feed(
-      encode(LEADER, {
-        type: "accept",
-        decided: BigInt(instance),
-        instance: BigInt(instance),
-        batch: [...batch],
-      }),
-      encode(LEADER, {
-        type: "heartbeat",
-        decided: BigInt(instance + 1),
-        next: BigInt(instance + 1),
-      }),
-    ));
+    return this.feed(accepted(instance, ...batch), watermark(instance + 1));
+  }
+
+  /** Receives these frames, and turns as `decide` does. */
+  feed(...frames: readonly Uint8Array[]): Outcome {
+    return this.#turns(this.rig.feed(...frames));
   }
 
   /** Lets time pass. */
@@ -102,10 +111,11 @@ export class LearnerBench {
     return this.#turns(this.rig.wait(us));
   }
 
-  /** All records so far become durable, then the learner turns. */
-  commit(): Outcome {
-    for (const record of this.#pending.splice(0)) this.kept.put(record);
-    this.rig.durable = this.rig.core.lastRecord;
+  /** All records so far become durable, or the first `count` of those that wait; then the learner turns. */
+  commit(count = this.#pending.length): Outcome {
+    const left = this.#pending.length - count;
+    for (const record of this.#pending.splice(0, count)) this.kept.put(record);
+    this.rig.durable = this.rig.core.lastRecord - left;
     return this.#turns(this.rig.feed());
   }
 

@@ -295,9 +295,8 @@ const VOTES: readonly Mutation[] = [
     violates: ["promise", "agreement", "durability"],
     edits: [{
       file: "acceptor.ts",
-      after: "note(Event.logFull, slowestLearner, instance);",
-      find: "return;",
-      replace: "vote(ballot, instance); return;",
+      find: "return refuse(Event.logFull, instance, now_us);",
+      replace: "return vote(ballot, instance);",
     }],
   },
 ];
@@ -548,7 +547,7 @@ const AMNESIA: readonly Mutation[] = [
     violates: ["amnesia", "promise", "agreement"],
     edits: [{
       file: "peers.ts",
-      find: "if (peer.incarnation == 0) peer.incarnation = incarnation;",
+      find: "if (peer.incarnation == 0) learnMemory(index, incarnation);",
       replace: "peer.incarnation = incarnation;",
     }],
   },
@@ -668,9 +667,10 @@ const DURABILITY: readonly Mutation[] = [
     violates: ["watermark", "agreement", "liveness"],
     edits: [{
       file: "acceptor.ts",
-      after: "function recordDecided",
-      find: "appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);",
-      replace: "appendRecord(Record.decided, 0, 0, accepted + 1, 0, 0, 0);",
+      after: "function appendDecided",
+      find:
+        "appendRecord(Record.decided, announced == decided ? markedBallot : 0, 0, decided, 0, 0, 0);",
+      replace: "appendRecord(Record.decided, 0, 0, logHigh, 0, 0, 0);",
     }],
   },
   {
@@ -680,22 +680,9 @@ const DURABILITY: readonly Mutation[] = [
     violates: ["promise", "agreement"],
     edits: [{
       file: "acceptor.ts",
-      find: "promise(ballot, load<u32>(at, RECORD_INCARNATION));",
+      find: "if (ballot > promised) promise(ballot, proposer);",
       replace:
-        "if (kind != Record.promise) promise(ballot, load<u32>(at, RECORD_INCARNATION));",
-    }],
-  },
-  {
-    name: "recovery keeps the first value of an instance",
-    why:
-      "An acceptor that accepted twice for an instance recovers the value of the lower ballot.",
-    violates: ["promise", "agreement"],
-    edits: [{
-      file: "acceptor.ts",
-      find:
-        "logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER, 0)",
-      replace:
-        "logGet(instance) != null || logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER, 0)",
+        "if (ballot > promised && kind != Record.promise) promise(ballot, proposer);",
     }],
   },
 ];
@@ -927,7 +914,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["trim"],
     edits: [{
       file: "acceptor.ts",
-      find: "registryLowest(logLow, decided)",
+      find: "registryLowest(lowestKept(), decided)",
       replace: "decided",
     }],
   },
@@ -964,7 +951,8 @@ const RETURN: readonly Mutation[] = [
     violates: ["amnesia", "promise", "agreement"],
     edits: [{
       file: "acceptor.ts",
-      find: "!mayVote(now_us) && (ballot != rejoinBallot || rejoinBallot == 0)",
+      find:
+        "!mayVote(now_us) && (!isSound() || ballot != rejoinBallot || rejoinBallot == 0)",
       replace: "false",
     }],
   },

@@ -30,6 +30,12 @@ function noteText({ code, small, large }: CoreEvent): string {
       return small === 0
         ? `no room to accept ${large}: the log is full of what is undecided`
         : `no room to accept ${large}: the log is full of what learner ${small} misses`;
+    case Event.storageFull:
+      return small === 0
+        ? `no room to accept ${large}: storage is full`
+        : `no room to accept ${large}: storage is full of what learner ${small} misses`;
+    case Event.storageFailed:
+      return "storage failed: it does not vote any more";
     case Event.learnerHi:
       return `learner ${small} registered, next to deliver: ${large}`;
     case Event.learnerBye:

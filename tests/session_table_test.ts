@@ -234,6 +234,17 @@ Deno.test("chunks are refused without a reservation, of an older value, and beyo
   assert.equal(delivered(bench, piece(7n, 8, 5, 50)).length, 1);
 });
 
+Deno.test("what no chunk of a large value brought is 0, whatever another value left there", () => {
+  const bench = new Bench();
+  bench.decide(command(7n, "open", { reserves: true }));
+  bench.decide(piece(7n, 1, 1, 0), piece(7n, 2, 1, 50));
+  // The first half comes twice, and the second never.
+  assert.deepEqual(
+    delivered(bench, piece(7n, 3, 3, 0), piece(7n, 4, 3, 0)),
+    [`7/4 "${"0123456789".repeat(5)}${"\0".repeat(50)}"`],
+  );
+});
+
 Deno.test("assemblies go to those that ask, are given back by who leaves, and by who is forgotten", () => {
   const bench = new Bench({ sessions: 10 });
   const ask = (client: bigint, born = 1n) =>

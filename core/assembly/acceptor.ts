@@ -34,6 +34,7 @@ import {
   ENTRY_INSTANCE,
   ENTRY_VALUES,
   Event,
+  Fetched,
   FORGOT_KNOWN,
   FORGOT_REFUSED,
   Gauge,
@@ -92,6 +93,7 @@ import {
   Role,
   Setting,
   StatusField,
+  StorageCondition,
   Voting,
   WINDOW_INSTANCES,
 } from "../layout";
@@ -107,8 +109,10 @@ import {
   logInit,
   logLow,
   logPut,
+  logStart,
   logStatus,
 } from "./log";
+import { Fetch, fetchAsk, fetchAt, fetchCheck, fetchFits, fetchInit } from "./fetch";
 import { count, gauge, note } from "./meters";
 import {
   begin,
@@ -128,10 +132,11 @@ import {
   memories,
   sendForgot,
   sendForgotReturn,
+  setMemory,
   setRejoined,
   tellRejoined,
 } from "./peers";
-import { appendRecord, journalRoom, records, recoveryAt } from "./records";
+import { appendRecord, durableRecords, journalRoom, records, recoveryAt } from "./records";
 import {
   expirePeriod_us,
   registryBye,
@@ -175,10 +180,10 @@ const UNCONFIRMED_NOTE_US: u64 = 2_000_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
 /** Progress of the decided watermark that storage may miss at most; less, where so much would not fit the log. */
 const DECIDED_RECORD_INSTANCES: u64 = 64;
+/** Ballots before the last whose leaders' word is remembered; a power of 2. */
+const LED_BALLOTS: i32 = 16;
 /** How much of the log may be in use for an acceptor to accept anything while it refills. */
 const REFILLING_FILL_MAX: f64 = 0.125;
-const NEVER: u64 = u64.MAX_VALUE;
-
 /** Highest ballot promised, and the incarnation of its proposer. Invariant: never falls. */
 let promised: u64 = 0;
 let promisedIncarnation: u32 = 0;
@@ -187,6 +192,11 @@ let decided: u64 = 1;
 /** Where, in the log, the leader's own values were last marked as decided. */
 let markedBallot: u64 = 0;
 let marked: u64 = 1;
+/** All below, the leader of `markedBallot` called decided. */
+let announced: u64 = 0;
+/** Leaders before that one: ballot u64, and below where it called all decided u64. A ring. */
+const led = memory.data(LED_BALLOTS * 16, 8);
+let ledCount: i32 = 0;
 
 /** Ranges accepted in `voteBallot` and not yet told. */
 let voteRanges: usize = 0;
@@ -197,6 +207,8 @@ let expireAt_us: u64 = 0;
 let logFullNotedAt_us: u64 = 0;
 /** It lost its memory and was not let in again. */
 let recovering: bool = false;
+/** An event that the next tick notes: what storage brought about between two steps; 0: none. */
+let untold: i32 = 0;
 /** It was: whoever calls it forgetful has not heard of that yet. */
 let readmitted: bool = false;
 /** The ballot in which it rejoins, the first instance that it does not have yet, and the end of those it needs; 0: it does not. */
@@ -217,8 +229,27 @@ let unconfirmedNoteAt_us: u64 = 0;
 let confirmedRecorded: bool = false;
 /** The decided watermark in stable storage. */
 let decidedRecorded: u64 = 1;
+/** The watermark that is durable for sure; the next one that will be, and the number of its record; 0: none. */
+let decidedDurable: u64 = 1;
+let decidedAwaited: u64 = 1;
+let awaitedRecord: u64 = 0;
+/** The number of the last record of a watermark. */
+let decidedRecord: u64 = 0;
 /** Progress after which it is stored again: instances of an eighth of the log, whatever their size. */
 let decidedRecordInstances: u64 = 0;
+/** What storage can do. */
+let condition: i32 = StorageCondition.sound;
+/** The lowest accepted instance that storage has not deleted. */
+let storageLow: u64 = 1;
+/** From here on storage was given all that this memory accepted; what it fetched, below, it was not. */
+let storedFrom: u64 = 1;
+/** Below this recovered watermark, what is not in the log may have been accepted all the same. */
+let knownFrom: u64 = 0;
+/** The frame that is being filled with what storage reads, and how many were before; 0: none. */
+let fetchFrame: usize = 0;
+let fetchFrameAt: u32 = 0;
+let fetchEntries: u32 = 0;
+let fetchFrames: i32 = 0;
 let hiAt_us: u64 = 0;
 
 export function acceptorInit(now_us: u64): void {
@@ -230,11 +261,13 @@ export function acceptorInit(now_us: u64): void {
   const others = ((1 << acceptorCount) - 1) & ~(1 << own);
   unconfirmed = settingU32(Setting.newCluster) != 0 ? 0 : others;
   recovering = settingU32(Setting.forgot) != 0;
+  if (recovering) untold = Event.recovering;
   const logBytes = settingU32(Setting.logBytes);
   logInit(logBytes);
   decidedRecordInstances = max(1, min(DECIDED_RECORD_INSTANCES, <u64>(logBytes / mtu / 8)));
   registryInit();
   refillInit();
+  fetchInit();
   gauge(Gauge.logTotalBytes, logBytes);
   voteRangesMax = (mtu - RANGES_BYTES) / RANGE_BYTES;
   voteRanges = arenaTake(<usize>voteRangesMax * RANGE_BYTES);
@@ -263,7 +296,7 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   const instance = load<u64>(p, ACCEPT_INSTANCE);
   const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
   const leaderDecided = load<u64>(p, ACCEPT_DECIDED);
-  if (!mayVote(now_us) && (ballot != rejoinBallot || rejoinBallot == 0)) return;
+  if (!mayVote(now_us) && (!isSound() || ballot != rejoinBallot || rejoinBallot == 0)) return;
   if (isStorageBehind()) return count(Counter.heldFull);
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
   if (instance < logLow) return sendOk(p, now_us);
@@ -275,25 +308,18 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   const before = logGet(instance);
   // Fetched after a loss, in a ballot that was not promised here: it is decided, and nobody needs this vote.
   if (before != null && before.ballot > ballot) return;
+  if (before == null && condition == StorageCondition.full) return refuse(Event.storageFull, instance, now_us);
   if (before == null || before.ballot != ballot) {
     // Below: an acceptor that accepted in a ballot has promised it, so an older copy is of a lower one.
     assert(before == null || before.ballot < ballot, "accepted above the promise");
     const values = load<u16>(p, ACCEPT_VALUES);
     const from = p + ACCEPT_BYTES;
     const record = persistent ? records + 1 : 0;
-    let kept = logPut(instance, ballot, from, bytes, values, trimLimit(), record);
-    if (!kept && registryFull(logLow, decided, now_us)) {
-      kept = logPut(instance, ballot, from, bytes, values, trimLimit(), record);
+    let kept = logPut(instance, ballot, from, bytes, values, evictLimit(), record);
+    if (!kept && !isStored() && registryFull(logLow, decided, now_us)) {
+      kept = logPut(instance, ballot, from, bytes, values, evictLimit(), record);
     }
-    if (!kept) {
-      count(Counter.logFull);
-      logIsFull = true;
-      if (now_us - logFullNotedAt_us >= LOG_FULL_NOTE_PERIOD_US) {
-        logFullNotedAt_us = now_us;
-        note(Event.logFull, slowestLearner, instance);
-      }
-      return;
-    }
+    if (!kept) return refuse(Event.logFull, instance, now_us);
     logIsFull = false;
     promise(ballot, proposer);
     const batch = logGet(instance)!.batch;
@@ -307,12 +333,29 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   vote(ballot, instance);
 }
 
+/** There is no room for a new instance: as long as there is none, those that hold it back lose patience. */
+function refuse(event: i32, instance: u64, now_us: u64): void {
+  count(Counter.logFull);
+  logIsFull = true;
+  if (event == Event.storageFull) {
+    registryFull(lowestKept(), decided, now_us);
+    trimLimit();
+  } else if (persistent && decided > decidedRecorded) {
+    // What is decided and not stored as decided cannot leave the log.
+    appendDecided();
+  }
+  if (now_us - logFullNotedAt_us < LOG_FULL_NOTE_PERIOD_US) return;
+  logFullNotedAt_us = now_us;
+  note(event, event == Event.logFull && isStored() ? 0 : slowestLearner, instance);
+}
+
 /** A leader speaks; a stale one is told so. */
 export function acceptorHeartbeat(p: usize, now_us: u64): void {
   const ballot = load<u64>(p, HEADER_BALLOT);
   ledBallot = max(ledBallot, ballot);
   if (recovering) return;
   learnDecided(ballot, load<u64>(p, HEARTBEAT_DECIDED));
+  if (!isSound()) return;
   if (ballot < promised) return reject(p, ballot);
   leaderAt_us = now_us;
   goOnRejoining();
@@ -323,7 +366,7 @@ export function acceptorRejoin(p: usize, now_us: u64): void {
   const ballot = load<u64>(p, HEADER_BALLOT);
   const proposer = load<u32>(p, HEADER_INCARNATION);
   if (state(now_us) != AcceptorState.recovers || load<u32>(p, REJOIN_MEMORY) != memoryIncarnation) return;
-  if (ballot <= rejoinBallot || !mayTake(ballot, proposer)) return;
+  if (ballot <= rejoinBallot || !mayTake(ballot, proposer) || !isSound() || isStorageBehind()) return;
   // Others go by a later return, of another memory.
   if (ballot < acceptorRejoinedIn(acceptorIndex(selfId))) return;
   const from = load<u64>(p, REJOIN_FROM);
@@ -335,6 +378,7 @@ export function acceptorRejoin(p: usize, now_us: u64): void {
   rejoinEnd = load<u64>(p, REJOIN_END);
   promise(ballot, proposer);
   decided = max(decided, from);
+  storedFrom = from;
   refillBegin(from);
   leaderAt_us = now_us;
   appendRecord(Record.rejoin, ballot, proposer, from, 0, 0, 0);
@@ -352,15 +396,15 @@ function goOnRejoining(): void {
     if (rejoinNext >= decided) return;
     // It must not tell learners that it accepted nothing where it has merely forgotten.
     refillBegin(rejoinNext + 1);
+    storedFrom = rejoinNext + 1;
   }
   rejoinBallot = 0;
   unconfirmed = 0;
   votesFrom_us = 0;
   confirmedRecorded = true;
   // It may have all it needs only because this is decided, and must not find after a crash that it is not.
-  decidedRecorded = decided;
-  appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);
-  appendRecord(Record.confirmed, 0, 0, logLow, 0, 0, 0);
+  appendDecided();
+  appendRecord(Record.confirmed, 0, 0, storedFrom, 0, 0, 0);
   note(Event.rejoined, 0, 0);
 }
 
@@ -382,6 +426,7 @@ export function acceptorHi(p: usize, now_us: u64): void {
 /** A new acceptor asks whether it has an earlier incarnation. One that forgot cannot vouch. */
 function answerAcceptor(p: usize, now_us: u64): void {
   if (load<u16>(p, HI_STATE) != AcceptorState.asks || state(now_us) == AcceptorState.recovers) return;
+  if (!isSound() || load<u16>(p, HEADER_SENDER_ID) == selfId) return;
   // It asks though a return of it is known: it restarted before it had come back, and forgot that it had to.
   if (sendForgotReturn(p)) return;
   if (readmitted) {
@@ -404,8 +449,14 @@ export function acceptorBye(p: usize): void {
 export function acceptorRepair(p: usize, now_us: u64): void {
   // One that forgot would call nothing what it does not remember.
   if (!mayVote(now_us)) return;
+  if (persistent && fetchAsk(p, max(storageLow, storedFrom), logLow)) return;
+  tellAccepted(p, 0);
+}
+
+/** Tells what the log holds of what the repair at `p` asks for, behind so many frames of the same answer. */
+function tellAccepted(p: usize, framesBefore: i32): void {
   const ranges = load<u32>(p, RANGES_COUNT);
-  let frames = 0;
+  let frames = framesBefore;
   let frame: usize = 0;
   let at: u32 = 0;
   let entries: u32 = 0;
@@ -416,6 +467,7 @@ export function acceptorRepair(p: usize, now_us: u64): void {
     for (; instance < end; instance++) {
       if (!refillKnows(instance)) continue;
       const accepted = logGet(instance);
+      if (accepted == null && instance < knownFrom) continue;
       const bytes = accepted == null ? 0 : accepted.bytes;
       if (frame != 0 && at + ENTRY_BYTES + bytes > mtu) {
         const last = ++frames == REPAIR_FRAMES;
@@ -441,6 +493,63 @@ export function acceptorRepair(p: usize, now_us: u64): void {
     entries = 0;
   }
   endLearned(frame, p, entries, at, true);
+}
+
+/** Takes the record at `recoveryAt`, of `bytes` bytes in all, into the answer for which storage read it. */
+export function acceptorFetched(index: i32, bytes: u32): Fetched {
+  if (!isSound() || fetchFrames == REPAIR_FRAMES) return Fetched.enough;
+  if (!fetchFits(bytes)) return Fetched.more;
+  const fetch = fetchAt(index);
+  const found = fetchCheck(fetch, bytes);
+  if (found != Fetched.more) return found;
+  const batchBytes = load<u32>(recoveryAt, RECORD_BATCH_BYTES);
+  if (fetchFrame != 0 && fetchFrameAt + ENTRY_BYTES + batchBytes > mtu) {
+    endFetched(fetch, fetchFrames + 1 == REPAIR_FRAMES);
+    if (fetchFrames == REPAIR_FRAMES) return Fetched.enough;
+  }
+  if (fetchFrame == 0) {
+    fetchFrame = beginLearned(fetch.request);
+    if (fetchFrame == 0) return Fetched.enough;
+    fetchFrameAt = LEARNED_BYTES;
+    fetchEntries = 0;
+  }
+  const entry = fetchFrame + fetchFrameAt;
+  const instance = load<u64>(recoveryAt, RECORD_INSTANCE);
+  const ballot = load<u64>(recoveryAt, RECORD_BALLOT);
+  store<u64>(entry, instance, ENTRY_INSTANCE);
+  store<u64>(entry, ballot, ENTRY_BALLOT);
+  store<u32>(entry, batchBytes, ENTRY_BATCH_BYTES);
+  store<u16>(entry, load<u16>(recoveryAt, RECORD_VALUES), ENTRY_VALUES);
+  store<u16>(entry, isChosen(ballot, instance) ? ENTRY_DECIDED : 0, ENTRY_FLAGS);
+  memory.copy(entry + ENTRY_BYTES, recoveryAt + RECORD_BYTES, batchBytes);
+  fetchFrameAt += ENTRY_BYTES + batchBytes;
+  fetchEntries++;
+  count(Counter.fetched);
+  return Fetched.more;
+}
+
+/** Storage has no more for the fetch, or enough was taken: the answer ends with what the log holds. */
+export function acceptorFetchEnd(index: i32): void {
+  const fetch = fetchAt(index);
+  if (!fetch.isLast) return;
+  if (isSound() && fetchFrames < REPAIR_FRAMES) {
+    const p = fetch.request;
+    const lastRange = p + RANGES_BYTES + <usize>(load<u32>(p, RANGES_COUNT) - 1) * RANGE_BYTES;
+    const isAll = load<u64>(lastRange, 8) <= logLow || fetchFrames + 1 == REPAIR_FRAMES;
+    const isTold = isAll && fetchFrame != 0;
+    if (fetchFrame != 0) endFetched(fetch, isAll);
+    if (!isTold) tellAccepted(p, fetchFrames);
+  }
+  fetchFrame = 0;
+  fetchFrames = 0;
+}
+
+/** Sends a frame of what storage read. All of it is durable, so it waits for no record. */
+function endFetched(fetch: Fetch, last: bool): void {
+  fillLearned(fetchFrame, fetchEntries, last);
+  finish(fetchFrame, fetchFrameAt, sourceAddress(fetch.request));
+  fetchFrame = 0;
+  fetchFrames++;
 }
 
 /** Sends the votes of this burst. */
@@ -469,19 +578,24 @@ export function acceptorTick(now_us: u64): u64 {
   }
   if (unconfirmed == 0 && !confirmedRecorded && !recovering) {
     confirmedRecorded = true;
-    appendRecord(Record.confirmed, 0, 0, logLow, 0, 0, 0);
+    appendRecord(Record.confirmed, 0, 0, storedFrom, 0, 0, 0);
   }
+  if (untold != 0) note(untold, selfId, 0);
+  untold = 0;
   if (now_us >= hiAt_us) {
-    sendHi(now_us);
+    // Whoever hears it counts on it.
+    if (isSound()) sendHi(now_us);
     hiAt_us = now_us + (mayVote(now_us) ? HI_PERIOD_US : LISTEN_HI_PERIOD_US);
   }
   if (unconfirmed != 0 && state(now_us) == AcceptorState.asks && now_us >= unconfirmedNoteAt_us) {
     note(Event.unconfirmed, 0, unconfirmed);
     unconfirmedNoteAt_us = now_us + UNCONFIRMED_NOTE_US;
   }
+  if (awaitedRecord != 0 && awaitedRecord <= durableRecords) decidedStored();
   gauge(Gauge.promised, promised);
-  gauge(Gauge.trimmed, logLow);
+  gauge(Gauge.trimmed, lowestKept());
   gauge(Gauge.logFilledBytes, logFilled);
+  if (persistent) gauge(Gauge.trimLimit, min(trimLimit(), decidedDurable));
   return min(min(expireAt_us, hiAt_us), refillTick(now_us));
 }
 
@@ -507,59 +621,95 @@ export function acceptorOk(p: usize): void {
   if (unconfirmed == 0) note(Event.confirmed, 0, 0);
 }
 
+/** Storage is in this condition, and keeps what was accepted from `low` on. */
+export function acceptorStorage(to: i32, low: u64): void {
+  assert(low <= decided, "storage deleted what is not decided");
+  storageLow = max(storageLow, low);
+  if (condition == StorageCondition.failed || to == condition) return;
+  condition = to;
+  if (to == StorageCondition.failed) untold = Event.storageFailed;
+}
+
 /**
- * Takes back the record at `recoveryAt`, as storage kept it; before the first step, in the order in
- * which they were appended. The log must not be smaller than it was: replayed in the same order it
- * makes the same room, out of the same instances.
+ * Takes back the record at `recoveryAt`, as storage kept it; before the first step: what is known of other
+ * acceptors, then the promise, a return, the decided watermark, what was accepted, ascending, and that it was
+ * confirmed. In the order in which they were appended will do as well. All from the decided watermark on fits
+ * the log, if that is not smaller than it was.
  */
 export function acceptorRecover(): void {
   const at = recoveryAt;
   const kind = <i32>load<u16>(at, RECORD_KIND);
+  const instance = load<u64>(at, RECORD_INSTANCE);
+  const ballot = load<u64>(at, RECORD_BALLOT);
   if (kind == Record.confirmed) {
     recovering = false;
-    logBegin(load<u64>(at, RECORD_INSTANCE));
-    // What was fetched is not in storage.
-    if (readmitted) refillBegin(decided);
+    recoverFrom(instance);
     unconfirmed = 0;
     confirmedRecorded = true;
     votesFrom_us = 0;
     return;
   }
   if (kind == Record.decided) {
-    decidedRecorded = load<u64>(at, RECORD_INSTANCE);
-    decided = max(decided, decidedRecorded);
+    decidedRecorded = instance;
+    decidedDurable = instance;
+    decided = max(decided, instance);
+    knownFrom = decided;
+    logStart(decided);
+    if (ballot > markedBallot) {
+      markedBallot = ballot;
+      announced = instance;
+    }
     return;
   }
-  const ballot = load<u64>(at, RECORD_BALLOT);
+  const proposer = load<u32>(at, RECORD_INCARNATION);
+  if (kind == Record.known) return setMemory(acceptorIndex(<u32>instance), proposer);
   if (kind == Record.rejoined) {
-    const index = acceptorIndex(<u32>load<u64>(at, RECORD_INSTANCE));
-    setRejoined(index, ballot, load<u32>(at, RECORD_INCARNATION));
+    setRejoined(acceptorIndex(<u32>instance), ballot, proposer);
     return;
   }
-  promise(ballot, load<u32>(at, RECORD_INCARNATION));
+  if (ballot > promised) promise(ballot, proposer);
   if (kind == Record.promise) return;
   if (kind == Record.rejoin) {
     recovering = true;
     readmitted = true;
-    clearReplaced();
-    logBegin(load<u64>(at, RECORD_INSTANCE));
-    decided = max(decided, logLow);
+    if (acceptorRejoinedIn(acceptorIndex(selfId)) <= ballot) clearReplaced();
+    recoverFrom(instance);
     return;
   }
   assert(kind == Record.accept, "unknown kind of record");
-  const instance = load<u64>(at, RECORD_INSTANCE);
-  // Below where it rejoined, so decided: what it had fetched there made it look at such a proposal at all.
-  if (readmitted && instance < logLow) return;
-  const bytes = load<u32>(at, RECORD_BATCH_BYTES);
-  const kept = logPut(instance, ballot, at + RECORD_BYTES, bytes, load<u16>(at, RECORD_VALUES), NEVER, 0);
+  recoverAccepted(ballot, instance);
+}
+
+/** Below `from` storage may hold what an older memory accepted, or nothing. All of that is decided. */
+function recoverFrom(from: u64): void {
+  storedFrom = max(storedFrom, from);
+  logBegin(from);
+  decided = max(decided, from);
+  knownFrom = max(knownFrom, from);
+}
+
+/** Takes back what was accepted. */
+function recoverAccepted(ballot: u64, instance: u64): void {
+  // All that is undecided must have room in the log, which ends no further than a window beyond.
+  logStart(max(min(instance, decided), storedFrom));
+  if (instance < logLow) return;
+  const before = logGet(instance);
+  assert(before == null || before.ballot < ballot, "an older acceptance is recovered after a newer one");
+  const bytes = load<u32>(recoveryAt, RECORD_BATCH_BYTES);
+  const values = load<u16>(recoveryAt, RECORD_VALUES);
+  const kept = logPut(instance, ballot, recoveryAt + RECORD_BYTES, bytes, values, decided, 0);
   assert(kept, "the log is smaller than when this was accepted");
-  // Only decided instances were ever trimmed, and none that is trimmed may look as if it were not decided.
-  decided = max(decided, logLow);
+  logGet(instance)!.decided = isChosen(ballot, instance);
 }
 
 /** Whether the acceptor may promise and accept: it listened first, and nobody knew it from before. */
 function mayVote(now_us: u64): bool {
-  return state(now_us) == AcceptorState.votes;
+  return isSound() && state(now_us) == AcceptorState.votes;
+}
+
+/** Its storage did not fail. If it did, it is as good as gone: nothing it says can be relied on after a crash. */
+function isSound(): bool {
+  return condition != StorageCondition.failed;
 }
 
 function state(now_us: u64): i32 {
@@ -586,9 +736,29 @@ function promise(ballot: u64, proposer: u32): bool {
   return true;
 }
 
-/** Instances below may be taken from the log: decided, and delivered by every registered learner. */
+/** Instances below are needed by nobody: decided, and delivered by every registered learner. */
 function trimLimit(): u64 {
-  return registryLowest(logLow, decided);
+  return registryLowest(lowestKept(), decided);
+}
+
+/** Instances below may be taken from the log. What storage has learners can get from there. */
+function evictLimit(): u64 {
+  return isStored() ? decidedDurable : trimLimit();
+}
+
+/** Storage has all that registered learners still need. */
+function isStored(): bool {
+  return persistent && trimLimit() >= storedFrom;
+}
+
+/** The lowest instance that is kept, in the log or in storage. */
+function lowestKept(): u64 {
+  return persistent ? min(logLow, max(storageLow, storedFrom)) : logLow;
+}
+
+/** The lowest instance from which on all that was accepted can be told. */
+function lowestTold(): u64 {
+  return persistent ? min(refillLowest(), max(storageLow, storedFrom)) : refillLowest();
 }
 
 /** The leader of `ballot` says that all instances below `to` are decided: with its own values, where it proposed any. */
@@ -597,9 +767,12 @@ function learnDecided(ballot: u64, to: u64): void {
   if (ballot < markedBallot) return;
   let from = marked;
   if (ballot > markedBallot) {
+    if (persistent) rememberLed();
     markedBallot = ballot;
+    announced = 0;
     from = logLow;
   }
+  announced = max(announced, to);
   from = max(from, logLow);
   const end = min(to, logHigh);
   for (let i = from; i < end; i++) {
@@ -607,6 +780,23 @@ function learnDecided(ballot: u64, to: u64): void {
     if (accepted != null && accepted.ballot == ballot) accepted.decided = true;
   }
   marked = max(from, end);
+}
+
+/** Another leader speaks: what the last one said is known on, for what storage holds of its ballot. */
+function rememberLed(): void {
+  const at = led + <usize>((ledCount++ & (LED_BALLOTS - 1)) * 16);
+  store<u64>(at, markedBallot);
+  store<u64>(at, announced, 8);
+}
+
+/** Whether what was accepted in `ballot` is known to be chosen: the ballot's leader called the instance decided. */
+function isChosen(ballot: u64, instance: u64): bool {
+  if (ballot == markedBallot) return instance < announced;
+  const end = led + <usize>(LED_BALLOTS * 16);
+  for (let at = led; at < end; at += 16) {
+    if (load<u64>(at) == ballot) return instance < load<u64>(at, 8);
+  }
+  return false;
 }
 
 /**
@@ -617,8 +807,27 @@ function recordDecided(accepted: u64): void {
   const behind = decided - decidedRecorded;
   const reach = accepted - decidedRecorded;
   if (behind < decidedRecordInstances && (behind == 0 || reach < WINDOW_INSTANCES - 1)) return;
+  appendDecided();
+}
+
+function appendDecided(): void {
   decidedRecorded = decided;
-  appendRecord(Record.decided, 0, 0, decided, 0, 0, 0);
+  // And in which ballot all below is chosen, if the last leader said so.
+  appendRecord(Record.decided, announced == decided ? markedBallot : 0, 0, decided, 0, 0, 0);
+  decidedRecord = records;
+  if (awaitedRecord == 0) awaitDecided();
+}
+
+function awaitDecided(): void {
+  decidedAwaited = decidedRecorded;
+  awaitedRecord = decidedRecord;
+}
+
+/** The watermark that was awaited is durable; newer ones that were recorded meanwhile may not be. */
+function decidedStored(): void {
+  decidedDurable = decidedAwaited;
+  if (decidedRecord > awaitedRecord) awaitDecided();
+  else awaitedRecord = 0;
 }
 
 function vote(ballot: u64, instance: u64): void {
@@ -665,22 +874,25 @@ function sendHi(now_us: u64): void {
   finish(p, HI_BYTES, groupAddress);
 }
 
-/** To a learner, client or proposer: how far this acceptor knows, and how far it has trimmed. */
+/** How far this acceptor knows, and from where on it can tell; a proposer, from where on it votes. */
 function sendOk(p: usize, now_us: u64): void {
+  const role = <u32>load<u8>(p, HEADER_SENDER_ROLE);
   const q = begin(
     Message.ok,
     Role.acceptor,
-    load<u8>(p, HEADER_SENDER_ROLE),
+    role,
     load<u16>(p, HEADER_SENDER_ID),
     load<u32>(p, HEADER_INCARNATION),
   );
   if (q == 0) return;
   store<u64>(q, decided, OK_DECIDED);
-  store<u64>(q, refillLowest(), OK_TRIMMED);
+  store<u64>(q, role == Role.proposer ? logLow : lowestTold(), OK_TRIMMED);
   store<u64>(q, logHigh, OK_NEXT);
   store<u64>(q, promised, OK_PROMISED);
   store<u64>(q, min(now_us - leaderAt_us, u32.MAX_VALUE), OK_SILENCE);
-  finish(q, OK_BYTES, sourceAddress(p));
+  // It vouches for another acceptor, so it must know that one's memory after a crash too.
+  if (role == Role.acceptor) finishHeld(q, OK_BYTES, sourceAddress(p));
+  else finish(q, OK_BYTES, sourceAddress(p));
 }
 
 /** 1B: all that was accepted from `from` on, in pages. Instances known to be decided need not be told. */
@@ -747,11 +959,15 @@ function beginLearned(p: usize): usize {
 }
 
 function endLearned(frame: usize, p: usize, entries: u32, length: u32, last: bool): void {
-  store<u64>(frame, refillLowest(), LEARNED_TRIMMED);
+  fillLearned(frame, entries, last);
+  finishHeld(frame, length, sourceAddress(p));
+}
+
+function fillLearned(frame: usize, entries: u32, last: bool): void {
+  store<u64>(frame, lowestTold(), LEARNED_TRIMMED);
   store<u64>(frame, decided, LEARNED_DECIDED);
   store<u32>(frame, entries, LEARNED_ENTRIES);
   store<u32>(frame, last ? LEARNED_LAST : 0, LEARNED_FLAGS);
-  finishHeld(frame, length, sourceAddress(p));
 }
 
 /** What a status says of the acceptor, and of the learners that it knows. */
@@ -759,15 +975,17 @@ export function acceptorStatus(now_us: u64): void {
   statusField(StatusField.voting, voting(now_us));
   if (unconfirmed != 0) statusField(StatusField.unconfirmed, unconfirmed);
   statusField(StatusField.promised, promised);
-  statusField(StatusField.trimmed, logLow);
+  statusField(StatusField.trimmed, lowestKept());
+  if (persistent) statusField(StatusField.storage, condition);
   statusDecided(decided);
-  logStatus(trimLimit());
+  logStatus(evictLimit());
   statusField(StatusField.logFull, logIsFull ? 1 : 0);
-  statusField(StatusField.logHolder, slowestLearner);
+  statusField(StatusField.logHolder, isStored() && condition == StorageCondition.sound ? 0 : slowestLearner);
   registryStatus(now_us);
 }
 
 function voting(now_us: u64): Voting {
+  if (!isSound()) return Voting.failed;
   const stands = state(now_us);
   if (stands == AcceptorState.votes) return Voting.votes;
   if (stands == AcceptorState.asks) return now_us < votesFrom_us ? Voting.listening : Voting.unconfirmed;

@@ -13,6 +13,7 @@ import {
   AcceptorState,
   ACCEPT_DECIDED,
   Counter,
+  Fetched,
   HEADER_RECEIVER_ROLES,
   HEADER_SENDER_ID,
   HEADER_SENDER_ROLE,
@@ -29,10 +30,13 @@ import {
   RecoveryFault,
   Role,
   Setting,
+  StorageCondition,
 } from "../layout";
 import {
   acceptorAccept,
   acceptorBye,
+  acceptorFetched,
+  acceptorFetchEnd,
   acceptorFlush,
   acceptorForgot,
   acceptorHeartbeat,
@@ -44,6 +48,7 @@ import {
   acceptorRejoin,
   acceptorRepair,
   acceptorStatus,
+  acceptorStorage,
   acceptorTick,
 } from "./acceptor";
 import { arenaBytes as arenaUsed, arenaInit, arenaTake } from "./arena";
@@ -68,6 +73,7 @@ import {
   staging,
 } from "./client";
 import { sessionHasRoom, sessionsVerdicts } from "./client_session";
+import { fetchAt, fetchClear, fetchCount as fetchesAsked } from "./fetch";
 import { frameFault } from "./frame";
 import {
   deliveries,
@@ -128,6 +134,7 @@ import {
   isRecordSound,
   recordPointers,
   recordsClear,
+  recordsFail,
   recordsInit,
   recordsNew,
   recoveryAt as recovery,
@@ -157,6 +164,8 @@ import {
 let receiveSlots: usize = 0;
 let receiveSlotBytes: usize = 0;
 let receiveLengths: usize = 0;
+/** When the last step was. */
+let stepped_us: u64 = 0;
 /** A frame is dropped when a random u32 is below; 2^32 drops all. */
 let lossBelow: u64 = 0;
 
@@ -212,6 +221,12 @@ export function isSound(bytes: u32): bool {
   return isRecordSound(bytes);
 }
 
+/** Storage is in this condition (`StorageCondition`), and keeps accepted instances from `low` on; after `init`. */
+export function setStorage(condition: i32, low: f64): void {
+  if (condition == StorageCondition.failed) recordsFail();
+  if (is(Role.acceptor)) acceptorStorage(condition, <u64>low);
+}
+
 /**
  * Takes back the record at `recoveryAt`; after `init`, before the first step. Returns what is wrong with a
  * record of a learner's checkpoint, one of `RecoveryFault`.
@@ -238,10 +253,12 @@ export function taken(values: f64): void {
  */
 export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
   const now = <u64>now_us;
+  stepped_us = now;
   outboxClear();
   recordsClear(<u64>durable);
   eventsClear();
   statusClear();
+  fetchClear();
   if (is(Role.learner)) learnerClear(pause);
   if (is(Role.client)) clientClear();
   release();
@@ -254,6 +271,29 @@ export function step(frames: i32, now_us: f64, durable: f64, pause: bool): f64 {
   if (is(Role.client)) due = min(due, clientTick(now));
   drain(now);
   return <f64>due;
+}
+
+/** What the step asks storage for: ranges of instances, which the host hands over before it sends. */
+export function fetchCount(): i32 {
+  return fetchesAsked;
+}
+export function fetchFrom(index: i32): f64 {
+  return <f64>fetchAt(index).from;
+}
+export function fetchEnd(index: i32): f64 {
+  return <f64>fetchAt(index).end;
+}
+
+/** Takes the record at `recoveryAt`, of so many bytes in all, for that range; ascending. */
+export function fetched(index: i32, bytes: u32): Fetched {
+  return acceptorFetched(index, bytes);
+}
+
+/** No more comes for that range. The answers are in the outbox, or heard by this node's own roles. */
+export function fetchDone(index: i32): void {
+  acceptorFetchEnd(index);
+  // No later step would find them.
+  for (let p = nextOwn(); p != 0; p = nextOwn()) dispatch(p, stepped_us);
 }
 
 /** Starts the last turn: says goodbye. The host sends what this leaves in the outbox. */

@@ -125,9 +125,17 @@ export function logBegin(low: u64): void {
   if (logHigh < logLow) logHigh = logLow;
 }
 
+/** A log that is empty begins at `low`, wherever it began before. */
+export function logStart(low: u64): void {
+  if (logLow != logHigh) return;
+  logLow = low;
+  logHigh = low;
+}
+
 /** Whether the records of all instances below `low` are durable. */
 function isDurableBelow(low: u64): bool {
-  for (let i = logLow; i < low; i++) {
+  const end = min(low, logHigh);
+  for (let i = logLow; i < end; i++) {
     const accepted = logGet(i);
     if (accepted != null && load<u64>(accepted.batch - COPY_HEADER, 16) > durableRecords) return false;
   }

@@ -32,12 +32,13 @@ import {
 import { arenaTake } from "./arena";
 import { count, gauge, gauged, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
-import { appendRecord } from "./records";
+import { appendRecord, journalRoom } from "./records";
 import {
   acceptorCount,
   acceptorId,
   acceptorIndex,
   memoryIncarnation,
+  persistent,
   proposerCount,
   proposerId,
   roles,
@@ -98,7 +99,7 @@ export function hearAcceptor(index: i32, p: usize, address: u64, now_us: u64): b
   const id = <u32>load<u16>(p, HEADER_SENDER_ID);
   const incarnation = load<u32>(p, HEADER_INCARNATION);
   const peer = acceptor(index);
-  if (peer.incarnation == 0) peer.incarnation = incarnation;
+  if (peer.incarnation == 0) learnMemory(index, incarnation);
   if (peer.incarnation != incarnation && incarnation != memoryIncarnation) {
     count(Counter.forgottenVotes);
     if (!peer.forgot) {
@@ -114,6 +115,20 @@ export function hearAcceptor(index: i32, p: usize, address: u64, now_us: u64): b
   peer.heardAt_us = now_us;
   gauge(Gauge.acceptorsHeard, gauged(Gauge.acceptorsHeard) | (1 << index));
   return true;
+}
+
+/** The acceptor at `index` is heard for the first time, with this memory. */
+function learnMemory(index: i32, memory: u32): void {
+  acceptor(index).incarnation = memory;
+  // Who vouches for others must know them after a crash too, when they may come with empty disks.
+  if (persistent && (roles & Role.acceptor) != 0 && acceptorId(index) != selfId) {
+    appendRecord(Record.known, 0, memory, acceptorId(index), 0, 0, 0);
+  }
+}
+
+/** As `learnMemory`, for what storage kept; who left the configuration since is not remembered. */
+export function setMemory(index: i32, memory: u32): void {
+  if (index >= 0 && acceptor(index).incarnation == 0) acceptor(index).incarnation = memory;
 }
 
 /** Takes note of where an acceptor is that lost its memory and says so: nothing else counts yet. */
@@ -134,6 +149,7 @@ export function learnRejoined(index: i32, ballot: u64, memory: u32): void {
 
 /** As `learnRejoined`, for what storage kept. True if it is news. */
 export function setRejoined(index: i32, ballot: u64, memory: u32): bool {
+  if (index < 0) return false;
   const peer = acceptor(index);
   // Two incarnations of a proposer may have begun with the same ballot: all must take the same one's word.
   if (ballot < peer.rejoinedIn || (ballot == peer.rejoinedIn && memory <= peer.incarnation)) return false;
@@ -157,7 +173,8 @@ export function clearReplaced(): void {
 /** Reads what a frame tells at `at` of an acceptor that rejoined. */
 export function hearRejoined(at: usize): void {
   const ballot = load<u64>(at, REJOINED_BALLOT);
-  if (ballot == 0) return;
+  // It is told again, when storage has room for the record.
+  if (ballot == 0 || (persistent && journalRoom() == 0)) return;
   learnRejoined(acceptorIndex(load<u16>(at, REJOINED_ID)), ballot, load<u32>(at, REJOINED_MEMORY));
 }
 

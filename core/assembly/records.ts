@@ -42,6 +42,8 @@ export let records: u64 = 0;
 let recordsBefore: u64 = 0;
 /** All records up to this one are durable: what they took of the journal is free. */
 export let durableRecords: u64 = 0;
+/** Storage failed: whatever is appended will never be durable, and is not kept. */
+export let recordsFailed: bool = false;
 
 let journal: usize = 0;
 let journalBytes: usize = 0;
@@ -78,7 +80,12 @@ export function recordsClear(durable: u64): void {
 
 /** How many records this step appended. */
 export function recordsNew(): i32 {
-  return persistent ? <i32>(records - recordsBefore) : 0;
+  return persistent && !recordsFailed ? <i32>(records - recordsBefore) : 0;
+}
+
+/** Storage takes no further record, ever. */
+export function recordsFail(): void {
+  recordsFailed = true;
 }
 
 /** How many bytes of records may be appended; a record takes `RECORD_BYTES`, its payload, and less than 8 more. */
@@ -118,7 +125,7 @@ export function appendRecord(
 ): void {
   records++;
   gauge(Gauge.records, records);
-  if (!persistent) return;
+  if (!persistent || recordsFailed) return;
   const at = take(sizeOf(bytes));
   assert(at != 0 && records - durableRecords < RECORDS_IN_FLIGHT, "the journal is full");
   store<u64>(at, instance, RECORD_INSTANCE);

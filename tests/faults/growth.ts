@@ -2,10 +2,12 @@
 import { now_ms } from "./watch.ts";
 
 const LOOK_MS = 5;
+/** A value and what is told of it are longer, a learner's word that it was started again is shorter. */
+const LEAST_BYTES = 32;
 
-/** Watches files that other processes append to. */
+/** Watches files that other processes append values to. */
 export class Growth {
-  /** The longest time without any growth so far, ms, and when it began. */
+  /** The longest time without any growth so far, ms, and when it began, ms since 1970. */
   longest_ms = 0;
   longestFrom_ms = 0;
   readonly #sizes = new Map<string, number>();
@@ -16,11 +18,6 @@ export class Growth {
   /** @param files They may come later; asked at every look. */
   constructor(files: () => readonly string[]) {
     this.#timer = setInterval(() => this.#look(files()), LOOK_MS);
-  }
-
-  /** When something came last, ms since 1970, to the next look. */
-  get last_ms(): number {
-    return this.#last_ms;
   }
 
   /** Resolves with the time of the next growth, ms since 1970. */
@@ -36,7 +33,7 @@ export class Growth {
     let grew = false;
     for (const file of files) {
       const bytes = size(file);
-      if (bytes > (this.#sizes.get(file) ?? 0)) grew = true;
+      if (bytes >= (this.#sizes.get(file) ?? 0) + LEAST_BYTES) grew = true;
       this.#sizes.set(file, bytes);
     }
     const at_ms = now_ms();

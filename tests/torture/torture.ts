@@ -28,6 +28,7 @@ const MORE = [
   "kill learner",
   "kill clients",
   "fill disk",
+  "restart on full disk",
 ] as const;
 type Fault = (typeof FAULTS)[number] | (typeof MORE)[number];
 /** Some are drawn more often: storage is what this is about. */
@@ -39,7 +40,7 @@ const REGISTER_HOSTS = ["c3", "c4"];
 const CRAMPED = "replica 3";
 const DISK_BYTES = 128 << 20;
 /** Less than the small disk, so that it is the disk that fills and not the map. */
-const MAP = "lmdb-mapsize 96mb";
+const MAP = ["--lmdb-mapsize", "96mb"];
 /** Clients' values that are under way: the disk is to be shaken, not filled within seconds. */
 const OUTSTANDING = "4";
 /** How long all is well between two faults. */
@@ -49,6 +50,8 @@ const FIRST_MS = 30_000;
 /** Nothing may stand still for longer after a fault. */
 const PAUSE_MS_MAX = 15_000;
 const STOP_MS = 10_000;
+/** The last delivery before a fault comes a little earlier than the fault. */
+const LOOK_BACK_MS = 100;
 
 /** Runs for so long, and checks. */
 export async function torture(options: TortureOptions): Promise<Outcome> {
@@ -60,7 +63,8 @@ export async function torture(options: TortureOptions): Promise<Outcome> {
     isRecorded: true,
     storage,
     storageOf: (name) => name === CRAMPED ? disk.folder : `${folder}/storage`,
-    conf: storage === "memory" ? [] : [MAP],
+    optionsOf: (name) =>
+      storage === "memory" || name.startsWith("client") ? [] : MAP,
     folder,
     // Each fault is in the events' file; progress has its own lines.
     say: () => {},
@@ -76,11 +80,10 @@ class Torture {
   readonly #history: ConstructorParameters<typeof RegisterClients>[3] = [];
   readonly #registers: RegisterClients[];
   readonly #load: Client[] = [];
-  readonly #faults: Record<string, number> = {};
+  /** What was done, and when it began. */
+  readonly #faults: { readonly fault: Fault; readonly from_ms: number }[] = [];
   readonly #broken: string[] = [];
   readonly #missed: string[] = [];
-  /** The fault around the longest pause. */
-  #worst = "the start";
 
   constructor(
     options: TortureOptions,
@@ -134,12 +137,11 @@ class Torture {
   async #inflictOne(growth: Growth): Promise<void> {
     const fault = this.#random.pick(DRAWN);
     const [from_ms, longest_ms] = [now_ms(), growth.longest_ms];
+    this.#faults.push({ fault, from_ms });
     await this.#do(fault);
-    this.#faults[fault] = (this.#faults[fault] ?? 0) + 1;
     const lasted_ms = now_ms() - from_ms;
     this.#tend();
     await sleep(this.#random.between(...CALM_MS));
-    if (growth.longest_ms > longest_ms) this.#worst = fault;
     if (growth.longest_ms <= Math.max(longest_ms, lasted_ms + PAUSE_MS_MAX)) {
       return;
     }
@@ -149,10 +151,9 @@ class Torture {
   }
 
   #tell(left_ms: number, growth: Growth): void {
-    const faults = Object.values(this.#faults).reduce((a, b) => a + b, 0);
     this.#options.say(
       `${Math.max(0, left_ms / 1000).toFixed(0).padStart(5)} s left: ` +
-        `${faults} faults, ${
+        `${this.#faults.length} faults, ${
           grouped(this.#history.length)
         } register operations, ` +
         `longest without a delivery ${seconds(growth.longest_ms)}`,
@@ -197,6 +198,13 @@ class Torture {
         this.#disk.fill();
         await sleep(lasts_ms);
         return this.#disk.free();
+      case "restart on full disk":
+        site.note(`the disk of ${CRAMPED} is full`);
+        this.#disk.fill();
+        await this.#kill([CRAMPED], lasts_ms);
+        site.note(`${CRAMPED} runs on its full disk`);
+        await sleep(lasts_ms);
+        return this.#disk.free();
       default:
         return await inflict(site, fault, this.#random, site.members);
     }
@@ -214,22 +222,29 @@ class Torture {
     const { report, wrong } = await this.#site.check(false);
     const registers = judge(this.#history, this.#site.records[0]);
     const delivered = Math.max(...report.learners.map((it) => it.delivered));
-    const faults = Object.entries(this.#faults).toSorted();
+    const faults = Object.groupBy(this.#faults, ({ fault }) => fault);
+    const counts = Object.entries(faults).map(([name, all]) =>
+      [name, all.length] as const
+    ).toSorted();
+    const worst =
+      this.#faults.findLast(({ from_ms }) =>
+        from_ms <= growth.longestFrom_ms + LOOK_BACK_MS
+      )?.fault ?? "the start";
     return {
       broken: [...this.#broken, ...wrong, ...registers.wrong],
       missed: this.#missed,
       figures: {
         seed: this.#options.seed,
-        faults: this.#faults,
+        faults: Object.fromEntries(counts),
         delivered,
         acknowledged: report.acknowledged,
         registers: { operations: registers.operations, open: registers.open },
         longest_ms: growth.longest_ms,
-        worst: this.#worst,
+        worst,
       },
       lines: [
         `faults: ${
-          faults.map(([name, count]) => `${name} ${count}`).join(", ")
+          counts.map(([name, count]) => `${name} ${count}`).join(", ")
         }`,
         `${grouped(delivered)} values delivered, ${
           grouped(report.acknowledged?.values ?? 0)
@@ -238,9 +253,7 @@ class Torture {
         `${registers.open} of them never answered: ${
           registers.wrong.length === 0 ? "linearizable" : "NOT linearizable"
         }`,
-        `longest without a delivery: ${
-          seconds(growth.longest_ms)
-        } (${this.#worst})`,
+        `longest without a delivery: ${seconds(growth.longest_ms)} (${worst})`,
       ],
     };
   }
