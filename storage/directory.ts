@@ -43,8 +43,6 @@ export class StorageDirectory {
   readonly path: string;
   readonly store: LmdbStore;
   readonly stamp: Stamp;
-  /** No earlier process left anything here, whatever became of it. */
-  readonly isNew: boolean;
   /** What the user should know of how it was found; undefined: nothing. */
   readonly warning?: string;
   readonly #lock: Deno.FsFile;
@@ -54,11 +52,9 @@ export class StorageDirectory {
     lock: Deno.FsFile,
     store: LmdbStore,
     stamp: Stamp,
-    isNew: boolean,
     warning?: string,
   ) {
     this.path = path;
-    this.isNew = isNew;
     this.#lock = lock;
     this.store = store;
     this.stamp = stamp;
@@ -110,7 +106,6 @@ export class StorageDirectory {
 type Make = (
   store: LmdbStore,
   stamp: Stamp,
-  isNew: boolean,
   warning?: string,
 ) => StorageDirectory;
 
@@ -120,9 +115,8 @@ function openLocked(
   make: Make,
 ): StorageDirectory {
   const { synchronous, boot = bootId() } = options;
-  const isNew = !exists(`${path}/${DATA}`);
   if (options.trash) trash(path);
-  if (isNew || options.trash) create(path, options, boot, false);
+  if (!exists(`${path}/${DATA}`)) create(path, options, boot, false);
   let { store, stamp } = openChecked(path, options);
   let warning: string | undefined;
   if (!stamp.synchronous && !stamp.clean && stamp.boot !== boot) {
@@ -136,11 +130,11 @@ function openLocked(
   }
   // With synchronous commits nothing depends on how the process or the machine ends.
   if (synchronous && stamp.synchronous) {
-    return make(store, stamp, isNew, warning);
+    return make(store, stamp, warning);
   }
   const now = { ...stamp, synchronous, boot, clean: synchronous };
   writeStamp(store, now);
-  return make(store, now, isNew, warning);
+  return make(store, now, warning);
 }
 
 /** Opens what is there, and compares it with what it should be. */
