@@ -695,10 +695,9 @@ const DELIVERY: readonly Mutation[] = [
     violates: ["order", "agreement"],
     edits: [{
       file: "learner.ts",
-      find: "window.slot(window.base).decided",
-      after: "export function learnerDeliver",
+      find: "paused || !slot.decided",
       replace:
-        "(window.slot(window.base).decided || window.slot(window.base + 1).decided)",
+        "paused || (!slot.decided && !window.slot(window.base + 1).decided)",
     }],
   },
   {
@@ -903,7 +902,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["liveness"],
     edits: [{
       file: "learner.ts",
-      find: "!started || paused || more || window.base >= decided",
+      find: "!started || paused || isCrowded || more || window.base >= decided",
       replace: "true",
     }],
   },
