@@ -37,6 +37,8 @@ export class NodeStorage {
       id,
       cluster: configuration.cluster,
       incarnation,
+      // Pages are filled to a half at least.
+      tailBytes: 2 * configuration.acceptorLogBytes,
     });
     const { warning } = this.#directory;
     if (warning !== undefined) {
@@ -49,16 +51,9 @@ export class NodeStorage {
     return this.#directory.stamp.memory;
   }
 
-  /**
-   * Where the learner goes on, and its consumer must be told so; undefined: it is not known to have
-   * delivered anything before. Once `recover` has run.
-   *
-   * @param from Where it begins if it has no checkpoint; 0n: where the others are.
-   */
-  resumesAt(from: bigint): number | undefined {
-    if (this.#checkpoint !== undefined) return this.#checkpoint;
-    // It may have been killed before its first checkpoint, or have lost the last one.
-    return this.#directory.isNew || from === 0n ? undefined : Number(from);
+  /** Where the learner goes on; undefined: it has no checkpoint. Once `recover` has run. */
+  get checkpoint(): number | undefined {
+    return this.#checkpoint;
   }
 
   /** An earlier memory was lost, and the node has not begun to rejoin since. */

@@ -167,9 +167,8 @@ class NodeThread {
     if (start.deliveries !== undefined) {
       this.#sink = new RingSink(start.deliveries);
     }
-    const resumesAt = storage?.resumesAt(common.from);
-    if (resumesAt !== undefined && options.learner !== undefined) {
-      this.#resume(resumesAt, options.learner.from);
+    if (storage !== undefined && options.learner !== undefined) {
+      this.#resume(common.from, storage.checkpoint);
     }
     if (options.client !== undefined) {
       this.#client = new ClientSide(start, this.#core, mtu, now_us);
@@ -240,11 +239,17 @@ class NodeThread {
     });
   }
 
-  /** The learner goes on at `instance`; its consumer may have got what follows already. */
-  #resume(instance: number, asked?: bigint): void {
-    const from = resumeFrom(instance, asked);
-    this.#log("info", `resuming at instance ${from}`);
-    this.#sink?.resume(from);
+  /**
+   * Tells the consumer of a learner with storage where it goes on, or begins: what follows there may have
+   * been delivered before, also by one that had another directory.
+   */
+  #resume(begin: bigint, checkpoint?: number): void {
+    const { from } = this.#start.options.learner!;
+    if (checkpoint !== undefined) {
+      const instance = resumeFrom(checkpoint, from);
+      this.#log("info", `resuming at instance ${instance}`);
+      this.#sink?.resume(instance);
+    } else if (begin > 0n) this.#sink?.resume(Number(begin));
   }
 
   #isOver(): boolean {
