@@ -40,8 +40,6 @@ export class StorageDirectory {
   readonly path: string;
   readonly store: LmdbStore;
   readonly stamp: Stamp;
-  /** No earlier process left anything here, whatever became of it. */
-  readonly isNew: boolean;
   /** What the user should know of how it was found; undefined: nothing. */
   readonly warning?: string;
   readonly #lock: Deno.FsFile;
@@ -51,11 +49,9 @@ export class StorageDirectory {
     lock: Deno.FsFile,
     store: LmdbStore,
     stamp: Stamp,
-    isNew: boolean,
     warning?: string,
   ) {
     this.path = path;
-    this.isNew = isNew;
     this.#lock = lock;
     this.store = store;
     this.stamp = stamp;
@@ -107,7 +103,6 @@ export class StorageDirectory {
 type Make = (
   store: LmdbStore,
   stamp: Stamp,
-  isNew: boolean,
   warning?: string,
 ) => StorageDirectory;
 
@@ -132,12 +127,10 @@ function openLocked(
       "and this node goes on without its memory, which it gets back from the others";
   }
   // With synchronous commits nothing depends on how the process or the machine ends.
-  if (synchronous && stamp.synchronous) {
-    return make(store, stamp, isNew, warning);
-  }
+  if (synchronous && stamp.synchronous) return make(store, stamp, warning);
   const now = { ...stamp, synchronous, boot, clean: synchronous };
   writeStamp(store, now);
-  return make(store, now, isNew, warning);
+  return make(store, now, warning);
 }
 
 /** Opens what is there, and compares it with what it should be. */
