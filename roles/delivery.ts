@@ -45,6 +45,7 @@ export class RingSink implements Sink {
     this.#from = from;
     this.#resumes = from === 0;
     if (from > 0) this.#write(from, 0, 0n, RESUME, NOTHING);
+    this.flush();
   }
 
   /** Values that have left for good, or that nobody wants: a crash cannot lose them any more. */
