@@ -323,6 +323,27 @@ Deno.test("a recovered log holds what may be undecided and as much of the rest a
   assert.equal(again.rig.core.counter(Counter.rejected), 1);
 });
 
+Deno.test("after a restart it accepts what is undecided below the first instance that storage has", () => {
+  const acceptor = new Stored();
+  const { core } = acceptor.rig;
+  const recover = (kind: Record, instance: number, ballot: bigint) =>
+    core.recover({
+      kind,
+      ballot,
+      incarnation: 101,
+      instance,
+      values: 0,
+      batch: new Uint8Array(),
+    });
+  recover(Record.decided, 5000, 0n);
+  recover(Record.accept, 5003, FIRST);
+  recover(Record.confirmed, 1, 0n);
+  const votes = bodies(acceptor.settle(accept(5001, 5000)), "accepted");
+  assert.deepEqual(votes.map(({ ranges }) => ranges), [
+    [{ first: 5001n, end: 5002n }],
+  ]);
+});
+
 Deno.test("whenever it crashes, what storage has of undecided instances fits its log again", () => {
   for (let seed = 1; seed <= 8; seed++) {
     const random = new Random(seed);
