@@ -634,8 +634,8 @@ const DURABILITY: readonly Mutation[] = [
       },
       {
         file: "outbox.ts",
-        find: "load<u64>(heldRecords + (at << 3)) > durable",
-        replace: "load<u64>(heldRecords + (at << 3)) > durable + 1",
+        find: "load<u64>(heldRecords + (at << 3)) > durableRecords",
+        replace: "load<u64>(heldRecords + (at << 3)) > durableRecords + 1",
       },
     ],
   },
