@@ -51,9 +51,15 @@ export class NodeStorage {
     return this.#directory.stamp.memory;
   }
 
-  /** Where the learner goes on; undefined: it has no checkpoint. Once `recover` has run. */
-  get checkpoint(): number | undefined {
-    return this.#checkpoint;
+  /**
+   * Where the learner begins, of which its consumer must be told: also an empty directory may have taken
+   * the place of one from which values were delivered. Once `recover` has run.
+   *
+   * @param from Where it begins if it has no checkpoint; 0n: where the others are.
+   * @returns 0 if it begins where the others are.
+   */
+  beginsAt(from: bigint): number {
+    return this.#checkpoint ?? Number(from);
   }
 
   /** An earlier memory was lost, and the node has not begun to rejoin since. */

@@ -168,7 +168,7 @@ class NodeThread {
       this.#sink = new RingSink(start.deliveries);
     }
     if (storage !== undefined && options.learner !== undefined) {
-      this.#resume(common.from, storage.checkpoint);
+      this.#resume(storage.beginsAt(common.from), options.learner.from);
     }
     if (options.client !== undefined) {
       this.#client = new ClientSide(start, this.#core, mtu, now_us);
@@ -242,17 +242,11 @@ class NodeThread {
     });
   }
 
-  /**
-   * Tells the consumer of a learner with storage where it goes on, or begins: what follows there may have
-   * been delivered before, also by one that had another directory.
-   */
-  #resume(begin: bigint, checkpoint?: number): void {
-    const { from } = this.#start.options.learner!;
-    if (checkpoint !== undefined) {
-      const instance = resumeFrom(checkpoint, from);
-      this.#log("info", `resuming at instance ${instance}`);
-      this.#sink?.resume(instance);
-    } else this.#sink?.resume(Number(begin));
+  /** The learner begins at `instance`; 0: where the others are. Its consumer may have got what follows already. */
+  #resume(instance: number, asked?: bigint): void {
+    const from = resumeFrom(instance, asked);
+    if (from > 1) this.#log("info", `resuming at instance ${from}`);
+    this.#sink?.resume(from);
   }
 
   #isOver(): boolean {

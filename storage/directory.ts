@@ -129,9 +129,7 @@ function openLocked(
       "and this node goes on without its memory, which it gets back from the others";
   }
   // With synchronous commits nothing depends on how the process or the machine ends.
-  if (synchronous && stamp.synchronous) {
-    return make(store, stamp, warning);
-  }
+  if (synchronous && stamp.synchronous) return make(store, stamp, warning);
   const now = { ...stamp, synchronous, boot, clean: synchronous };
   writeStamp(store, now);
   return make(store, now, warning);

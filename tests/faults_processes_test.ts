@@ -4,6 +4,7 @@ import { amnesia } from "./faults/amnesia.ts";
 import { duel } from "./faults/duel.ts";
 import type { Experiment, Wanted } from "./faults/experiment.ts";
 import { failover } from "./faults/failover.ts";
+import { killall } from "./faults/killall.ts";
 import { loss } from "./faults/loss.ts";
 import { mixed } from "./faults/mixed.ts";
 import { partition } from "./faults/partition.ts";
@@ -21,6 +22,12 @@ const SHORT: readonly Short[] = [
       "the leader is killed three times, and each time values are decided again",
     experiment: failover,
     wanted: { kills: 3, period_ms: 2_000, outstanding: 2 },
+  },
+  {
+    name:
+      "everybody is killed three times, and what was acknowledged is delivered",
+    experiment: killall,
+    wanted: { kills: 3, period_ms: 1_000, outstanding: 8 },
   },
   {
     name: "two proposers told to lead both get their clients' values decided",

@@ -482,6 +482,10 @@ export class Site implements AsyncDisposable {
       onOutput,
       onError: (line) => {
         log.writeSync(new TextEncoder().encode(line + "\n"));
+        // A client may end by itself, but not like this.
+        if (name.startsWith("client") && /this is a bug/i.test(line)) {
+          this.#deaths.push(`${name}: ${line}`);
+        }
         this.#listen(line);
       },
     });
