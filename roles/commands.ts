@@ -431,7 +431,9 @@ export const COMMANDS = {
     summary: "run a learner: it delivers every decided value, in order, once",
     description:
       'With --output ndjson each value is one line: {"instance":1,"index":0,"client":"c3","seq":1,"value":"text"}. ' +
-      'A value that is not UTF-8 has "base64" in place of "value".',
+      'A value that is not UTF-8 has "base64" in place of "value". ' +
+      'With storage a learner goes on where it was, and its first line is {"from":N}: ' +
+      "what follows begins at instance N, and what came before of instances from N on is to be dropped.",
     options: [
       ...NODE_OPTIONS,
       "from",

@@ -28,6 +28,8 @@ export class RingSink implements Sink {
   readonly #writer: RingWriter;
   #delivered = 0;
   #from = 0;
+  /** The reader is still to be told from where it goes on. */
+  #resumes = false;
 
   constructor(memory: RingMemory) {
     this.#writer = new RingWriter(memory);
@@ -37,11 +39,13 @@ export class RingSink implements Sink {
    * Tells the reader, before any value, that the node goes on where an earlier process of its may have
    * delivered already.
    *
-   * @param from The first instance of which values are handed out.
+   * @param from The first instance of which values are handed out; 0: that of the first value to come.
    */
   resume(from: number): void {
     this.#from = from;
-    this.#write(from, 0, 0n, RESUME, NOTHING);
+    this.#resumes = from === 0;
+    if (from > 0) this.#write(from, 0, 0n, RESUME, NOTHING);
+    this.flush();
   }
 
   /** Values that have left for good, or that nobody wants: a crash cannot lose them any more. */
@@ -60,6 +64,10 @@ export class RingSink implements Sink {
     this.#delivered++;
     if (delivery.instance < this.#from) return;
     const { instance, sequence, client, index, value } = delivery;
+    if (this.#resumes) {
+      this.#resumes = false;
+      this.#write(instance, 0, 0n, RESUME, NOTHING);
+    }
     this.#write(instance, sequence, client, index, value);
   }
 

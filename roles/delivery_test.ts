@@ -118,6 +118,22 @@ Deno.test("a learner that goes on says from where, and hands out nothing below; 
   }
 });
 
+Deno.test("a learner that goes on where the others are says so with its first value", () => {
+  const memory = makeRing(DELIVERY_RING_BYTES);
+  const sink = new RingSink(memory);
+  const reader = new DeliveryReader(memory, "ndjson", () => {});
+  sink.resume(0);
+  assert.equal(reader.take().length, 0);
+  sink.deliver(delivery("a"));
+  sink.deliver(delivery("b", { instance: 8 }));
+  const lines = new TextDecoder().decode(reader.take()).trim().split("\n");
+  assert.deepEqual(lines.map((line) => JSON.parse(line)).map((it) => it.from), [
+    7,
+    undefined,
+    undefined,
+  ]);
+});
+
 Deno.test("a sink tells how many values a crash cannot lose: those that left, and those that nobody wants", () => {
   const memory = makeRing(DELIVERY_RING_BYTES);
   const sink = new RingSink(memory);

@@ -37,6 +37,8 @@ export class NodeStorage {
       id,
       cluster: configuration.cluster,
       incarnation,
+      // Pages are filled to a half at least.
+      tailBytes: 2 * configuration.acceptorLogBytes,
     });
     const { warning } = this.#directory;
     if (warning !== undefined) {
@@ -50,15 +52,14 @@ export class NodeStorage {
   }
 
   /**
-   * Where the learner goes on, and its consumer must be told so; undefined: it is not known to have
-   * delivered anything before. Once `recover` has run.
+   * Where the learner begins, of which its consumer must be told: also an empty directory may have taken
+   * the place of one from which values were delivered. Once `recover` has run.
    *
    * @param from Where it begins if it has no checkpoint; 0n: where the others are.
+   * @returns 0 if it begins where the others are.
    */
-  resumesAt(from: bigint): number | undefined {
-    if (this.#checkpoint !== undefined) return this.#checkpoint;
-    // It may have been killed before its first checkpoint, or have lost the last one.
-    return this.#directory.isNew || from === 0n ? undefined : Number(from);
+  beginsAt(from: bigint): number {
+    return this.#checkpoint ?? Number(from);
   }
 
   /** An earlier memory was lost, and the node has not begun to rejoin since. */

@@ -167,9 +167,8 @@ class NodeThread {
     if (start.deliveries !== undefined) {
       this.#sink = new RingSink(start.deliveries);
     }
-    const resumesAt = storage?.resumesAt(common.from);
-    if (resumesAt !== undefined && options.learner !== undefined) {
-      this.#resume(resumesAt, options.learner.from);
+    if (storage !== undefined && options.learner !== undefined) {
+      this.#resume(storage.beginsAt(common.from), options.learner.from);
     }
     if (options.client !== undefined) {
       this.#client = new ClientSide(start, this.#core, mtu, now_us);
@@ -223,7 +222,10 @@ class NodeThread {
     if (this.#fatal !== undefined) {
       throw new UserError(
         `${this.#fatal.message}. To go on without the values before it: ` +
-          `--from ${this.#fatal.fields.instance}, or --from 0 for what is decided from now on`,
+          `--from ${this.#fatal.fields.instance}, or --from 0 for what is decided from now on` +
+          (this.#storage === undefined
+            ? ""
+            : ", and move its storage away, which cannot begin there"),
       );
     }
     if (this.#lost.some) {
@@ -240,10 +242,10 @@ class NodeThread {
     });
   }
 
-  /** The learner goes on at `instance`; its consumer may have got what follows already. */
+  /** The learner begins at `instance`; 0: where the others are. Its consumer may have got what follows already. */
   #resume(instance: number, asked?: bigint): void {
     const from = resumeFrom(instance, asked);
-    this.#log("info", `resuming at instance ${from}`);
+    if (from > 1) this.#log("info", `resuming at instance ${from}`);
     this.#sink?.resume(from);
   }
 

@@ -614,6 +614,17 @@ export class Checker implements NodeWatch {
     return memories;
   }
 
+  /** What acceptors may remove once they hear this: not what its learner needs when it goes on after a crash. */
+  #mustBeKept(node: SimNode, delivered: number): void {
+    if (node.disk === undefined || node.options.from !== 1n) return;
+    const { checkpoint } = this.#disk(node);
+    if (delivered <= checkpoint) return;
+    throw new Violation(
+      "durability",
+      `${node.name} tells that it delivered all below ${delivered}, and its disk only knows that of those below ${checkpoint}`,
+    );
+  }
+
   #sentByOther(node: SimNode, view: DataView): void {
     const ballot = u64(view, HEADER_BALLOT);
     const incarnation = view.getUint32(HEADER_INCARNATION, true);
@@ -652,6 +663,8 @@ export class Checker implements NodeWatch {
       case Message.heartbeat:
         this.#recovery.leads(node.name, ballot, incarnation, own);
         return this.#claim(u64(view, HEARTBEAT_DECIDED));
+      case Message.hi:
+        return this.#mustBeKept(node, u64(view, HI_DELIVERED));
       case Message.ok:
         return this.#claim(u64(view, OK_DECIDED));
       case Message.answer:

@@ -81,6 +81,11 @@ export class StorageModel {
     this.#low = low;
   }
 
+  /** Where the learner goes on after a crash. */
+  get checkpoint(): number {
+    return this.#of(RecordKind.checkpoint).get(0)?.instance ?? 1;
+  }
+
   /** What of the log is on the disk. */
   accepted(): Iterable<KeptRecord> {
     return this.#of(RecordKind.accept).values();

@@ -10,6 +10,7 @@
 import { EXIT, UserError } from "../roles/errors.ts";
 import { type LmdbStore, openLmdbStore } from "./lmdb_store.ts";
 import { checkFile } from "./meta_pages.ts";
+import { checkPages } from "./pages.ts";
 import { FORMAT_VERSION, readStamp, type Stamp, writeStamp } from "./stamp.ts";
 import { StoreError } from "./store.ts";
 
@@ -26,6 +27,8 @@ export interface DirectoryOptions {
   readonly synchronous: boolean;
   /** Throw away what is there: acceptor-trash-files. */
   readonly trash: boolean;
+  /** Bytes at the end of each table that will be read at the start, and are looked at first (default: all). */
+  readonly tailBytes?: number;
   /** Of this process: the memory's name, if it begins now. */
   readonly incarnation: number;
   /** Which start of the machine this is (default: the kernel's word). */
@@ -40,8 +43,6 @@ export class StorageDirectory {
   readonly path: string;
   readonly store: LmdbStore;
   readonly stamp: Stamp;
-  /** No earlier process left anything here, whatever became of it. */
-  readonly isNew: boolean;
   /** What the user should know of how it was found; undefined: nothing. */
   readonly warning?: string;
   readonly #lock: Deno.FsFile;
@@ -51,11 +52,9 @@ export class StorageDirectory {
     lock: Deno.FsFile,
     store: LmdbStore,
     stamp: Stamp,
-    isNew: boolean,
     warning?: string,
   ) {
     this.path = path;
-    this.isNew = isNew;
     this.#lock = lock;
     this.store = store;
     this.stamp = stamp;
@@ -107,7 +106,6 @@ export class StorageDirectory {
 type Make = (
   store: LmdbStore,
   stamp: Stamp,
-  isNew: boolean,
   warning?: string,
 ) => StorageDirectory;
 
@@ -117,9 +115,8 @@ function openLocked(
   make: Make,
 ): StorageDirectory {
   const { synchronous, boot = bootId() } = options;
-  const isNew = !exists(`${path}/${DATA}`);
   if (options.trash) trash(path);
-  if (isNew || options.trash) create(path, options, boot, false);
+  if (!exists(`${path}/${DATA}`)) create(path, options, boot, false);
   let { store, stamp } = openChecked(path, options);
   let warning: string | undefined;
   if (!stamp.synchronous && !stamp.clean && stamp.boot !== boot) {
@@ -132,12 +129,10 @@ function openLocked(
       "and this node goes on without its memory, which it gets back from the others";
   }
   // With synchronous commits nothing depends on how the process or the machine ends.
-  if (synchronous && stamp.synchronous) {
-    return make(store, stamp, isNew, warning);
-  }
+  if (synchronous && stamp.synchronous) return make(store, stamp, warning);
   const now = { ...stamp, synchronous, boot, clean: synchronous };
   writeStamp(store, now);
-  return make(store, now, isNew, warning);
+  return make(store, now, warning);
 }
 
 /** Opens what is there, and compares it with what it should be. */
@@ -147,12 +142,14 @@ function openChecked(
 ): { store: LmdbStore; stamp: Stamp } {
   const { bytesMax, synchronous } = options;
   const data = `${path}/${DATA}`;
-  const { bytes, bytesLeast, pageBytes } = checkFile(data);
+  const pages = checkFile(data);
+  const { bytes, bytesLeast, pageBytes } = pages;
   // Pages at the end that were never used need not be written; LMDB would end the process with SIGBUS
   // if it met the end of the file, so they are made up for before it opens it, and judged then.
   if (bytes < bytesLeast) Deno.truncateSync(data, bytesLeast);
   let store: LmdbStore | undefined;
   try {
+    checkPages(data, { ...pages, tailBytes: options.tailBytes ?? Infinity });
     store = openLmdbStore({ directory: path, bytesMax, synchronous });
     const end = Math.floor(bytes / pageBytes);
     const missing = Math.max(bytesLeast / pageBytes - end, 0);

@@ -26,12 +26,19 @@ interface Meta {
 /**
  * Looks at a database before LMDB opens it.
  *
- * @returns Bytes of the file, of all pages that the database ever used, and of a page.
+ * @returns Bytes of the file, of all pages that the database ever used, and of a page; the last page's
+ *   number, and that of the meta page that counts.
  * @throws {StoreError} "damaged" if it cannot be whole.
  */
 export function checkFile(
   path: string,
-): { bytes: number; bytesLeast: number; pageBytes: number } {
+): {
+  bytes: number;
+  bytesLeast: number;
+  pageBytes: number;
+  lastPage: number;
+  meta: number;
+} {
   const file = Deno.openSync(path);
   try {
     const { size } = file.statSync();
@@ -54,6 +61,8 @@ export function checkFile(
       bytes: size,
       bytesLeast: (Number(newer.lastPage) + 1) * pageBytes,
       pageBytes,
+      lastPage: Number(newer.lastPage),
+      meta: newer === first ? 0 : 1,
     };
   } finally {
     file.close();

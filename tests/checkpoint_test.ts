@@ -2,13 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { CoreOptions, CoreRecord } from "../core/core.ts";
-import {
-  Gauge,
-  PIECE_BYTES,
-  Record,
-  Role,
-  SESSION_SEQUENCES,
-} from "../core/layout.ts";
+import { Gauge, PIECE_BYTES, Record, Role } from "../core/layout.ts";
 import { decode, type RunFields } from "../sim/decode.ts";
 import { anyRun, piece } from "./any_run.ts";
 import {

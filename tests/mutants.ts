@@ -674,6 +674,65 @@ const DURABILITY: readonly Mutation[] = [
     }],
   },
   {
+    name: "evicted before its record is durable",
+    why:
+      "An acceptor's log forgets what storage does not have yet, and denies that it accepted that.",
+    violates: ["promise", "amnesia", "durability", "liveness"],
+    edits: [
+      {
+        file: "log.ts",
+        find: "instance >= limit || load<u64>(at, 16) > durableRecords",
+        replace: "instance >= limit + 64",
+      },
+    ],
+  },
+  {
+    name: "others' memories not stored",
+    why:
+      "An acceptor that restarts vouches for one that comes with an empty disk, though it knew another memory of it.",
+    violates: ["amnesia", "promise", "agreement"],
+    edits: [{
+      file: "peers.ts",
+      find:
+        "appendRecord(Record.known, 0, memory, acceptorId(index), 0, 0, 0);",
+      replace: "",
+    }],
+  },
+  {
+    name: "checkpoint ahead of deliveries",
+    why:
+      "A learner stores that it delivered what its consumer did not get, and never delivers it after a crash.",
+    violates: ["order", "agreement"],
+    edits: [{
+      file: "checkpoint.ts",
+      after: "export function checkpointTick",
+      find: "taken < copyDelivered",
+      replace: "false",
+    }],
+  },
+  {
+    name: "delivered told before the checkpoint is durable",
+    why:
+      "A learner tells acceptors that they may remove what it needs after a crash.",
+    violates: ["durability"],
+    edits: [{
+      file: "learner.ts",
+      find: "persistent ? safeInstance : window.base",
+      replace: "window.base",
+    }],
+  },
+  {
+    name: "session that went stays in the checkpoint",
+    why:
+      "A learner that goes on has a session that the others forgot, and delivers what they refuse.",
+    violates: ["invariant", "sessions", "agreement", "durability"],
+    edits: [{
+      file: "session_table.ts",
+      find: "  mark(index);\n  at(index).order = 0;",
+      replace: "  at(index).order = 0;",
+    }],
+  },
+  {
     name: "recovery skips promises",
     why:
       "An acceptor that restarts takes back what it accepted, and no promise beyond that.",
@@ -695,10 +754,9 @@ const DELIVERY: readonly Mutation[] = [
     violates: ["order", "agreement"],
     edits: [{
       file: "learner.ts",
-      find: "window.slot(window.base).decided",
+      find: "!slot.decided",
       after: "export function learnerDeliver",
-      replace:
-        "(window.slot(window.base).decided || window.slot(window.base + 1).decided)",
+      replace: "!(slot.decided || window.slot(window.base + 1).decided)",
     }],
   },
   {
@@ -903,7 +961,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["liveness"],
     edits: [{
       file: "learner.ts",
-      find: "!started || paused || more || window.base >= decided",
+      find: "!started || paused || isCrowded || more || window.base >= decided",
       replace: "true",
     }],
   },

@@ -23,7 +23,8 @@ for (let next = 1;; next += 10) {
 async function fillUp(): Promise<void> {
   const { storage } = rig;
   let next = 1;
-  while (storage.condition === StorageCondition.sound) {
+  const condition = (): StorageCondition => storage.condition;
+  while (condition() === StorageCondition.sound) {
     rig.accept(next, next + 9);
     next += 10;
     await rig.until(() =>
@@ -37,7 +38,7 @@ async function fillUp(): Promise<void> {
   await rig.until(() =>
     rig.told.length === 2 || storage.condition === StorageCondition.failed
   );
-  if (storage.condition === StorageCondition.sound) await rig.stored();
+  if (condition() === StorageCondition.sound) await rig.stored();
   rig.told.forEach((line) => console.log(line));
   console.log(`then: ${StorageCondition[storage.condition]}`);
   console.log(`durable: ${storage.durable} of ${rig.journal.last}`);

@@ -1,0 +1,486 @@
+/** An acceptor with storage: what leaves its memory, what it reads back for others, and storage that is full or failed. */
+import assert from "node:assert/strict";
+import {
+  Counter,
+  Event,
+  Fetched,
+  Gauge,
+  Record,
+  Role,
+  StatusField,
+  StorageCondition,
+  Voting,
+  WINDOW_INSTANCES,
+} from "../core/layout.ts";
+import type { FrameFields } from "../sim/decode.ts";
+import { Table } from "../storage/store.ts";
+import { encode } from "./encode.ts";
+import {
+  accept,
+  asks,
+  bodies,
+  delivered,
+  FIRST,
+  heartbeat,
+  prepare,
+  repair,
+  SECOND,
+  SMALL,
+  Stored,
+} from "./stored.ts";
+
+const { sound, full, failed } = StorageCondition;
+
+/** An acceptor that accepted so many instances, each decided when the next one came, but those left out. */
+function filled(instances: number, except: readonly number[] = []): Stored {
+  const acceptor = Stored.voting(SMALL);
+  for (let i = 1; i <= instances; i++) {
+    if (!except.includes(i)) acceptor.settle(accept(i, i));
+  }
+  return acceptor;
+}
+
+/** Instances that the answer tells of, and of those in which ballot each was accepted; 0: nothing was. */
+function told(frames: readonly FrameFields[]): [number, bigint][] {
+  return bodies(frames, "learned").flatMap(({ entries }) =>
+    entries.map(({ instance, ballot }): [number, bigint] => [
+      Number(instance),
+      ballot,
+    ])
+  );
+}
+
+const range = (from: number, end: number) =>
+  Array.from({ length: end - from }, (_, i) => from + i);
+
+Deno.test("what is decided and stored leaves memory, though a learner still needs it, and is read back for that one", () => {
+  const acceptor = filled(50);
+  acceptor.settle(delivered(1));
+  for (let i = 51; i <= 600; i++) acceptor.settle(accept(i, i));
+  const { core } = acceptor.rig;
+  assert.equal(core.counter(Counter.accepted), 600);
+  assert.equal(core.gauge(Gauge.trimmed), 1);
+  assert.equal(core.trimLimit, 1, "the learner has delivered nothing");
+  const answer = acceptor.step(repair([1, 41]));
+  assert.deepEqual(told(answer), range(1, 41).map((i) => [i, FIRST]));
+  assert.equal(core.counter(Counter.fetched), 40);
+  const frames = bodies(answer, "learned");
+  assert.deepEqual(
+    frames.map(({ last }) => last),
+    frames.map((_, i) => i === frames.length - 1),
+  );
+  assert(frames.every(({ trimmed }) => trimmed === 1n));
+  const [{ entries: [{ decided, batch }] }] = frames;
+  assert(decided, "the ballot's leader called it so");
+  assert(new TextDecoder().decode(batch[0].values[0]).startsWith("65537/1."));
+});
+
+Deno.test("what is not durable stays in memory, and so does what is not decided", () => {
+  for (const isDecided of [true, false]) {
+    const acceptor = Stored.voting(SMALL);
+    for (let i = 1; i <= 600; i++) {
+      acceptor.step(accept(i, isDecided ? i : 1));
+      if (!isDecided) acceptor.commit();
+    }
+    const { core } = acceptor.rig;
+    const accepted = core.counter(Counter.accepted);
+    assert(accepted < 220, `${accepted} instances fit a log of 64 KiB`);
+    assert(core.counter(Counter.logFull) > 0);
+    acceptor.commit();
+    acceptor.settle(heartbeat(accepted + 1), accept(accepted + 1));
+    acceptor.settle(accept(accepted + 1));
+    assert.equal(core.counter(Counter.accepted), accepted + 1);
+  }
+});
+
+Deno.test("storage may delete what is decided, for sure after a crash too, and delivered by registered learners", () => {
+  const acceptor = Stored.voting();
+  const { core } = acceptor.rig;
+  for (let i = 1; i <= 300; i++) acceptor.settle(accept(i, i));
+  const { trimLimit } = core;
+  assert(trimLimit > 200 && trimLimit < 300, `${trimLimit}`);
+  for (let i = 301; i <= 600; i++) acceptor.step(accept(i, i));
+  assert.equal(core.trimLimit, trimLimit, "the watermark is not durable yet");
+  acceptor.commit();
+  acceptor.settle(delivered(50));
+  assert.equal(core.trimLimit, 50);
+  acceptor.settle(delivered(400));
+  assert.equal(core.trimLimit, 400);
+});
+
+Deno.test("the durable watermark goes on though newer ones are always under way", () => {
+  const acceptor = Stored.voting();
+  let before = 1;
+  for (let i = 1; i <= 1000; i++) {
+    acceptor.step(accept(i, i));
+    const { lastRecord } = acceptor.rig.core;
+    // Storage is 200 records behind all the time.
+    acceptor.rig.durable = Math.max(acceptor.rig.durable, lastRecord - 200);
+    if (i % 300 !== 0) continue;
+    const { trimLimit } = acceptor.rig.core;
+    assert(trimLimit > before, `${trimLimit} at ${i}`);
+    before = trimLimit;
+  }
+});
+
+Deno.test("trimmed is what neither memory nor storage has", () => {
+  const acceptor = filled(600);
+  const trimmed = () =>
+    bodies(acceptor.settle(delivered(600)), "ok")[0].trimmed;
+  assert.equal(trimmed(), 1n);
+  acceptor.low = 100;
+  assert.equal(trimmed(), 100n);
+  assert.deepEqual(
+    told(acceptor.step(repair([90, 104]))),
+    range(100, 104).map((i) => [i, FIRST]),
+  );
+  const low = acceptor.rig.core.gauge(Gauge.trimmed);
+  assert.equal(low, 100);
+  acceptor.low = 601;
+  assert.throws(
+    () => acceptor.step(),
+    /storage deleted what is not decided/,
+  );
+});
+
+Deno.test("a proposer is told from where on the acceptor votes, which memory alone decides", () => {
+  const acceptor = filled(600);
+  const [{ trimmed }] = bodies(
+    acceptor.settle(accept(1, 1, SECOND)),
+    "ok",
+  );
+  assert(trimmed > 300n, "it votes for none of what left its memory");
+});
+
+Deno.test("of what storage does not have nothing is told, where memory tells that nothing was accepted", () => {
+  const acceptor = filled(600, [3, 598]);
+  assert.deepEqual(told(acceptor.step(repair([2, 5]))), [[2, FIRST], [
+    4,
+    FIRST,
+  ]]);
+  assert.deepEqual(told(acceptor.step(repair([597, 600]))), [
+    [597, FIRST],
+    [598, 0n],
+    [599, FIRST],
+  ]);
+});
+
+Deno.test("an answer tells of what storage has, then of what memory has, and ends once", () => {
+  const acceptor = filled(600);
+  const { core } = acceptor.rig;
+  const answer = acceptor.step(repair([5, 8], [20, 22], [590, 593]));
+  assert.deepEqual(
+    told(answer).map(([instance]) => instance),
+    [5, 6, 7, 20, 21, 590, 591, 592],
+  );
+  assert.deepEqual(
+    bodies(answer, "learned").map(({ last }) => last).filter((last) => last),
+    [true],
+  );
+  assert.equal(core.counter(Counter.fetched), 5);
+});
+
+Deno.test("an answer has 64 frames at most, whether storage or memory fills them", () => {
+  const acceptor = filled(900);
+  const frames = bodies(acceptor.step(repair([1, 900])), "learned");
+  assert.equal(frames.length, 64);
+  assert.deepEqual(frames.map(({ last }) => last).indexOf(true), 63);
+  const first = Number(frames.at(-1)!.entries.at(-1)!.instance) + 1;
+  assert(first < 900);
+  const [next] = told(acceptor.step(repair([first, 900])));
+  assert.equal(next[0], first);
+});
+
+Deno.test("a step asks storage for a few ranges, and for no more than that however many are asked for", () => {
+  const acceptor = filled(600);
+  const odd = range(0, 12).map((i): [number, number] => [2 * i + 1, 2 * i + 2]);
+  const answer = acceptor.step(repair(...odd));
+  assert.deepEqual(
+    told(answer).map(([instance]) => instance),
+    range(0, 8).map((i) => 2 * i + 1),
+  );
+  assert.equal(bodies(answer, "learned").at(-1)!.last, true);
+  const two = acceptor.step(repair(...odd.slice(0, 7)), repair(...odd));
+  assert.equal(told(two).length, 8);
+});
+
+Deno.test("a learner beside the acceptor gets from its storage what it missed", () => {
+  const both = Stored.voting({
+    roles: Role.acceptor | Role.learner,
+    acceptors: [2],
+    from: 1n,
+    ...SMALL,
+  });
+  const { rig, rig: { core } } = both;
+  both.paused = true;
+  const last = WINDOW_INSTANCES + 500;
+  // Its window takes so many and no more, as it may deliver none.
+  for (let i = 1; i <= last; i++) both.settle(accept(i, i));
+  both.settle(heartbeat(last + 1));
+  both.paused = false;
+  for (let n = 0; n < 100; n++) {
+    rig.now_us += 5000;
+    both.settle();
+  }
+  assert.equal(core.gauge(Gauge.delivered), last + 1);
+  assert(core.counter(Counter.fetched) > 200);
+  assert.equal(core.sendCount, 0, "none of that went over the wire");
+});
+
+Deno.test("a damaged record is not told, and ends the reading; one that is too large for this MTU is left out", () => {
+  const acceptor = filled(600);
+  const { store } = acceptor;
+  const { core } = acceptor.rig;
+  const record = store.get(Table.log, 5)!;
+  record[60] ^= 1;
+  assert.deepEqual(told(acceptor.step(repair([3, 8]))), [[3, FIRST], [
+    4,
+    FIRST,
+  ]]);
+  assert.equal(acceptor.found.at(-1), Fetched.damaged);
+  assert.equal(core.counter(Counter.damagedRecords), 1);
+  record[60] ^= 1;
+  // Another instance's record in its place is as bad.
+  const wrong = store.get(Table.log, 7)!.slice();
+  store.begin();
+  store.put(Table.log, 5, wrong, 0, wrong.length);
+  store.commit();
+  assert.deepEqual(told(acceptor.step(repair([5, 6]))), []);
+  assert.equal(core.counter(Counter.damagedRecords), 2);
+  const large = new Uint8Array(4000);
+  store.begin();
+  store.put(Table.log, 5, large, 0, large.length);
+  store.commit();
+  assert.deepEqual(told(acceptor.step(repair([4, 7]))), [[4, FIRST], [
+    6,
+    FIRST,
+  ]]);
+  assert.equal(core.counter(Counter.oversizedRecords), 1);
+});
+
+Deno.test("an entry that storage has is called decided where its own ballot's leader said so, and not else", () => {
+  const acceptor = Stored.voting(SMALL);
+  for (let i = 1; i <= 20; i++) acceptor.settle(accept(i, Math.min(i, 10)));
+  // The next leader calls all decided, which says nothing of values of the last one from 10 on.
+  for (let i = 21; i <= 600; i++) acceptor.settle(accept(i, i, SECOND));
+  const entries = (it: Stored) =>
+    bodies(it.step(repair([8, 13])), "learned").flatMap(({ entries }) =>
+      entries.map(({ instance, decided }) => [Number(instance), decided])
+    );
+  const known = [[8, true], [9, true], [10, false], [11, false], [12, false]];
+  assert.deepEqual(entries(acceptor), known);
+  const again = acceptor.restart();
+  again.step();
+  assert.deepEqual(
+    entries(again),
+    known.map(([instance]) => [instance, false]),
+    "of the last leader's ballot alone storage has it",
+  );
+  const [{ entries: later }] = bodies(again.step(repair([30, 33])), "learned");
+  assert(later.every(({ decided }) => decided));
+});
+
+Deno.test("after a restart nothing is told of holes below the recovered watermark, and above them as ever", () => {
+  const acceptor = Stored.voting();
+  for (const i of range(1, 200)) {
+    if (![100, 198].includes(i)) acceptor.settle(accept(i, Math.min(i, 180)));
+  }
+  const again = acceptor.restart();
+  again.step(heartbeat(200));
+  assert.deepEqual(
+    told(again.settle(repair([99, 102], [197, 200]))),
+    [[99, FIRST], [101, FIRST], [197, FIRST], [198, 0n], [199, FIRST]],
+  );
+});
+
+Deno.test("a recovered log holds what may be undecided and as much of the rest as fits; ballots may fall with instances", () => {
+  const acceptor = Stored.voting(SMALL);
+  for (let i = 1; i <= 300; i++) acceptor.settle(accept(i, i));
+  acceptor.settle(accept(302, 300, SECOND));
+  acceptor.settle(prepare(SECOND + 0x10000n));
+  const again = acceptor.restart();
+  const frames = again.settle(prepare(SECOND + 0x20000n), prepare(SECOND));
+  const entries = bodies(frames, "promise").flatMap((page) => page.entries);
+  assert.deepEqual(
+    entries.filter(({ instance }) => instance >= 300n)
+      .map(({ instance, ballot }) => [Number(instance), ballot]),
+    [[300, FIRST], [302, SECOND]],
+  );
+  assert.equal(again.rig.core.counter(Counter.rejected), 1);
+});
+
+Deno.test("storage that is full takes no new instance, and what is accepted already in a higher ballot", () => {
+  const acceptor = Stored.voting();
+  acceptor.settle(delivered(1));
+  acceptor.settle(accept(1), accept(2), heartbeat(3));
+  acceptor.condition = full;
+  assert.deepEqual(bodies(acceptor.settle(accept(3)), "accepted"), []);
+  const { rig, rig: { core } } = acceptor;
+  assert.equal(core.counter(Counter.logFull), 1);
+  acceptor.rig.now_us += 2_000_000;
+  acceptor.step(accept(3, 3));
+  const event = { code: Event.storageFull, small: 9, large: 3n };
+  assert.deepEqual(rig.events(), [event], "a learner holds it");
+  const votes = bodies(acceptor.settle(accept(2, 2, SECOND)), "accepted");
+  assert.deepEqual(votes, [
+    { type: "accepted", ranges: [{ first: 2n, end: 3n }] },
+  ]);
+  acceptor.condition = sound;
+  assert.equal(
+    bodies(acceptor.settle(accept(3, 2, SECOND)), "accepted").length,
+    1,
+  );
+});
+
+Deno.test("patience with learners ends when storage is full, and not because memory is", () => {
+  const learnerPatience_us = 500_000;
+  const acceptor = filled(1);
+  const { options } = acceptor.rig;
+  const patient = Stored.voting({ ...options, learnerPatience_us });
+  patient.settle(delivered(1));
+  const { rig, rig: { core } } = patient;
+  let instance = 1;
+  const renew = () => {
+    rig.now_us += 100_000;
+    patient.settle(delivered(1));
+  };
+  for (let n = 0; n < 30; n++) {
+    for (let k = 0; k < 20; k++, instance++) {
+      patient.settle(accept(instance, instance));
+    }
+    renew();
+  }
+  assert.equal(core.trimLimit, 1, "its memory was full long ago");
+  patient.condition = full;
+  const left: number[] = [];
+  for (let n = 0; n < 10; n++) {
+    patient.settle(accept(instance, instance));
+    renew();
+    left.push(core.trimLimit);
+  }
+  assert.deepEqual(left.slice(0, 3), [1, 1, 1]);
+  assert(left.at(-1)! > 500, `${left}`);
+});
+
+Deno.test("an acceptor whose storage failed is silent, and what it held stays held", () => {
+  const acceptor = Stored.voting();
+  acceptor.settle(accept(1));
+  acceptor.settle(delivered(1));
+  acceptor.step(accept(2), prepare(SECOND));
+  acceptor.condition = failed;
+  const learned = repair([1, 2]);
+  const frames = [accept(3), prepare(SECOND + 0x10000n), learned];
+  const sent = acceptor.step(...frames, delivered(2), asks(1, 77));
+  const { rig, rig: { core } } = acceptor;
+  assert.deepEqual(rig.events(), [
+    { code: Event.storageFailed, small: 2, large: 0n },
+  ]);
+  const { lastRecord } = core;
+  for (let n = 0; n < 30; n++) {
+    rig.now_us += 50_000;
+    sent.push(...acceptor.step(heartbeat(2), accept(4, 2), learned));
+    assert.deepEqual(rig.sent(), [], "not even hi");
+    assert.equal(core.recordCount, 0, "nothing for storage");
+    assert(rig.events().every(({ code }) => code !== Event.storageFailed));
+  }
+  assert.deepEqual(sent, []);
+  assert(core.lastRecord >= lastRecord);
+  assert.equal(status(acceptor).get(StatusField.voting), Voting.failed);
+  assert.equal(status(acceptor).get(StatusField.storage), failed);
+  acceptor.condition = sound;
+  assert.deepEqual(acceptor.step(accept(5)), [], "it is for good");
+});
+
+/** Fields of its status. */
+function status(acceptor: Stored): Map<number, number> {
+  const query = { type: "query", number: 7 } as const;
+  const client = {
+    senderRole: "client",
+    senderId: 8,
+    incarnation: 808,
+  } as const;
+  acceptor.rig.now_us += 100_000;
+  const answer = bodies(acceptor.step(encode(client, query)), "status");
+  return new Map(
+    answer.flatMap(({ items }) => items).filter(({ kind }) => kind === 1)
+      .map(({ code, value }) => [code, Number(value)]),
+  );
+}
+
+Deno.test("one whose storage fails while it rejoins does not vote in that ballot either", () => {
+  const acceptor = Stored.voting({ forgot: true });
+  const { memory, incarnation } = acceptor.rig.options;
+  acceptor.settle(encode(
+    { senderRole: "proposer", senderId: 1, incarnation: 101, ballot: SECOND },
+    { type: "rejoin", memory: memory ?? incarnation, from: 1n, end: 3n },
+  ));
+  assert.equal(
+    bodies(acceptor.settle(accept(1, 1, SECOND)), "accepted").length,
+    1,
+    "it votes in the ballot of its return",
+  );
+  acceptor.condition = failed;
+  assert.deepEqual(acceptor.settle(accept(2, 1, SECOND)), []);
+});
+
+Deno.test("storage that lost what it kept makes an acceptor recover from its start, and it says so", () => {
+  const acceptor = new Stored({ forgot: true });
+  acceptor.step();
+  assert.deepEqual(acceptor.rig.events(), [
+    { code: Event.recovering, small: 2, large: 0n },
+  ]);
+  acceptor.rig.now_us += 200_000;
+  assert.deepEqual(acceptor.settle(accept(1), prepare(SECOND)), []);
+  assert.equal(status(acceptor).get(StatusField.voting), Voting.recovering);
+});
+
+Deno.test("an acceptor confirms another one when it has that one's memory in storage, and tells a learner at once", () => {
+  const acceptor = Stored.voting();
+  assert.equal(bodies(acceptor.step(delivered(1)), "ok").length, 1);
+  const early = acceptor.step(asks(1, 77), asks(3, 88));
+  assert.deepEqual(early, []);
+  acceptor.commit();
+  const confirmed = acceptor.step();
+  assert.deepEqual(
+    confirmed.map(({ receiverId, ballot }) => [receiverId, ballot]),
+    [[1, 77n], [3, 88n]],
+  );
+  assert.equal(bodies(acceptor.step(asks(1, 77)), "ok").length, 1, "again");
+});
+
+Deno.test("whom an acceptor knew before its restart it knows after, and tells another memory so", () => {
+  const acceptor = Stored.voting();
+  acceptor.step(asks(1, 77));
+  const crashed = acceptor.restart();
+  assert.equal(
+    bodies(crashed.settle(asks(1, 78)), "ok").length,
+    1,
+    "the first one was not durable, and was confirmed to nobody",
+  );
+  const again = crashed.restart();
+  const [forgot] = bodies(again.settle(asks(1, 79)), "forgot");
+  assert.deepEqual(forgot, { type: "forgot", known: 78, refused: 79 });
+  assert.deepEqual(bodies(again.settle(asks(1, 79)), "ok"), []);
+});
+
+Deno.test("without storage no memory is recorded, and nothing is held", () => {
+  const { rig } = Stored.voting();
+  const bare = new Stored({ ...rig.options, persistent: false });
+  bare.step();
+  bare.rig.now_us += 100_000;
+  assert.equal(bodies(bare.step(asks(1, 77)), "ok").length, 1);
+});
+
+Deno.test("a record of another acceptor that left the configuration is no use, and does no harm", () => {
+  const { core } = Stored.voting().rig;
+  for (const kind of [Record.known, Record.rejoined]) {
+    core.recover({
+      kind,
+      ballot: SECOND,
+      incarnation: 77,
+      instance: 4321,
+      values: 0,
+      batch: new Uint8Array(),
+    });
+  }
+});
