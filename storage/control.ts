@@ -40,13 +40,19 @@ export class StorageControl {
   /** The node: records up to this one wait for storage. */
   append(last: number): void {
     Atomics.store(this.#words, Word.appended, last | 0);
-    this.#ring();
+    this.ring();
+  }
+
+  /** The node: something is not as it was. */
+  ring(): void {
+    Atomics.add(this.#words, Word.bell, 1);
+    Atomics.notify(this.#words, Word.bell);
   }
 
   /** The node: nothing more will come. */
   stop(): void {
     Atomics.store(this.#words, Word.isStopping, 1);
-    this.#ring();
+    this.ring();
   }
 
   /** Waits until the storage thread has stored what there was and left; false: it has not in that time. */
@@ -112,11 +118,6 @@ export class StorageControl {
 
   set low(instance: number) {
     Atomics.store(this.#wide, Wide.low, BigInt(instance));
-  }
-
-  #ring(): void {
-    Atomics.add(this.#words, Word.bell, 1);
-    Atomics.notify(this.#words, Word.bell);
   }
 }
 

@@ -152,8 +152,8 @@ function openChecked(
     checkPages(data, { ...pages, tailBytes: options.tailBytes ?? Infinity });
     store = openLmdbStore({ directory: path, bytesMax, synchronous });
     const end = Math.floor(bytes / pageBytes);
-    const missing = Math.max(bytesLeast / pageBytes - end, 0);
-    if (store.freePagesFrom(end) < missing) {
+    const missing = bytesLeast / pageBytes - end;
+    if (missing > 0 && store.freePagesFrom(end) < missing) {
       throw new StoreError("damaged", "pages at its end are missing");
     }
     const stamp = readStamp(store);

@@ -76,6 +76,8 @@ export class LmdbStorage implements Storage {
     if (trimLimit !== this.#trimLimit) {
       this.#trimLimit = trimLimit;
       this.#control.trimLimit = trimLimit;
+      // What may be removed now may be all that is missing.
+      if (this.condition === StorageCondition.full) this.#control.ring();
     }
     if (lastRecord === this.#appended) return;
     this.#appended = lastRecord;

@@ -19,9 +19,10 @@ const RETRY_MS = 500;
 const LOOK_MS = 1000;
 /** Longest wait while a sync is under way, so that its end is seen. */
 const SYNCING_WAIT_MS = 5;
-/** Of the most that it may hold, when the user is warned and when that is over. */
+/** Of the most that it may hold: when the user is warned. */
 const WARN_FROM = 0.8;
-const WARN_UNTIL = 0.75;
+/** A store that is full again and again is not told of more often. */
+const TELL_MS = 10_000;
 
 /** Runs until the node has stopped and all that it appended is stored, or storage failed. */
 export async function runStorage(
@@ -49,12 +50,17 @@ class StorageThread {
   readonly #committer: Committer;
   readonly #file: Deno.FileInfo;
   #retryAt_ms = 0;
+  /** How far the log might be trimmed when that was tried last. */
+  #triedLimit = 0;
   #lookAt_ms = 0;
   /** When the next sync begins; Infinity: there is nothing to bring to disk. */
   #syncAt_ms = Infinity;
   #syncing: Promise<void> | undefined;
   #syncError: Error | undefined;
-  #isWarned = false;
+  /** Before these times the user is not told again what was just said. */
+  #warnAt_ms = 0;
+  #tellFullAt_ms = 0;
+  #isFullTold = false;
 
   constructor(start: StorageStart, control: StorageControl, tell: Tell) {
     this.#start = start;
@@ -91,6 +97,7 @@ class StorageThread {
   /** There is something to commit, or to remove, and it is time. */
   #isDue(now_ms: number): boolean {
     const { done } = this.#committer;
+    if (this.#isFull && this.#control.trimLimit > this.#triedLimit) return true;
     const isWaiting = this.#control.appended(done) > done;
     return (isWaiting || this.#isFull) && now_ms >= this.#retryAt_ms;
   }
@@ -105,7 +112,8 @@ class StorageThread {
   #commit(now_ms: number): void {
     const committer = this.#committer;
     const { done, low } = committer;
-    committer.commit(this.#control.appended(done), this.#control.trimLimit);
+    this.#triedLimit = this.#control.trimLimit;
+    committer.commit(this.#control.appended(done), this.#triedLimit);
     const hasStored = committer.done > done || committer.low > low;
     this.#retryAt_ms = hasStored ? 0 : now_ms + RETRY_MS;
     const { synchronous } = this.#start.handle;
@@ -114,12 +122,12 @@ class StorageThread {
     }
     this.#control.low = committer.low;
     this.#control.setDurable(committer.done);
-    this.#tellCondition();
-    this.#warn();
+    this.#tellCondition(now_ms);
+    this.#warn(now_ms);
     wakeNode(this.#start);
   }
 
-  #tellCondition(): void {
+  #tellCondition(now_ms: number): void {
     const { error } = this.#committer;
     const condition: number = this.#committer.condition;
     if (condition === this.#control.condition) return;
@@ -127,9 +135,15 @@ class StorageThread {
     this.#control.condition = condition;
     const { directory } = this.#start.handle;
     if (condition === StorageCondition.sound) {
-      this.#tell("info", `the storage in ${directory} has room again`);
+      if (this.#isFullTold) {
+        this.#tell("info", `the storage in ${directory} has room again`);
+      }
+      this.#isFullTold = false;
       return;
     }
+    if (now_ms < this.#tellFullAt_ms) return;
+    this.#tellFullAt_ms = now_ms + TELL_MS;
+    this.#isFullTold = true;
     this.#tell(
       "error",
       `the storage in ${directory} is full: ${error?.message}. This node accepts nothing new until there is room: ` +
@@ -137,12 +151,12 @@ class StorageThread {
     );
   }
 
-  #warn(): void {
+  #warn(now_ms: number): void {
+    if (now_ms < this.#warnAt_ms) return;
     const { bytes, bytesMax } = this.#store;
     const part = bytes / bytesMax;
-    if (part < WARN_UNTIL) this.#isWarned = false;
-    if (part < WARN_FROM || this.#isWarned) return;
-    this.#isWarned = true;
+    if (part < WARN_FROM) return;
+    this.#warnAt_ms = now_ms + TELL_MS;
     this.#tell(
       "warn",
       `the storage in ${this.#start.handle.directory} holds ${
