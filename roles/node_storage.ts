@@ -73,10 +73,9 @@ export class NodeStorage {
   /**
    * Hands the core what was stored, and takes what it appends from now on.
    *
-   * @param mtu Of the core.
    * @throws {UserError} with exit code 3 if what was stored is damaged.
    */
-  recover(core: Core, mtu: number): LmdbStorage {
+  recover(core: Core): LmdbStorage {
     const { path, store } = this.#directory;
     const { acceptorLogBytes } = this.#options.configuration;
     const begin_ms = performance.now();
@@ -85,7 +84,6 @@ export class NodeStorage {
       recovered = recover(store, core, {
         name: path,
         logBytes: acceptorLogBytes,
-        mtu,
       });
     } catch (error) {
       if (!(error instanceof Error)) throw error;

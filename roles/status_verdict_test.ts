@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Voting } from "../core/layout.ts";
+import { StorageCondition, Voting } from "../core/layout.ts";
 import { ballotOf } from "../tests/encode.ts";
 import { look, replica, seen } from "../tests/status_states.ts";
 import type { Seen } from "./status_answers.ts";
@@ -100,6 +100,26 @@ Deno.test("an acceptor whose log is full does not vote, and the learner that hol
   assert.match(
     warning(replica(1), replica(2), replica(3, { logFull: 1, logHolder: 0 })),
     /^the log of acceptor 3 is full of instances that are not decided$/,
+  );
+});
+
+Deno.test("an acceptor whose storage failed or is full is named, with what to do", () => {
+  const failed = { voting: Voting.failed, storage: StorageCondition.failed };
+  assert.equal(
+    problem([replica(1), replica(2, failed), replica(3, failed)]),
+    "no quorum: 1 of 3 acceptors votes, 2 are needed; " +
+      "the storage of acceptors 2 and 3 failed: their logs say why",
+  );
+  const full = { storage: StorageCondition.full, logFull: 1 };
+  const one = (holder: number) =>
+    warning(replica(1), replica(2), replica(3, { ...full, logHolder: holder }));
+  assert.equal(
+    one(0),
+    "the storage of acceptor 3 is full: give it a larger lmdb-mapsize, or its disk more room",
+  );
+  assert.equal(
+    one(7),
+    "the storage of acceptor 3 is full: it holds what learner 7 has not delivered: let that go on, or stop it",
   );
 });
 

@@ -158,7 +158,7 @@ class NodeThread {
       memory: storage?.memory,
       forgot: storage?.forgot,
     }, now_us);
-    this.#storage = storage?.recover(this.#core, mtu);
+    this.#storage = storage?.recover(this.#core);
     this.#nic = openNic(start, this.#core.area);
     this.#core.setAddress(this.#nic.address, this.#nic.group);
     if (options.nic === "af_packet") {

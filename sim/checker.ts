@@ -317,7 +317,7 @@ export class Checker implements NodeWatch {
   /** A new process got back what its disk holds: it goes on where its learner was, and leaves out nothing. */
   resumed(node: SimNode, { from, checkpoint }: Recovered): void {
     const disk = this.#disk(node);
-    disk.resume(from);
+    disk.resume(from, node.disk!.isHarmed);
     // What its disk keeps besides it may read, and tell of.
     for (const record of disk.accepted()) this.#journal(node).append(0, record);
     const before = this.#consumers.get(node.disk!);

@@ -231,7 +231,7 @@ export class SimNode {
    */
   recover(): void {
     if (!(this.storage instanceof DiskStorage)) return;
-    const { logBytes, mtu } = this.options;
+    const { logBytes } = this.options;
     const recoverBytes = (bytes: Uint8Array) => {
       this.#watch?.recovered?.(this, readRecord(bytes));
       return this.core.recoverBytes(bytes);
@@ -240,7 +240,6 @@ export class SimNode {
     const found = this.storage.recover({ recoverBytes }, {
       name,
       logBytes,
-      mtu,
     });
     this.#watch?.resumed?.(this, found);
   }

@@ -435,12 +435,12 @@ class Run implements NodeWatch {
     this.#watch.started?.(post.node, memory);
   }
 
-  /** An empty disk in place of a damaged one, if others remember what it held. */
+  /** An empty disk in place of a damaged one, if others remember what an acceptor's held. */
   #replaceDisk(post: Post): boolean {
     const { replacesDisks, newCluster } = this.#plan;
-    if (!replacesDisks || newCluster || !this.#areRemembered(post)) {
-      return false;
-    }
+    const isAcceptor = (post.plan.roles & Role.acceptor) !== 0;
+    const isSafe = !isAcceptor || !newCluster && this.#areRemembered(post);
+    if (!replacesDisks || !isSafe) return false;
     this.#count("replaced disk");
     this.#fault("gets a new disk", post.index);
     this.#giveDisk(post, false);

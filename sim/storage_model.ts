@@ -101,8 +101,12 @@ export class StorageModel {
     this.#given.push(record);
   }
 
-  /** It got all: the first instance of its log is `from`. */
-  resume(from: number): void {
+  /**
+   * It got all: the first instance of its log is `from`.
+   *
+   * @param isHarmed The disk lost something: what is decided may be missing, for others have it.
+   */
+  resume(from: number, isHarmed = false): void {
     let rank = 0;
     const left = new Map(
       [...this.#kept].map(([kind, records]) => [kind, new Map(records)]),
@@ -122,18 +126,20 @@ export class StorageModel {
       }
       left.get(record.kind)!.delete(key);
     }
-    this.#mustBeComplete(left, from);
+    const missed = isHarmed ? Math.max(from, this.#decided()) : from;
+    this.#mustBeComplete(left, from, missed);
   }
 
   #mustBeComplete(
     left: ReadonlyMap<RecordKind, ReadonlyMap<number, KeptRecord>>,
     from: number,
+    missed: number,
   ): void {
     const needed = Math.max(this.#decided(), this.#begin(), this.#low);
     if (from > needed) this.#fail(`nothing below ${from}, of ${needed} needed`);
     for (const [kind, records] of left) {
       for (const [key, record] of records) {
-        if (kind === RecordKind.accept && key < from) continue;
+        if (kind === RecordKind.accept && key < missed) continue;
         if (kind === RecordKind.session && record.batch.length === 0) continue;
         this.#fail(`no ${describe(record)}`);
       }

@@ -61,7 +61,6 @@ function read(path: string): string {
         recover(directory.store, target, {
           name,
           logBytes: 1 << 24,
-          mtu: 1500,
         }),
       );
   } finally {

@@ -30,8 +30,6 @@ export interface RecoveryOptions {
   readonly name: string;
   /** Bytes of the core's own log. */
   readonly logBytes: number;
-  /** Most bytes of a frame after its link header. */
-  readonly mtu: number;
 }
 
 /** What was recovered. */
@@ -227,7 +225,7 @@ function firstThatFits(
   store: Store,
   lowest: number,
   needed: number,
-  { name, logBytes, mtu }: RecoveryOptions,
+  { name, logBytes }: RecoveryOptions,
 ): number {
   const last = store.last(Table.log) ?? 0;
   let slots = SLOTS_LEAST;
@@ -241,7 +239,8 @@ function firstThatFits(
     sizes.push(COPY_HEADER_BYTES + Math.ceil(batch) * COPY_ALIGN_BYTES);
     return true;
   });
-  let rest = logBytes - mtu;
+  // What is put into an empty log in order lies without a gap: it holds again all that it ever held.
+  let rest = Math.floor(logBytes / COPY_ALIGN_BYTES) * COPY_ALIGN_BYTES;
   for (let i = instances.length - 1; i >= 0; i--) {
     rest -= sizes[i];
     if (rest >= 0) continue;

@@ -50,7 +50,7 @@ function recovered(store: MapStore, options: Partial<RecoveryOptions> = {}) {
       given.push([RecordKind[kind], instance]);
       return true;
     },
-  }, { mtu: 512, ...OPTIONS, ...options });
+  }, { ...OPTIONS, ...options });
   return { given, ...result };
 }
 
@@ -119,7 +119,7 @@ Deno.test("of a long log only as much is read as the core's own log holds", () =
   const { from, to, instances } = recovered(store);
   assert.equal(to, 2001);
   // 24 bytes for each copy, and its batch in whole words.
-  assert.equal(instances, Math.floor(((1 << 16) - 512) / (24 + 104)));
+  assert.equal(instances, Math.floor((1 << 16) / (24 + 104)));
   assert.equal(from, 2001 - instances);
   // Small batches are bounded by the index.
   const small = storeWith((journal) => {

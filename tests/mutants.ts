@@ -634,8 +634,8 @@ const DURABILITY: readonly Mutation[] = [
       },
       {
         file: "outbox.ts",
-        find: "load<u64>(heldRecords + (at << 3)) > durable",
-        replace: "load<u64>(heldRecords + (at << 3)) > durable + 1",
+        find: "load<u64>(heldRecords + (at << 3)) > durableRecords",
+        replace: "load<u64>(heldRecords + (at << 3)) > durableRecords + 1",
       },
     ],
   },
@@ -722,14 +722,15 @@ const DURABILITY: readonly Mutation[] = [
     }],
   },
   {
-    name: "session that went stays in the checkpoint",
+    name: "checkpoint without what sessions used",
     why:
-      "A learner that goes on has a session that the others forgot, and delivers what they refuse.",
-    violates: ["invariant", "sessions", "agreement", "durability"],
+      "A learner that goes on knows its sessions as they were opened, and delivers their values twice.",
+    violates: ["invariant", "duplicates", "agreement", "durability"],
     edits: [{
       file: "session_table.ts",
-      find: "  mark(index);\n  at(index).order = 0;",
-      replace: "  at(index).order = 0;",
+      after: "function use(",
+      find: "if (persistent) mark(index);",
+      replace: "",
     }],
   },
   {

@@ -32,8 +32,8 @@ export class Stored {
       ...options,
     });
     this.store = store;
-    const { core, options: { logBytes, mtu } } = this.rig;
-    this.low = recover(store, core, { name: "the store", logBytes, mtu }).low;
+    const { core, options: { logBytes } } = this.rig;
+    this.low = recover(store, core, { name: "the store", logBytes }).low;
     this.#committer = new Committer(store, core.journal);
   }
 
@@ -44,6 +44,11 @@ export class Stored {
     acceptor.rig.now_us += 100_000;
     acceptor.settle();
     return acceptor;
+  }
+
+  /** One past the highest instance that storage has. */
+  get next(): number {
+    return (this.store.last(Table.log) ?? 0) + 1;
   }
 
   /** One step with these frames, and what it asks of storage; nothing becomes durable. */
@@ -100,12 +105,17 @@ const leader = (ballot: bigint) =>
   ({ senderRole: "proposer", senderId: 1, incarnation: 101, ballot }) as const;
 
 /** 2A of an instance, whose value has 300 bytes, by a leader that calls all below `decided` so. */
-export function accept(instance: number, decided = 1, ballot = FIRST) {
+export function accept(
+  instance: number,
+  decided = 1,
+  ballot = FIRST,
+  value = `${ballot}/${instance}`,
+) {
   return encode(leader(ballot), {
     type: "accept",
     decided: BigInt(decided),
     instance: BigInt(instance),
-    batch: [run(5n, instance, `${ballot}/${instance}`.padEnd(300, "."))],
+    batch: [run(5n, instance, value.padEnd(300, "."))],
   });
 }
 

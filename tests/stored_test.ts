@@ -13,6 +13,7 @@ import {
   WINDOW_INSTANCES,
 } from "../core/layout.ts";
 import type { FrameFields } from "../sim/decode.ts";
+import { Random } from "../sim/random.ts";
 import { Table } from "../storage/store.ts";
 import { encode } from "./encode.ts";
 import {
@@ -91,6 +92,19 @@ Deno.test("what is not durable stays in memory, and so does what is not decided"
     acceptor.settle(accept(accepted + 1));
     assert.equal(core.counter(Counter.accepted), accepted + 1);
   }
+});
+
+Deno.test("what is accepted again, when it is decided and stored already, stays until that is stored too", () => {
+  const acceptor = filled(150);
+  const { core } = acceptor.rig;
+  const value = `${FIRST}/1`;
+  acceptor.step(accept(1, 1, SECOND, value));
+  for (let i = 151; i <= 400; i++) acceptor.step(accept(i, i, SECOND));
+  const accepted = core.counter(Counter.accepted);
+  assert(accepted < 220, `${accepted}`);
+  acceptor.settle(accept(accepted, 400, SECOND));
+  acceptor.settle(accept(accepted, 400, SECOND));
+  assert.deepEqual(told(acceptor.step(repair([1, 2]))), [[1, SECOND]]);
 });
 
 Deno.test("storage may delete what is decided, for sure after a crash too, and delivered by registered learners", () => {
@@ -309,6 +323,54 @@ Deno.test("a recovered log holds what may be undecided and as much of the rest a
   assert.equal(again.rig.core.counter(Counter.rejected), 1);
 });
 
+Deno.test("after a restart it accepts what is undecided below the first instance that storage has", () => {
+  const acceptor = new Stored();
+  const { core } = acceptor.rig;
+  const recover = (kind: Record, instance: number, ballot: bigint) =>
+    core.recover({
+      kind,
+      ballot,
+      incarnation: 101,
+      instance,
+      values: 0,
+      batch: new Uint8Array(),
+    });
+  recover(Record.decided, 5000, 0n);
+  recover(Record.accept, 5003, FIRST);
+  recover(Record.confirmed, 1, 0n);
+  const votes = bodies(acceptor.settle(accept(5001, 5000)), "accepted");
+  assert.deepEqual(votes.map(({ ranges }) => ranges), [
+    [{ first: 5001n, end: 5002n }],
+  ]);
+});
+
+Deno.test("whenever it crashes, what storage has of undecided instances fits its log again", () => {
+  for (let seed = 1; seed <= 8; seed++) {
+    const random = new Random(seed);
+    let acceptor = Stored.voting(SMALL);
+    let [next, decided] = [1, 1];
+    for (let n = 0; n < 1000; n++) {
+      // Now and then nothing is decided until the log is full, and then all at once.
+      if (n % 400 > 300) decided = random.between(decided, next);
+      const ballot = BigInt(1 + Math.floor(n / 50) << 16 | 1);
+      const { core } = acceptor.rig;
+      const accepted = core.counter(Counter.accepted);
+      acceptor.step(heartbeat(decided, ballot), accept(next, decided, ballot));
+      if (core.counter(Counter.accepted) > accepted) next++;
+      if (random.chance(0.3)) acceptor.commit();
+      if (!random.chance(0.01)) continue;
+      try {
+        acceptor = acceptor.restart();
+      } catch (error) {
+        assert.fail(`seed ${seed}, ${n}: ${error}`);
+      }
+      acceptor.settle();
+      next = Math.max(decided, Math.min(next, acceptor.next));
+    }
+    assert(next > 500, `seed ${seed}: ${next}`);
+  }
+});
+
 Deno.test("storage that is full takes no new instance, and what is accepted already in a higher ballot", () => {
   const acceptor = Stored.voting();
   acceptor.settle(delivered(1));
@@ -350,7 +412,17 @@ Deno.test("patience with learners ends when storage is full, and not because mem
     }
     renew();
   }
-  assert.equal(core.trimLimit, 1, "its memory was full long ago");
+  // Storage is so slow that memory is full of what is not durable.
+  for (let n = 0; n < 30; n++) {
+    for (let k = 0; k < 20; k++, instance++) {
+      patient.step(accept(instance, instance));
+    }
+    rig.now_us += 100_000;
+    patient.step(delivered(1));
+  }
+  assert(core.counter(Counter.logFull) > 0);
+  renew();
+  assert.equal(core.trimLimit, 1, "its memory was full all the time");
   patient.condition = full;
   const left: number[] = [];
   for (let n = 0; n < 10; n++) {

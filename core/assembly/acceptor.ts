@@ -627,6 +627,7 @@ export function acceptorStorage(to: i32, low: u64): void {
   storageLow = max(storageLow, low);
   if (condition == StorageCondition.failed || to == condition) return;
   condition = to;
+  logIsFull = false;
   if (to == StorageCondition.failed) untold = Event.storageFailed;
 }
 

@@ -4,7 +4,13 @@ import type { Outcome } from "../faults/experiment.ts";
 import { grouped } from "../faults/experiment.ts";
 import { Growth } from "../faults/growth.ts";
 import { FAULT_MS, FAULTS, inflict } from "../faults/inflict.ts";
-import { type Client, openSite, type Site, sleep } from "../faults/site.ts";
+import {
+  type Client,
+  openSite,
+  type Site,
+  sleep,
+  until,
+} from "../faults/site.ts";
 import type { StorageWord } from "../faults/storage.ts";
 import { now_ms } from "../faults/watch.ts";
 import { SmallDisk } from "./small_disk.ts";
@@ -29,6 +35,7 @@ const MORE = [
   "kill clients",
   "fill disk",
   "restart on full disk",
+  "replace disk",
 ] as const;
 type Fault = (typeof FAULTS)[number] | (typeof MORE)[number];
 /** Some are drawn more often: storage is what this is about. */
@@ -50,6 +57,8 @@ const FIRST_MS = 30_000;
 /** Nothing may stand still for longer after a fault. */
 const PAUSE_MS_MAX = 15_000;
 const STOP_MS = 10_000;
+/** What an acceptor without its memory logs when it is whole again. */
+const REPLACED = /has fetched what it may have held/;
 /** The last delivery before a fault comes a little earlier than the fault. */
 const LOOK_BACK_MS = 100;
 
@@ -63,8 +72,7 @@ export async function torture(options: TortureOptions): Promise<Outcome> {
     isRecorded: true,
     storage,
     storageOf: (name) => name === CRAMPED ? disk.folder : `${folder}/storage`,
-    optionsOf: (name) =>
-      storage === "memory" || name.startsWith("client") ? [] : MAP,
+    optionsOf: (name) => storage !== "memory" && name === CRAMPED ? MAP : [],
     folder,
     // Each fault is in the events' file; progress has its own lines.
     say: () => {},
@@ -198,6 +206,10 @@ class Torture {
         this.#disk.fill();
         await sleep(lasts_ms);
         return this.#disk.free();
+      case "replace disk":
+        return await this.#replaceDisk(
+          this.#random.pick(site.members.filter((it) => it !== CRAMPED)),
+        );
       case "restart on full disk":
         site.note(`the disk of ${CRAMPED} is full`);
         this.#disk.fill();
@@ -208,6 +220,24 @@ class Torture {
       default:
         return await inflict(site, fault, this.#random, site.members);
     }
+  }
+
+  /** What the node stored is gone; it takes part again when it has fetched what it may have held. */
+  async #replaceDisk(name: string): Promise<void> {
+    const site = this.#site;
+    site.kill(name);
+    await site.process(name).ended;
+    site.note(`${name} gets a new disk`);
+    Deno.removeSync(
+      `${this.#options.folder}/storage/${name.replace(" ", "-")}`,
+      { recursive: true },
+    );
+    await site.restart(name);
+    const { errors } = site.process(name);
+    await until(
+      () => errors.lines.some((it) => REPLACED.test(it)),
+      `${name} has fetched what it may have held before its disk was replaced`,
+    );
   }
 
   async #kill(victims: readonly string[], lasts_ms: number): Promise<void> {
