@@ -118,6 +118,8 @@ export class LmdbStore implements Store {
   #writing: Deno.PointerValue = null;
   /** The transaction that reads: made once, and between two reads it holds no page. */
   #reading: Deno.PointerValue = null;
+  /** It is in use. */
+  #isReading = false;
   /** Bytes put by the transaction that writes. */
   #putBytes = 0;
   /** Highest instance that it put: only what is above it may be appended. */
@@ -296,6 +298,14 @@ export class LmdbStore implements Store {
     return this.handle.bytesMax;
   }
 
+  /**
+   * Calls back; all that is read until it returns is of one moment, whatever is committed meanwhile. Until
+   * then no page that was in use at that moment is used again.
+   */
+  snapshot<T>(use: () => T): T {
+    return this.#read(() => use());
+  }
+
   /** Pages from this one on that hold nothing, and may never have been written. */
   freePagesFrom(page: number): number {
     let free = 0;
@@ -348,6 +358,7 @@ export class LmdbStore implements Store {
   /** Calls back with the transaction that writes, where there is one, or one that reads what was committed last. */
   #read<T>(use: (transaction: Deno.PointerValue) => T): T {
     if (this.#writing !== null) return use(this.#writing);
+    if (this.#isReading) return use(this.#reading);
     if (this.#reading === null) {
       const result = this.#lmdb.mdb_txn_begin(
         this.#environment,
@@ -358,9 +369,11 @@ export class LmdbStore implements Store {
       this.#check(result, "read");
       this.#reading = Deno.UnsafePointer.create(this.#out[0]);
     } else this.#check(this.#lmdb.mdb_txn_renew(this.#reading), "read");
+    this.#isReading = true;
     try {
       return use(this.#reading);
     } finally {
+      this.#isReading = false;
       this.#lmdb.mdb_txn_reset(this.#reading);
     }
   }
