@@ -356,6 +356,8 @@ export enum Record {
   present,
   /** Made by storage: the lowest accepted instance that it keeps. */
   trim,
+  /** A leader that another one followed, at a place of a ring: its ballot, and below where it called all decided (u64). */
+  led,
 }
 
 /**

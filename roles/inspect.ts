@@ -1,8 +1,9 @@
 /** `kpaxos inspect`: what one node keeps in its storage, for people or for a program. It changes nothing. */
 import { readRecord } from "../core/core.ts";
 import { Record as RecordKind, RECORD_BATCH_BYTES } from "../core/layout.ts";
-import { openLmdbStore } from "../storage/lmdb_store.ts";
+import { type LmdbStore, openLmdbStore } from "../storage/lmdb_store.ts";
 import { checkFile } from "../storage/meta_pages.ts";
+import { checkPages } from "../storage/pages.ts";
 import { readStamp, type Stamp } from "../storage/stamp.ts";
 import { type Store, StoreError, Table } from "../storage/store.ts";
 import { flawOf } from "../storage/stored_record.ts";
@@ -106,7 +107,7 @@ export function runInspect(options: InspectOptions, console: Console): number {
 
 function inspect(options: InspectOptions, console: Console): Inspection {
   const { directory } = options;
-  let store: Store | undefined;
+  let store: LmdbStore | undefined;
   try {
     const { bytes } = checkedFile(`${directory}/data.mdb`);
     store = openLmdbStore({
@@ -115,7 +116,8 @@ function inspect(options: InspectOptions, console: Console): Inspection {
       synchronous: true,
       readOnly: true,
     });
-    return look(store, bytes, options, console);
+    // A running node goes on meanwhile, and what is told must belong together.
+    return store.snapshot(() => look(store!, bytes, options, console));
   } catch (error) {
     throw explained(error, directory);
   } finally {
@@ -195,6 +197,8 @@ function verified(
 ): Inspection["verified"] {
   const begin_ms = performance.now();
   let told_ms = begin_ms;
+  const file = `${directory}/data.mdb`;
+  checkPages(file, { ...checkFile(file), tailBytes: Infinity });
   const { values, bytes, damage } = verifyAll(store, directory, (n, read) => {
     if (performance.now() - told_ms < 1000) return;
     told_ms = performance.now();
@@ -263,11 +267,11 @@ function checkedFile(path: string): { bytes: number } {
   for (let looks = 1;; looks++) {
     try {
       const file = checkFile(path);
-      if (file.bytes >= file.bytesLeast) return file;
-      throw new StoreError(
-        "damaged",
-        `data.mdb has ${file.bytes} bytes, and by its own word it should have ${file.bytesLeast}`,
-      );
+      // Pages at its end that hold nothing need not be there; LMDB would not survive it if others were not.
+      if (file.bytes < file.bytesLeast) {
+        checkPages(path, { ...file, tailBytes: Infinity });
+      }
+      return file;
     } catch (error) {
       if (!(error instanceof StoreError) || looks === LOOKS) throw error;
     }

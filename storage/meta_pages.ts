@@ -41,11 +41,17 @@ export function checkFile(
 } {
   const file = Deno.openSync(path);
   try {
-    const { size } = file.statSync();
-    const first = readMeta(file, 0, size);
-    const second = readMeta(file, first.pageBytes, size);
+    let first: Meta, second: Meta;
+    // Another process may commit meanwhile.
+    do {
+      first = readMeta(file, 0);
+      second = readMeta(file, first.pageBytes);
+    } while (readMeta(file, 0).transaction !== first.transaction);
     const [a, b] = [first.transaction, second.transaction];
-    const follow = (a === 0n && b === 0n) || (a - b) ** 2n === 1n;
+    const [older, newer] = a > b ? [second, first] : [first, second];
+    // A database uses ever more pages, and never fewer.
+    const follow = older.lastPage <= newer.lastPage &&
+      ((a === 0n && b === 0n) || (a - b) ** 2n === 1n);
     if (
       first.pageBytes !== second.pageBytes || !follow || a % 2n !== 0n ||
       (b !== 0n && b % 2n !== 1n)
@@ -55,10 +61,10 @@ export function checkFile(
         `its first two pages contradict each other (transactions ${a} and ${b}, pages of ${first.pageBytes} and ${second.pageBytes} bytes)`,
       );
     }
-    const newer = a > b ? first : second;
     const { pageBytes } = first;
     return {
-      bytes: size,
+      // Measured last, as it may have grown.
+      bytes: file.statSync().size,
       bytesLeast: (Number(newer.lastPage) + 1) * pageBytes,
       pageBytes,
       lastPage: Number(newer.lastPage),
@@ -69,7 +75,8 @@ export function checkFile(
   }
 }
 
-function readMeta(file: Deno.FsFile, at: number, size: number): Meta {
+function readMeta(file: Deno.FsFile, at: number): Meta {
+  const { size } = file.statSync();
   if (size < at + META_BYTES) {
     throw new StoreError(
       "damaged",

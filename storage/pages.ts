@@ -221,6 +221,8 @@ class Reader {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView<ArrayBuffer>;
   #first = -1;
+  /** Bytes read; less than there is room for at the end of the file. */
+  #used = 0;
 
   constructor(file: Deno.FsFile, pageBytes: number, pages: number) {
     this.#file = file;
@@ -232,18 +234,23 @@ class Reader {
 
   read(number: number): Page {
     const first = number - number % this.#pages;
-    if (first !== this.#first) {
-      // What lies behind the end of the file is no page, and says so.
-      this.#bytes.fill(0);
-      this.#file.seekSync(first * this.#pageBytes, Deno.SeekMode.Start);
-      for (let used = 0; used < this.#bytes.length;) {
-        const count = this.#file.readSync(this.#bytes.subarray(used));
-        if (count === null) break;
-        used += count;
-      }
-      this.#first = first;
+    if (first !== this.#first) this.#fill(first);
+    const at = (number - first) * this.#pageBytes;
+    if (at + this.#pageBytes > this.#used) {
+      throw damaged(number, "the file ends before it");
     }
-    return { view: this.#view, at: (number - first) * this.#pageBytes };
+    return { view: this.#view, at };
+  }
+
+  #fill(first: number): void {
+    this.#first = first;
+    this.#used = 0;
+    this.#file.seekSync(first * this.#pageBytes, Deno.SeekMode.Start);
+    while (this.#used < this.#bytes.length) {
+      const count = this.#file.readSync(this.#bytes.subarray(this.#used));
+      if (count === null) break;
+      this.#used += count;
+    }
   }
 }
 

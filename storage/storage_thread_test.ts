@@ -191,7 +191,7 @@ Deno.test("a full disk is a pause: nothing is called durable that is not, and it
     }).output();
     const lines = new TextDecoder().decode(stdout).trim().split("\n");
     assert.equal(new TextDecoder().decode(stderr), "");
-    assert.equal(lines[0], "full: full");
+    assert.equal(lines[0], "condition: full");
     const [, durable, last] = /(\d+) of (\d+)/.exec(lines[1])!;
     assert.ok(Number(durable) < Number(last));
     assert.match(
@@ -199,7 +199,39 @@ Deno.test("a full disk is a pause: nothing is called durable that is not, and it
       /^error: the storage in .* is full: .*no space left on the disk/,
     );
     assert.match(lines[3], /^info: .* has room again/);
-    assert.equal(lines[4], "then: sound");
+    assert.equal(lines[4], "condition: sound");
     assert.equal(lines[5], `durable: ${last} of ${last}`);
+  });
+});
+
+Deno.test("a write that fails is the end: the user is told why, and nothing is called durable any more", async () => {
+  await withPath(async (path) => {
+    // A limit on the length of files, in blocks of 512 bytes, stands for a disk that takes no more although it has room.
+    const { stdout, stderr } = await new Deno.Command("sh", {
+      args: [
+        "-c",
+        'trap "" XFSZ; ulimit -f 2048; exec "$@"',
+        "sh",
+        Deno.execPath(),
+        "run",
+        "-A",
+        "--no-check",
+        WRITER,
+        path,
+        "broken",
+      ],
+    }).output();
+    const lines = new TextDecoder().decode(stdout).trim().split("\n");
+    assert.equal(new TextDecoder().decode(stderr), "");
+    assert.equal(lines[0], "condition: failed");
+    const [, durable, last] = /(\d+) of (\d+)/.exec(lines[1])!;
+    assert.ok(Number(durable) < Number(last));
+    assert.match(
+      lines[2],
+      /^error: the storage in .*acceptor-1 failed: cannot commit to .*data.mdb: .*\(errno \d+\)\. This node does not vote any more/,
+    );
+    assert.equal(lines[3], `durable: ${durable} of ${Number(last) + 10}`);
+    const found = instances(path);
+    assert.deepEqual(found, upTo(Number(durable)));
   });
 });

@@ -150,7 +150,7 @@ Deno.test("a truncated file and a directory without one are refused with the rea
     Deno.truncateSync(`${directory}/data.mdb`, 10_000);
     assert.throws(() => inspect(directory), {
       name: UserError.name,
-      message: /is damaged: data.mdb has 10000 bytes, and by its own word/,
+      message: /is damaged: page \d+ of data.mdb: the file ends before it/,
     });
     assert.throws(() => inspect(`${directory}/nowhere`), {
       name: UserError.name,

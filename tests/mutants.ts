@@ -674,19 +674,6 @@ const DURABILITY: readonly Mutation[] = [
     }],
   },
   {
-    name: "evicted before its record is durable",
-    why:
-      "An acceptor's log forgets what storage does not have yet, and denies that it accepted that.",
-    violates: ["promise", "amnesia", "durability", "liveness"],
-    edits: [
-      {
-        file: "log.ts",
-        find: "instance >= limit || load<u64>(at, 16) > durableRecords",
-        replace: "instance >= limit + 64",
-      },
-    ],
-  },
-  {
     name: "others' memories not stored",
     why:
       "An acceptor that restarts vouches for one that comes with an empty disk, though it knew another memory of it.",
