@@ -2,6 +2,7 @@
 import { readRecord } from "../core/core.ts";
 import { Record as RecordKind, RECORD_BATCH_BYTES } from "../core/layout.ts";
 import { type LmdbStore, openLmdbStore } from "../storage/lmdb_store.ts";
+import { bootId, readMark } from "../storage/mark.ts";
 import { checkFile } from "../storage/meta_pages.ts";
 import { checkPages } from "../storage/pages.ts";
 import { readStamp, type Stamp } from "../storage/stamp.ts";
@@ -27,6 +28,8 @@ export interface InspectOptions {
 export interface Inspection {
   readonly directory: string;
   readonly stamp: Stamp;
+  /** "closed": all of it is on disk; "open": in use, or left by a crash; "torn": the machine lost power meanwhile. */
+  readonly state: "closed" | "open" | "torn";
   readonly file: {
     readonly bytes: number;
     readonly used_bytes: number;
@@ -109,7 +112,7 @@ function inspect(options: InspectOptions, console: Console): Inspection {
   const { directory } = options;
   let store: LmdbStore | undefined;
   try {
-    const { bytes } = checkedFile(`${directory}/data.mdb`);
+    const { bytes } = checkedFile(directory);
     store = openLmdbStore({
       directory,
       bytesMax: ADDRESSES_BYTES,
@@ -134,6 +137,7 @@ function look(
   return {
     directory,
     stamp: readStamp(store),
+    state: stateOf(directory),
     file: { bytes, used_bytes: store.bytes },
     acceptor: acceptorOf(store),
     learner: learnerOf(store),
@@ -262,13 +266,22 @@ function rangesOf(store: Store): { ranges: Range[]; more: boolean } {
   return { ranges, more };
 }
 
+/** Only what was not synced has a mark beside it. */
+function stateOf(directory: string): Inspection["state"] {
+  const mark = readMark(directory);
+  if (mark === undefined) return "closed";
+  return mark.boot === bootId() ? "open" : "torn";
+}
+
 /** As `checkFile`, of a file that a running node may be writing to. */
-function checkedFile(path: string): { bytes: number } {
+function checkedFile(directory: string): { bytes: number } {
+  const path = `${directory}/data.mdb`;
+  const isTorn = stateOf(directory) === "torn";
   for (let looks = 1;; looks++) {
     try {
       const file = checkFile(path);
       // Pages at its end that hold nothing need not be there; LMDB would not survive it if others were not.
-      if (file.bytes < file.bytesLeast) {
+      if (isTorn || file.bytes < file.bytesLeast) {
         checkPages(path, { ...file, tailBytes: Infinity });
       }
       return file;

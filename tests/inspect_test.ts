@@ -88,7 +88,10 @@ Deno.test("it tells whose storage it is, the promise, the instances and an insta
     assert.equal(code, EXIT.done);
     const lines = out.split("\n");
     assert.equal(lines[0], `${directory}: replica 2 of cluster 9, format 1`);
-    assert.match(lines[1], /^memory 0000004d, lmdb-sync yes, closed cleanly$/);
+    assert.match(
+      lines[1],
+      /^memory 0000004d, lmdb-sync yes, all of it on disk$/,
+    );
     assert.ok(
       lines.includes("acceptor: promised 3.2, all below 4 decided, votes"),
       out,
