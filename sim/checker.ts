@@ -115,6 +115,9 @@ interface Entry {
 interface Learner {
   /** How much of what is to be delivered came; -1: it began later, and is compared by place only. */
   position: number;
+  /** Its position when it began. */
+  began: number;
+  readonly node: SimNode;
   instance: number;
   index: number;
   /** Values delivered, by their key, with their instance. */
@@ -282,7 +285,7 @@ export class Checker implements NodeWatch {
     if (learner === undefined) {
       const position = node.options.from === 1n ? 0 : -1;
       const seen = new Map<number, number>();
-      learner = { position, instance: 0, index: 0, seen };
+      learner = { position, began: 0, node, instance: 0, index: 0, seen };
       this.#learners.set(node, learner);
       if (node.disk !== undefined) this.#consumers.set(node.disk, learner);
     }
@@ -331,12 +334,12 @@ export class Checker implements NodeWatch {
       const { deliveries } = this.chosen;
       const next = deliveries.findIndex((it) => it.instance >= checkpoint);
       learner.position = next < 0 ? deliveries.length : next;
-      if (learner.position > (before?.position ?? 0)) {
+      learner.began = learner.position;
+      const taken = before === undefined ? 0 : before.began + before.node.taken;
+      if (learner.position > taken) {
         throw new Violation(
           "order",
-          `${node.name} goes on with instance ${checkpoint}, and of the ${learner.position} values before that its consumer has ${
-            before?.position ?? 0
-          }`,
+          `${node.name} goes on with instance ${checkpoint}, and of the ${learner.position} values before that its consumer has ${taken}`,
         );
       }
     } else if (before !== undefined && before.seen.size > 0) {

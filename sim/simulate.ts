@@ -477,6 +477,7 @@ class Run implements NodeWatch {
         OPTIONS.learnerPatience_us,
       queueFrames: plan.queueFrames,
       clockRate: plan.clockRate,
+      lag_us: plan.lag_us,
       from: BigInt(plan.from ?? 1),
       sessions: this.#plan.sessions,
       sessionSpan: this.#plan.sessionSpan,
