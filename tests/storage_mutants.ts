@@ -115,6 +115,28 @@ export const STORAGE_MUTATIONS: readonly StorageMutation[] = [
     }],
   },
   {
+    name: "what was fetched is a vote",
+    why:
+      "An acceptor counts as promised the ballots of what it fetched, to nobody, and refuses their leaders.",
+    violates: ["durability"],
+    edits: [{
+      file: COMMITTER,
+      find: "if (!isFetched) this.#promise(view, at);",
+      replace: "this.#promise(view, at);",
+    }],
+  },
+  {
+    name: "what was fetched is forgotten",
+    why:
+      "After a restart an acceptor that lost its disk has only what it accepted since.",
+    violates: ["durability"],
+    edits: [{
+      file: RECOVERY,
+      find: "  giveState(StateKey.refilled);\n",
+      replace: "",
+    }],
+  },
+  {
     name: "trim point not stored",
     why: "After a restart nobody knows that what was removed was ever there.",
     violates: ["trim", "durability"],
