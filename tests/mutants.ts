@@ -1090,8 +1090,8 @@ const RETURN: readonly Mutation[] = [
     violates: ["durability"],
     edits: [{
       file: "refill.ts",
-      find: "if (isComplete(now_us)) {",
-      replace: "if (persistent || isComplete(now_us)) {",
+      find: "isComplete(now_us)",
+      replace: "(persistent || isComplete(now_us))",
     }],
   },
   {
@@ -1101,9 +1101,8 @@ const RETURN: readonly Mutation[] = [
     violates: ["watermark", "agreement"],
     edits: [{
       file: "refill.ts",
-      find:
-        "if (!isDecided && <i32>popcnt(it.by) <= acceptorCount - quorum) return true;",
-      replace: "",
+      find: "<i32>popcnt(it.by) <= acceptorCount - quorum",
+      replace: "false",
     }],
   },
 ];
