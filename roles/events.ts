@@ -170,7 +170,7 @@ export function describe(
         message:
           `waiting for ${
             idsOf(large, acceptors)
-          }: without stable storage this one votes only when all others confirm that it is new. ` +
+          }: this one remembers nothing, and votes only when all others confirm that it is new. ` +
           "Start them; or, if no acceptor of this cluster ever ran before, start this one with --new-cluster",
         fields: {},
       };

@@ -1,7 +1,7 @@
 /** `kpaxos inspect`: what one node keeps in its storage, for people or for a program. It changes nothing. */
 import { readRecord } from "../core/core.ts";
 import { Record as RecordKind, RECORD_BATCH_BYTES } from "../core/layout.ts";
-import { openLmdbStore } from "../storage/lmdb_store.ts";
+import { type LmdbStore, openLmdbStore } from "../storage/lmdb_store.ts";
 import { bootId, readMark } from "../storage/mark.ts";
 import { checkFile } from "../storage/meta_pages.ts";
 import { checkPages } from "../storage/pages.ts";
@@ -110,7 +110,7 @@ export function runInspect(options: InspectOptions, console: Console): number {
 
 function inspect(options: InspectOptions, console: Console): Inspection {
   const { directory } = options;
-  let store: Store | undefined;
+  let store: LmdbStore | undefined;
   try {
     const { bytes } = checkedFile(directory);
     store = openLmdbStore({
@@ -119,7 +119,8 @@ function inspect(options: InspectOptions, console: Console): Inspection {
       synchronous: true,
       readOnly: true,
     });
-    return look(store, bytes, options, console);
+    // A running node goes on meanwhile, and what is told must belong together.
+    return store.snapshot(() => look(store!, bytes, options, console));
   } catch (error) {
     throw explained(error, directory);
   } finally {
@@ -200,12 +201,8 @@ function verified(
 ): Inspection["verified"] {
   const begin_ms = performance.now();
   let told_ms = begin_ms;
-  // While this transaction reads, no commit of a running node takes pages that it can see.
-  store.walk(Table.state, StateKey.stamp, () => {
-    const file = `${directory}/data.mdb`;
-    checkPages(file, { ...checkFile(file), tailBytes: Infinity });
-    return false;
-  });
+  const file = `${directory}/data.mdb`;
+  checkPages(file, { ...checkFile(file), tailBytes: Infinity });
   const { values, bytes, damage } = verifyAll(store, directory, (n, read) => {
     if (performance.now() - told_ms < 1000) return;
     told_ms = performance.now();

@@ -54,6 +54,8 @@ const VALUE_BYTES_MAX = 1 << 26;
 /** With less than this left on the disk, and less than a transaction holds, a failed write is one that was cut short. */
 const SPACE_BYTES_LEAST = 1 << 20;
 
+type Check = (result: number, doing: string) => void;
+
 /**
  * Opens an environment and makes its tables, if they are not there.
  *
@@ -63,7 +65,7 @@ export function openLmdbStore(options: LmdbOptions): LmdbStore {
   const { directory, bytesMax, synchronous, readOnly = false } = options;
   const library = embedLmdb();
   const lmdb = openLmdb(library);
-  const check = (result: number, doing: string) => {
+  const check: Check = (result, doing) => {
     if (result !== 0) throw lmdbError(result, `${doing} ${directory}/data.mdb`);
   };
   const out = new BigUint64Array(1);
@@ -76,37 +78,40 @@ export function openLmdbStore(options: LmdbOptions): LmdbStore {
     check(lmdb.mdb_env_set_maxdbs(pointer, TABLES.length), "open");
     const flags = MDB_NOTLS | (synchronous ? 0 : MDB_NOSYNC) |
       (readOnly ? MDB_RDONLY : 0);
-    check(
-      lmdb.mdb_env_open(pointer, cString(directory), flags, FILE_MODE),
-      "open",
-    );
+    const path = cString(directory);
+    check(lmdb.mdb_env_open(pointer, path, flags, FILE_MODE), "open");
     // Whoever was killed while it read would keep pages from being used again.
     check(lmdb.mdb_reader_check(pointer, new Int32Array(1)), "open");
-    check(
-      lmdb.mdb_txn_begin(pointer, null, readOnly ? MDB_RDONLY : 0, out),
-      "open",
-    );
-    const transaction = Deno.UnsafePointer.create(out[0]);
-    const table = new Uint32Array(1);
-    const tables: number[] = [];
-    for (const name of TABLES) {
-      const result = lmdb.mdb_dbi_open(
-        transaction,
-        cString(Table[name]),
-        MDB_INTEGERKEY | (readOnly ? 0 : MDB_CREATE),
-        table,
-      );
-      if (result !== 0) lmdb.mdb_txn_abort(transaction);
-      check(result, `open table ${Table[name]} of`);
-      tables.push(table[0]);
-    }
-    // A table's number stays open when the transaction that opened it is committed.
-    check(lmdb.mdb_txn_commit(transaction), "make");
+    const tables = openTables(lmdb, pointer, readOnly, check);
     return new LmdbStore({ ...options, library, environment, tables });
   } catch (error) {
     lmdb.mdb_env_close(pointer);
     throw error;
   }
+}
+
+/** LMDB's numbers of the tables, which stay open when the transaction that opened them has ended. */
+function openTables(
+  lmdb: Lmdb,
+  environment: Deno.PointerValue,
+  readOnly: boolean,
+  check: Check,
+): number[] {
+  const out = new BigUint64Array(1);
+  const reading = readOnly ? MDB_RDONLY : 0;
+  check(lmdb.mdb_txn_begin(environment, null, reading, out), "open");
+  const transaction = Deno.UnsafePointer.create(out[0]);
+  const table = new Uint32Array(1);
+  const flags = MDB_INTEGERKEY | (readOnly ? 0 : MDB_CREATE);
+  const tables = TABLES.map((number) => {
+    const name = Table[number];
+    const result = lmdb.mdb_dbi_open(transaction, cString(name), flags, table);
+    if (result !== 0) lmdb.mdb_txn_abort(transaction);
+    check(result, `open table ${name} of`);
+    return table[0];
+  });
+  check(lmdb.mdb_txn_commit(transaction), "make");
+  return tables;
 }
 
 /** A thread's use of an environment. */
@@ -118,6 +123,8 @@ export class LmdbStore implements Store {
   #writing: Deno.PointerValue = null;
   /** The transaction that reads: made once, and between two reads it holds no page. */
   #reading: Deno.PointerValue = null;
+  /** It is in use. */
+  #isReading = false;
   /** Bytes put by the transaction that writes. */
   #putBytes = 0;
   /** Highest instance that it put: only what is above it may be appended. */
@@ -296,6 +303,14 @@ export class LmdbStore implements Store {
     return this.handle.bytesMax;
   }
 
+  /**
+   * Calls back; all that is read until it returns is of one moment, whatever is committed meanwhile. Until
+   * then no page that was in use at that moment is used again.
+   */
+  snapshot<T>(use: () => T): T {
+    return this.#read(() => use());
+  }
+
   /** Pages from this one on that hold nothing, and may never have been written. */
   freePagesFrom(page: number): number {
     let free = 0;
@@ -348,6 +363,7 @@ export class LmdbStore implements Store {
   /** Calls back with the transaction that writes, where there is one, or one that reads what was committed last. */
   #read<T>(use: (transaction: Deno.PointerValue) => T): T {
     if (this.#writing !== null) return use(this.#writing);
+    if (this.#isReading) return use(this.#reading);
     if (this.#reading === null) {
       const result = this.#lmdb.mdb_txn_begin(
         this.#environment,
@@ -358,9 +374,11 @@ export class LmdbStore implements Store {
       this.#check(result, "read");
       this.#reading = Deno.UnsafePointer.create(this.#out[0]);
     } else this.#check(this.#lmdb.mdb_txn_renew(this.#reading), "read");
+    this.#isReading = true;
     try {
       return use(this.#reading);
     } finally {
+      this.#isReading = false;
       this.#lmdb.mdb_txn_reset(this.#reading);
     }
   }

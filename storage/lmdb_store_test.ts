@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openLmdbStore } from "./lmdb_store.ts";
+import { LmdbStore, openLmdbStore } from "./lmdb_store.ts";
 import { type Store, StoreError, Table } from "./store.ts";
 
 function withStore(
@@ -185,5 +185,30 @@ Deno.test("what was committed is there when the store is opened again", () => {
     assert.deepEqual(keys(last, Table.sessions), [3, 4]);
     assert.throws(() => last.begin(), isCode("failed"));
     last.close();
+  });
+});
+
+Deno.test("a snapshot is of one moment, whatever is committed meanwhile; reads may stand within reads", () => {
+  withStore((store, directory) => {
+    store.begin();
+    for (const key of [1, 2, 3]) put(store, Table.log, key, bytesOf(8, key));
+    store.commit();
+    const { handle } = store as LmdbStore;
+    const other = new LmdbStore(handle);
+    assert.equal(handle.directory, directory);
+    other.snapshot(() => {
+      assert.equal(other.count(Table.log), 3);
+      store.begin();
+      put(store, Table.log, 4, bytesOf(8, 4));
+      store.remove(Table.log, 1);
+      store.commit();
+      assert.deepEqual(keys(other, Table.log), [1, 2, 3]);
+      other.walk(Table.log, 0, (key) => {
+        assert.deepEqual(other.get(Table.log, key), bytesOf(8, key));
+        return true;
+      });
+    });
+    assert.deepEqual(keys(other, Table.log), [2, 3, 4]);
+    other.detach();
   });
 });
