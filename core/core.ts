@@ -473,7 +473,12 @@ export class Core {
   /** Takes back the record that lies ready. */
   #recover(): void {
     const fault = this.#exports.recover();
-    if (fault !== RecoveryFault.none) throw new Error(FAULTS[fault]);
+    if (fault === RecoveryFault.none) return;
+    throw new Error(
+      `${
+        FAULTS[fault]
+      }; it could deliver a value twice, or not what others deliver: let it begin anew, with empty storage`,
+    );
   }
 
   /**

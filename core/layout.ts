@@ -356,6 +356,8 @@ export enum Record {
   present,
   /** Made by storage: the lowest accepted instance that it keeps. */
   trim,
+  /** A leader that another one followed, at a place of a ring: its ballot, and below where it called all decided (u64). */
+  led,
 }
 
 /**
@@ -754,6 +756,8 @@ export enum Event {
   storageFull,
   /** Storage failed: this acceptor does not vote any more. Small: its own id. */
   storageFailed,
+  /** No acceptor that is heard can tell what was decided for a learner's next instance. Large: the instance. */
+  unobtainable,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */

@@ -86,6 +86,7 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
     events: [
       ...drawEvents(random, mood, early, heal_us)
         .map((event) => withLoss(disks, event)),
+      ...drawDamage(disks, nodes, heal_us),
       ...table.events,
     ].sort((a, b) => a.at_us - b.at_us),
     heal_us,
@@ -148,6 +149,31 @@ function withLoss(random: Random, event: PlanEvent): PlanEvent {
   return event.kind === "bit flip" && random.chance(0.5)
     ? { ...event, kind: "lost key" }
     : event;
+}
+
+/** Sometimes an acceptor's disk is damaged, and all others restart before it comes back with an empty one. */
+function drawDamage(
+  random: Random,
+  nodes: readonly PlanNode[],
+  heal_us: number,
+): PlanEvent[] {
+  const acceptors = [...nodes.keys()].filter((i) =>
+    (nodes[i].roles & Role.acceptor) !== 0
+  );
+  const onDisk = acceptors.filter((i) => nodes[i].commit_us !== undefined);
+  if (onDisk.length === 0 || !random.chance(0.3)) return [];
+  return Array.from({ length: random.between(1, 3) }, () => {
+    const node = random.pick(onDisk);
+    const others = acceptors.filter((i) => i !== node);
+    const at_us = random.between(0, heal_us);
+    const then_us = at_us + random.between(1, 100_000);
+    return [
+      { kind: "bit flip", node, at_us },
+      { kind: "lost key", node, at_us },
+      { kind: "crash", node, down_us: 1000, at_us: at_us + 1 },
+      { kind: "power cut", nodes: others, down_us: 1000, at_us: then_us },
+    ] satisfies PlanEvent[];
+  }).flat();
 }
 
 /** The learners' tables of a plan, and clients that contend for them. */

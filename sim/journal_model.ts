@@ -18,7 +18,9 @@ export class JournalModel {
   /** A record was handed over; `number` 0: it was recovered, so it is durable. */
   append(number: number, record: CoreRecord): void {
     const ballot = Number(record.ballot);
-    if (ballot === 0 || record.kind === Record.decided) return;
+    // Leaders' words are no promises.
+    if (record.kind === Record.decided || record.kind === Record.led) return;
+    if (ballot === 0) return;
     if (!this.#promises.has(ballot)) this.#promises.set(ballot, number);
     if (record.kind !== Record.accept) return;
     let ballots = this.#accepts.get(record.instance);

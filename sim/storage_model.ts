@@ -19,6 +19,7 @@ const ORDER: readonly RecordKind[] = [
   RecordKind.promise,
   RecordKind.rejoin,
   RecordKind.decided,
+  RecordKind.led,
   RecordKind.accept,
   RecordKind.confirmed,
   RecordKind.assembly,
@@ -31,6 +32,7 @@ const ORDER: readonly RecordKind[] = [
 const MANY = new Set([
   RecordKind.known,
   RecordKind.rejoined,
+  RecordKind.led,
   RecordKind.accept,
   RecordKind.assembly,
   RecordKind.piece,

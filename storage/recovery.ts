@@ -95,6 +95,7 @@ export function recover(
   giveState(StateKey.promise);
   giveState(StateKey.rejoin);
   giveState(StateKey.decided);
+  giveState(StateKey.led, Infinity);
   const low = numberIn(state.get(StateKey.trim), RECORD_INSTANCE) ?? 1;
   const rejoined = numberIn(state.get(StateKey.rejoin), RECORD_INSTANCE) ?? 1;
   // Below where it rejoined all is decided, and it knows nothing of it.
@@ -109,7 +110,7 @@ export function recover(
     (instance, record) => give(Table.log, instance, record),
   );
   giveState(StateKey.confirmed);
-  giveState(StateKey.assembly, Infinity);
+  giveState(StateKey.assembly, StateKey.led);
   store.walk(Table.pieces, 0, (key, record) => {
     give(Table.pieces, key, record);
     return true;

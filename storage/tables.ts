@@ -16,10 +16,11 @@ export enum StateKey {
   checkpoint = 5,
   present = 6,
   trim = 7,
-  /** The first of each: an acceptor's id, or the index of a large value, is added. */
+  /** The first of each: an acceptor's id, the index of a large value, or a place in a ring, is added. */
   rejoined = 0x10000,
   known = 0x20000,
   assembly = 0x30000,
+  led = 0x40000,
 }
 
 /** The table in which records of a kind are stored; undefined: there is no such kind. */
@@ -49,6 +50,8 @@ export function keyOf(kind: RecordKind, instance: number): number {
       return StateKey.known + instance;
     case RecordKind.assembly:
       return StateKey.assembly + instance;
+    case RecordKind.led:
+      return StateKey.led + instance;
     case RecordKind.promise:
       return StateKey.promise;
     case RecordKind.decided:
@@ -73,6 +76,7 @@ export function keyText(table: Table, key: number): string {
   if (table === Table.pieces) {
     return `piece ${key % 64} of large value ${Math.floor(key / 64)}`;
   }
+  if (key >= StateKey.led) return `past leader ${key - StateKey.led}`;
   if (key >= StateKey.assembly) return `large value ${key - StateKey.assembly}`;
   if (key >= StateKey.known) {
     return `the first memory of acceptor ${key - StateKey.known}`;

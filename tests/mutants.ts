@@ -674,19 +674,6 @@ const DURABILITY: readonly Mutation[] = [
     }],
   },
   {
-    name: "evicted before its record is durable",
-    why:
-      "An acceptor's log forgets what storage does not have yet, and denies that it accepted that.",
-    violates: ["promise", "amnesia", "durability", "liveness"],
-    edits: [
-      {
-        file: "log.ts",
-        find: "instance >= limit || load<u64>(at, 16) > durableRecords",
-        replace: "instance >= limit + 64",
-      },
-    ],
-  },
-  {
     name: "others' memories not stored",
     why:
       "An acceptor that restarts vouches for one that comes with an empty disk, though it knew another memory of it.",
@@ -696,18 +683,6 @@ const DURABILITY: readonly Mutation[] = [
       find:
         "appendRecord(Record.known, 0, memory, acceptorId(index), 0, 0, 0);",
       replace: "",
-    }],
-  },
-  {
-    name: "checkpoint ahead of deliveries",
-    why:
-      "A learner stores that it delivered what its consumer did not get, and never delivers it after a crash.",
-    violates: ["order", "agreement"],
-    edits: [{
-      file: "checkpoint.ts",
-      after: "export function checkpointTick",
-      find: "taken < copyDelivered",
-      replace: "false",
     }],
   },
   {

@@ -10,11 +10,18 @@ import {
 
 /** Seeds after which a bug counts as not found. */
 const SEEDS_MOST = 1500;
+/** Seeds that found what others did not. They come first; when plans are drawn otherwise, they are like any. */
+const TELLING = [16, 3, 35, 92, 125, 545];
+
+function* seedsToTry(): Generator<number> {
+  yield* TELLING;
+  for (let seed = 1; seed <= SEEDS_MOST; seed++) yield seed;
+}
 
 /** The first seed that shows the bug as what it is. */
 async function hunt(mutation: StorageMutation) {
   const { simulate, drawPlan } = await mutatedSimulator(mutation);
-  for (let seed = 1; seed <= SEEDS_MOST; seed++) {
+  for (const seed of seedsToTry()) {
     const { violation } = simulate(drawPlan(seed));
     if (violation === undefined) continue;
     if (mutation.violates.includes(violation.property)) {

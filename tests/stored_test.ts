@@ -285,11 +285,7 @@ Deno.test("an entry that storage has is called decided where its own ballot's le
   assert.deepEqual(entries(acceptor), known);
   const again = acceptor.restart();
   again.step();
-  assert.deepEqual(
-    entries(again),
-    known.map(([instance]) => [instance, false]),
-    "of the last leader's ballot alone storage has it",
-  );
+  assert.deepEqual(entries(again), known, "storage has it too");
   const [{ entries: later }] = bodies(again.step(repair([30, 33])), "learned");
   assert(later.every(({ decided }) => decided));
 });
@@ -461,6 +457,33 @@ Deno.test("an acceptor whose storage failed is silent, and what it held stays he
   assert.equal(status(acceptor).get(StatusField.storage), failed);
   acceptor.condition = sound;
   assert.deepEqual(acceptor.step(accept(5)), [], "it is for good");
+});
+
+Deno.test("it is as silent when all that it appended was durable, and it keeps nothing more for storage", () => {
+  const acceptor = Stored.voting();
+  acceptor.settle(accept(1), asks(1, 77));
+  acceptor.settle(prepare(SECOND));
+  const frames = [heartbeat(1), asks(1, 77)];
+  const types = acceptor.step(...frames).map(({ body }) => body.type);
+  assert.deepEqual(types, ["reject", "ok"], "as long as it is sound");
+  acceptor.condition = failed;
+  assert.deepEqual(acceptor.step(...frames), []);
+  const { rig } = acceptor;
+  for (let n = 1; n <= 600; n++) {
+    rig.now_us += 50_000;
+    const returned = encode(
+      { senderRole: "proposer", senderId: 1, incarnation: 101, ballot: FIRST },
+      {
+        type: "heartbeat",
+        decided: 1n,
+        next: 2n,
+        rejoined: { ballot: SECOND + BigInt(n << 16), id: 1, memory: n },
+      },
+    );
+    acceptor.step(returned, accept(1), asks(3, 88), repair([1, 2]));
+    assert.deepEqual(rig.sent(), []);
+    assert.equal(rig.core.recordCount, 0);
+  }
 });
 
 /** Fields of its status. */

@@ -181,7 +181,7 @@ const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
 /** Progress of the decided watermark that storage may miss at most; less, where so much would not fit the log. */
 const DECIDED_RECORD_INSTANCES: u64 = 64;
 /** Ballots before the last whose leaders' word is remembered; a power of 2. */
-const LED_BALLOTS: i32 = 16;
+const LED_BALLOTS: i32 = 256;
 /** How much of the log may be in use for an acceptor to accept anything while it refills. */
 const REFILLING_FILL_MAX: f64 = 0.125;
 /** Highest ballot promised, and the incarnation of its proposer. Invariant: never falls. */
@@ -585,6 +585,8 @@ export function acceptorTick(now_us: u64): u64 {
   if (now_us >= hiAt_us) {
     // Whoever hears it counts on it.
     if (isSound()) sendHi(now_us);
+    // Soon after a burst storage knows as much of it as this process does.
+    if (persistent && decided > decidedRecorded && mayVote(now_us) && !isStorageBehind()) appendDecided();
     hiAt_us = now_us + (mayVote(now_us) ? HI_PERIOD_US : LISTEN_HI_PERIOD_US);
   }
   if (unconfirmed != 0 && state(now_us) == AcceptorState.asks && now_us >= unconfirmedNoteAt_us) {
@@ -663,6 +665,7 @@ export function acceptorRecover(): void {
     return;
   }
   const proposer = load<u32>(at, RECORD_INCARNATION);
+  if (kind == Record.led) return recoverLed(ballot, <i32>instance);
   if (kind == Record.known) return setMemory(acceptorIndex(<u32>instance), proposer);
   if (kind == Record.rejoined) {
     setRejoined(acceptorIndex(<u32>instance), ballot, proposer);
@@ -679,6 +682,16 @@ export function acceptorRecover(): void {
   }
   assert(kind == Record.accept, "unknown kind of record");
   recoverAccepted(ballot, instance);
+}
+
+function recoverLed(ballot: u64, place: i32): void {
+  const at = led + <usize>((place & (LED_BALLOTS - 1)) * 16);
+  assert(load<u32>(recoveryAt, RECORD_BATCH_BYTES) == 8, "a leader's record without its watermark");
+  store<u64>(at, ballot);
+  store<u64>(at, load<u64>(recoveryAt + RECORD_BYTES), 8);
+  // The ring goes on behind the newest.
+  const newest = led + <usize>(((ledCount - 1) & (LED_BALLOTS - 1)) * 16);
+  if (ledCount == 0 || ballot > load<u64>(newest)) ledCount = place + 1;
 }
 
 /** Below `from` storage may hold what an older memory accepted, or nothing. All of that is decided. */
@@ -785,9 +798,12 @@ function learnDecided(ballot: u64, to: u64): void {
 
 /** Another leader speaks: what the last one said is known on, for what storage holds of its ballot. */
 function rememberLed(): void {
-  const at = led + <usize>((ledCount++ & (LED_BALLOTS - 1)) * 16);
+  const place = ledCount++ & (LED_BALLOTS - 1);
+  const at = led + <usize>(place * 16);
   store<u64>(at, markedBallot);
   store<u64>(at, announced, 8);
+  // It costs others time and nothing else if this is not known after a crash.
+  if (markedBallot != 0 && journalRoom() != 0) appendRecord(Record.led, markedBallot, 0, place, at + 8, 8, 0);
 }
 
 /** Whether what was accepted in `ballot` is known to be chosen: the ballot's leader called the instance decided. */

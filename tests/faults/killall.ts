@@ -39,7 +39,7 @@ async function runKillall(wanted: Wanted): Promise<Outcome> {
   await using site = await openSite({
     ...wanted,
     clients: HOSTS.length,
-    isRecorded: true,
+    recorded: ["replica 1", "replica 2", "replica 3"],
   }, 1);
   await site.start(1);
   await site.led();

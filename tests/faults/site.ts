@@ -40,10 +40,10 @@ export interface SiteOptions {
   /** The folder for it of a node, by its name (default: one for all in `folder`). */
   readonly storageOf?: (name: string) => string;
   /**
-   * What replicas and learners deliver is appended to files, over all their starts, and nobody
-   * stamps it; clients write what was acknowledged. So all of them may be killed.
+   * The site is recorded: what learners and these replicas deliver is appended to files, over all their
+   * starts, and nobody stamps it; clients write what was acknowledged. So all of them may be killed.
    */
-  readonly isRecorded?: boolean;
+  readonly recorded?: readonly string[];
   /** Further options of a node, by its name. */
   readonly optionsOf?: (name: string) => readonly string[];
   /** The folder for logs and values is kept by the caller. */
@@ -136,7 +136,7 @@ export class Site implements AsyncDisposable {
       [...this.members, ...(options.conf ?? []), ""].join("\n"),
     );
     for (const name of this.members) {
-      const delivers = options.isRecorded && name.startsWith("replica");
+      const delivers = options.recorded?.includes(name);
       const more = delivers ? ["--output", "ndjson"] : [];
       this.#declare(name, hostOf(name), more, delivers);
     }
@@ -159,7 +159,7 @@ export class Site implements AsyncDisposable {
   async start(learners: number): Promise<void> {
     await Promise.all(this.members.map((name) => this.restart(name)));
     for (let n = 0; n < learners; n++) {
-      if (this.#options.isRecorded) await this.#addRecorded(n + 1);
+      if (this.#isRecorded) await this.#addRecorded(n + 1);
       else await this.addLearner();
     }
   }
@@ -223,6 +223,10 @@ export class Site implements AsyncDisposable {
     return process;
   }
 
+  get #isRecorded(): boolean {
+    return this.#options.recorded !== undefined;
+  }
+
   /** Members and learners, but no clients. */
   get nodes(): string[] {
     return [...this.#nodes.keys()].filter((it) => !it.startsWith("client"));
@@ -284,7 +288,7 @@ export class Site implements AsyncDisposable {
     const { onAcknowledged } = more;
     const command = ["client", "--submitted", submitted, ...options];
     if (onAcknowledged === undefined) command.push("--json");
-    if (this.#options.isRecorded) {
+    if (this.#isRecorded) {
       Deno.writeTextFileSync(acknowledged, "");
       this.#acknowledged.push(acknowledged);
       const told = onAcknowledged === undefined ? acknowledged : "/dev/stdout";
@@ -355,8 +359,8 @@ export class Site implements AsyncDisposable {
    */
   async check(isComplete = true): Promise<{ report: Report; wrong: string[] }> {
     this.cables.heal();
-    const late = this.#options.isRecorded ? await this.#settle() : [];
-    if (!this.#options.isRecorded) await this.delivered();
+    const late = this.#isRecorded ? await this.#settle() : [];
+    if (!this.#isRecorded) await this.delivered();
     await this.leave();
     const files = [
       ...this.#submitted.flatMap((file) => ["--proposed", file]),

@@ -157,11 +157,19 @@ export function judge(
         operation: { ...it, name: it.id, value: found.value },
       }];
     }
-    if (it.answered !== undefined) {
-      wrong.push(`registers: ${it.id} was answered, and is not in the log`);
-    }
     return [];
   });
+  const lost = history.filter(({ id, answered }) =>
+    answered !== undefined && !applied.has(id)
+  );
+  if (lost.length > 0) {
+    wrong.push(
+      `registers: ${lost[0].id} was answered, and is not in the log` +
+        (lost.length === 1
+          ? ""
+          : `, and so it is with ${lost.length - 1} more`),
+    );
+  }
   const late = checkRealTime(placed);
   if (late !== undefined) {
     const [first, second] = late;

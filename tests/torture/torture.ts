@@ -43,8 +43,10 @@ const DRAWN: readonly Fault[] = [...FAULTS, ...MORE, "kill all", "fill disk"];
 
 const LOAD_HOSTS = ["c1", "c2"];
 const REGISTER_HOSTS = ["c3", "c4"];
-/** A node of its own disk. */
+/** Its disk is so small that it can be filled. */
 const CRAMPED = "replica 3";
+/** Its disk is replaced: it votes on, but what it should deliver may be trimmed elsewhere by then. */
+const RENEWED = "replica 2";
 const DISK_BYTES = 128 << 20;
 /** Less than the small disk, so that it is the disk that fills and not the map. */
 const MAP = ["--lmdb-mapsize", "96mb"];
@@ -54,7 +56,7 @@ const OUTSTANDING = "4";
 const CALM_MS = [100, 2_000] as const;
 const PROGRESS_MS = 10_000;
 const FIRST_MS = 30_000;
-/** Nothing may stand still for longer after a fault. */
+/** Nothing may stand still for longer while nothing is done to it. */
 const PAUSE_MS_MAX = 15_000;
 const STOP_MS = 10_000;
 /** What an acceptor without its memory logs when it is whole again. */
@@ -69,7 +71,7 @@ export async function torture(options: TortureOptions): Promise<Outcome> {
   await using site = await openSite({
     topology: "replicas",
     clients: LOAD_HOSTS.length + REGISTER_HOSTS.length,
-    isRecorded: true,
+    recorded: ["replica 1", CRAMPED],
     storage,
     storageOf: (name) => name === CRAMPED ? disk.folder : `${folder}/storage`,
     optionsOf: (name) => storage !== "memory" && name === CRAMPED ? MAP : [],
@@ -80,6 +82,13 @@ export async function torture(options: TortureOptions): Promise<Outcome> {
   return await new Torture(options, site, disk, new Random(seed)).run();
 }
 
+/** A fault and when it began and was undone, ms since 1970. */
+interface Done {
+  readonly fault: Fault;
+  readonly from_ms: number;
+  readonly to_ms: number;
+}
+
 class Torture {
   readonly #options: TortureOptions;
   readonly #site: Site;
@@ -88,10 +97,9 @@ class Torture {
   readonly #history: ConstructorParameters<typeof RegisterClients>[3] = [];
   readonly #registers: RegisterClients[];
   readonly #load: Client[] = [];
-  /** What was done, and when it began. */
-  readonly #faults: { readonly fault: Fault; readonly from_ms: number }[] = [];
+  /** What was done, and when, ms since 1970. */
+  readonly #faults: Done[] = [];
   readonly #broken: string[] = [];
-  readonly #missed: string[] = [];
 
   constructor(
     options: TortureOptions,
@@ -136,26 +144,19 @@ class Torture {
       PROGRESS_MS,
     );
     try {
-      while (now_ms() < end_ms) await this.#inflictOne(growth);
+      while (now_ms() < end_ms) await this.#inflictOne();
     } finally {
       clearInterval(progress);
     }
   }
 
-  async #inflictOne(growth: Growth): Promise<void> {
+  async #inflictOne(): Promise<void> {
     const fault = this.#random.pick(DRAWN);
-    const [from_ms, longest_ms] = [now_ms(), growth.longest_ms];
-    this.#faults.push({ fault, from_ms });
+    const from_ms = now_ms();
     await this.#do(fault);
-    const lasted_ms = now_ms() - from_ms;
+    this.#faults.push({ fault, from_ms, to_ms: now_ms() });
     this.#tend();
     await sleep(this.#random.between(...CALM_MS));
-    if (growth.longest_ms <= Math.max(longest_ms, lasted_ms + PAUSE_MS_MAX)) {
-      return;
-    }
-    this.#missed.push(
-      `nothing was delivered for ${seconds(growth.longest_ms)}: ${fault}`,
-    );
   }
 
   #tell(left_ms: number, growth: Growth): void {
@@ -207,9 +208,7 @@ class Torture {
         await sleep(lasts_ms);
         return this.#disk.free();
       case "replace disk":
-        return await this.#replaceDisk(
-          this.#random.pick(site.members.filter((it) => it !== CRAMPED)),
-        );
+        return await this.#replaceDisk(RENEWED);
       case "restart on full disk":
         site.note(`the disk of ${CRAMPED} is full`);
         this.#disk.fill();
@@ -248,6 +247,15 @@ class Torture {
     await Promise.all(victims.map((name) => site.restart(name)));
   }
 
+  /** How much of the longest pause passed while a fault lasted, or nodes were being started again. */
+  #underFaults_ms({ longest_ms, longestFrom_ms }: Growth): number {
+    const pause = [longestFrom_ms, longestFrom_ms + longest_ms] as const;
+    return this.#faults.reduce(
+      (sum, { from_ms, to_ms }) => sum + overlap_ms(pause, [from_ms, to_ms]),
+      0,
+    );
+  }
+
   async #conclude(growth: Growth): Promise<Outcome> {
     const { report, wrong } = await this.#site.check(false);
     const registers = judge(this.#history, this.#site.records[0]);
@@ -256,20 +264,25 @@ class Torture {
     const counts = Object.entries(faults).map(([name, all]) =>
       [name, all.length] as const
     ).toSorted();
+    const { longest_ms, longestFrom_ms } = growth;
     const worst =
       this.#faults.findLast(({ from_ms }) =>
-        from_ms <= growth.longestFrom_ms + LOOK_BACK_MS
+        from_ms <= longestFrom_ms + LOOK_BACK_MS
       )?.fault ?? "the start";
+    const calm_ms = longest_ms - this.#underFaults_ms(growth);
     return {
       broken: [...this.#broken, ...wrong, ...registers.wrong],
-      missed: this.#missed,
+      missed: calm_ms <= PAUSE_MS_MAX ? [] : [
+        `nothing was delivered for ${seconds(longest_ms)}, of which no fault ` +
+        `lasted for ${seconds(calm_ms)}: ${worst}`,
+      ],
       figures: {
         seed: this.#options.seed,
         faults: Object.fromEntries(counts),
         delivered,
         acknowledged: report.acknowledged,
         registers: { operations: registers.operations, open: registers.open },
-        longest_ms: growth.longest_ms,
+        longest_ms,
         worst,
       },
       lines: [
@@ -283,10 +296,18 @@ class Torture {
         `${registers.open} of them never answered: ${
           registers.wrong.length === 0 ? "linearizable" : "NOT linearizable"
         }`,
-        `longest without a delivery: ${seconds(growth.longest_ms)} (${worst})`,
+        `longest without a delivery: ${seconds(longest_ms)} (${worst})`,
       ],
     };
   }
+}
+
+/** How long two times overlap. */
+function overlap_ms(
+  a: readonly [number, number],
+  b: readonly [number, number],
+) {
+  return Math.max(0, Math.min(a[1], b[1]) - Math.max(a[0], b[0]));
 }
 
 function seconds(ms: number): string {
