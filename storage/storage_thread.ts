@@ -131,9 +131,10 @@ class StorageThread {
     if (hasStored && !synchronous && this.#syncAt_ms === Infinity) {
       this.#syncAt_ms = now_ms + this.#start.syncPeriod_ms;
     }
+    // The journal has room again with what is durable, and must not be filled again if the store is full.
+    this.#tellCondition(now_ms);
     this.#control.low = committer.low;
     this.#control.setDurable(committer.done);
-    this.#tellCondition(now_ms);
     this.#warn(now_ms);
     wakeNode(this.#start);
   }
