@@ -120,7 +120,9 @@ function inspect(options: InspectOptions, console: Console): Inspection {
       readOnly: true,
     });
     // A running node goes on meanwhile, and what is told must belong together.
-    return store.snapshot(() => look(store!, bytes, options, console));
+    const found = store.snapshot(() => look(store!, bytes, options));
+    if (!options.verify) return found;
+    return { ...found, verified: verified(store, directory, console) };
   } catch (error) {
     throw explained(error, directory);
   } finally {
@@ -131,8 +133,7 @@ function inspect(options: InspectOptions, console: Console): Inspection {
 function look(
   store: Store,
   bytes: number,
-  { directory, instance, verify }: InspectOptions,
-  console: Console,
+  { directory, instance }: InspectOptions,
 ): Inspection {
   return {
     directory,
@@ -142,7 +143,6 @@ function look(
     acceptor: acceptorOf(store),
     learner: learnerOf(store),
     ...instance === undefined ? {} : { instance: instanceOf(store, instance) },
-    ...verify ? { verified: verified(store, directory, console) } : {},
   };
 }
 
@@ -195,14 +195,17 @@ function instanceOf(store: Store, number: number): Instance | null {
 }
 
 function verified(
-  store: Store,
+  store: LmdbStore,
   directory: string,
   console: Console,
 ): Inspection["verified"] {
   const begin_ms = performance.now();
   let told_ms = begin_ms;
-  const file = `${directory}/data.mdb`;
-  checkPages(file, { ...checkFile(file), tailBytes: Infinity });
+  // While a snapshot lasts, no commit of a running node takes pages that it can see.
+  store.snapshot(() => {
+    const file = `${directory}/data.mdb`;
+    checkPages(file, { ...checkFile(file), tailBytes: Infinity });
+  });
   const { values, bytes, damage } = verifyAll(store, directory, (n, read) => {
     if (performance.now() - told_ms < 1000) return;
     told_ms = performance.now();

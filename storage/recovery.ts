@@ -254,13 +254,13 @@ function firstThatFits(
   );
 }
 
-/** Walks a table, whose keys must ascend and whose records must be sound. */
-function walkChecked(
+/** Walks a table, whose keys must ascend and whose records must be sound, until `visit` returns false. */
+export function walkChecked(
   store: Store,
   table: Table,
   from: number,
   name: string,
-  visit: (key: number, value: Uint8Array) => void,
+  visit: (key: number, value: Uint8Array) => boolean | void,
 ): void {
   let above = -1;
   store.walk(table, from, (key, value) => {
@@ -270,8 +270,7 @@ function walkChecked(
       : flawOf(table, key, value);
     if (flaw !== undefined) throw damaged(name, table, key, flaw);
     above = key;
-    visit(key, value);
-    return true;
+    return visit(key, value) !== false;
   });
 }
 
