@@ -2,6 +2,7 @@
 import { readRecord } from "../core/core.ts";
 import { Record as RecordKind, RECORD_BATCH_BYTES } from "../core/layout.ts";
 import { type LmdbStore, openLmdbStore } from "../storage/lmdb_store.ts";
+import { bootId, readMark } from "../storage/mark.ts";
 import { checkFile } from "../storage/meta_pages.ts";
 import { checkPages } from "../storage/pages.ts";
 import { readStamp, type Stamp } from "../storage/stamp.ts";
@@ -27,29 +28,14 @@ export interface InspectOptions {
 export interface Inspection {
   readonly directory: string;
   readonly stamp: Stamp;
+  /** "closed": all of it is on disk; "open": in use, or left by a crash; "torn": the machine lost power meanwhile. */
+  readonly state: "closed" | "open" | "torn";
   readonly file: {
     readonly bytes: number;
     readonly used_bytes: number;
   };
-  readonly acceptor: {
-    /** ROUND.PROPOSER; null: none. */
-    readonly promised: string | null;
-    /** All instances below are decided, as far as storage was told. */
-    readonly decided: number;
-    /** All others confirmed that they know no other memory of it. */
-    readonly confirmed: boolean;
-    /** Where it began anew after it had lost its memory; null: it never did. */
-    readonly rejoined_at: number | null;
-    /** Memories of other acceptors, by id: the first one heard of, and the one that rejoined last. */
-    readonly known: Readonly<Record<number, number>>;
-    readonly rejoined: Readonly<Record<number, number>>;
-    /** Instances below were deleted. */
-    readonly low: number;
-    readonly instances: number;
-    readonly ranges: readonly Range[];
-    /** There are more ranges than are told. */
-    readonly more_ranges: boolean;
-  };
+  /** null: the node is a learner. */
+  readonly acceptor: Acceptor | null;
   /** null: it keeps none. */
   readonly learner:
     | { readonly next_instance: number; readonly sessions: number }
@@ -61,6 +47,27 @@ export interface Inspection {
     readonly seconds: number;
     readonly damage: string | null;
   };
+}
+
+/** What an acceptor keeps. */
+export interface Acceptor {
+  /** ROUND.PROPOSER; null: none. */
+  readonly promised: string | null;
+  /** All instances below are decided, as far as storage was told. */
+  readonly decided: number;
+  /** All others confirmed that they know no other memory of it. */
+  readonly confirmed: boolean;
+  /** Where it began anew after it had lost its memory; null: it never did. */
+  readonly rejoined_at: number | null;
+  /** Memories of other acceptors, by id: the first one heard of, and the one that rejoined last. */
+  readonly known: Readonly<Record<number, number>>;
+  readonly rejoined: Readonly<Record<number, number>>;
+  /** Instances below were deleted. */
+  readonly low: number;
+  readonly instances: number;
+  readonly ranges: readonly Range[];
+  /** There are more ranges than are told. */
+  readonly more_ranges: boolean;
 }
 
 /** Instances from `first` to `last`. */
@@ -109,7 +116,7 @@ function inspect(options: InspectOptions, console: Console): Inspection {
   const { directory } = options;
   let store: LmdbStore | undefined;
   try {
-    const { bytes } = checkedFile(`${directory}/data.mdb`);
+    const { bytes } = checkedFile(directory);
     store = openLmdbStore({
       directory,
       bytesMax: ADDRESSES_BYTES,
@@ -131,18 +138,20 @@ function look(
   { directory, instance, verify }: InspectOptions,
   console: Console,
 ): Inspection {
+  const stamp = readStamp(store);
   return {
     directory,
-    stamp: readStamp(store),
+    stamp,
+    state: stateOf(directory),
     file: { bytes, used_bytes: store.bytes },
-    acceptor: acceptorOf(store),
+    acceptor: stamp.kind === "learner" ? null : acceptorOf(store),
     learner: learnerOf(store),
     ...instance === undefined ? {} : { instance: instanceOf(store, instance) },
     ...verify ? { verified: verified(store, directory, console) } : {},
   };
 }
 
-function acceptorOf(store: Store): Inspection["acceptor"] {
+function acceptorOf(store: Store): Acceptor {
   const promise = recordAt(store, StateKey.promise);
   const rejoin = recordAt(store, StateKey.rejoin);
   const { ranges, more } = rangesOf(store);
@@ -262,13 +271,22 @@ function rangesOf(store: Store): { ranges: Range[]; more: boolean } {
   return { ranges, more };
 }
 
+/** Only what was not synced has a mark beside it. */
+function stateOf(directory: string): Inspection["state"] {
+  const mark = readMark(directory);
+  if (mark === undefined) return "closed";
+  return mark.boot === bootId() ? "open" : "torn";
+}
+
 /** As `checkFile`, of a file that a running node may be writing to. */
-function checkedFile(path: string): { bytes: number } {
+function checkedFile(directory: string): { bytes: number } {
+  const path = `${directory}/data.mdb`;
+  const isTorn = stateOf(directory) === "torn";
   for (let looks = 1;; looks++) {
     try {
       const file = checkFile(path);
       // Pages at its end that hold nothing need not be there; LMDB would not survive it if others were not.
-      if (file.bytes < file.bytesLeast) {
+      if (isTorn || file.bytes < file.bytesLeast) {
         checkPages(path, { ...file, tailBytes: Infinity });
       }
       return file;
