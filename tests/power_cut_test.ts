@@ -24,6 +24,8 @@ class Site {
       leader: 10,
       electionTimeout_us: 100_000,
       heartbeat_us: 25_000,
+      // All that is decided fits, so an acceptor that rejoined has fetched what a learner may ask it for.
+      logBytes: 8 << 20,
     });
     this.acceptors = IDS.map((id) => {
       const incarnation = this.#memories++;
