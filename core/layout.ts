@@ -756,6 +756,8 @@ export enum Event {
   storageFull,
   /** Storage failed: this acceptor does not vote any more. Small: its own id. */
   storageFailed,
+  /** Storage failed: this learner goes on without checkpoints. Large: the instance of its newest durable one. */
+  checkpointsFailed,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */
