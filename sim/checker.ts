@@ -70,6 +70,7 @@ import {
   RUN_SEQUENCE,
   SESSION_BYTES,
   SESSION_COUNT,
+  StorageCondition,
   Verdict,
   VERDICT_BYTES,
   VERDICT_CLIENT,
@@ -635,6 +636,8 @@ export class Checker implements NodeWatch {
   /** What acceptors may remove once they hear this: not what its learner needs when it goes on after a crash. */
   #mustBeKept(node: SimNode, delivered: number): void {
     if (node.disk === undefined || node.options.from !== 1n) return;
+    // Whose storage failed makes no checkpoint any more, and holds nothing back.
+    if (node.storage.condition === StorageCondition.failed) return;
     const { checkpoint } = this.#disk(node);
     if (delivered <= checkpoint) return;
     throw new Violation(
