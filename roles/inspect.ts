@@ -34,25 +34,8 @@ export interface Inspection {
     readonly bytes: number;
     readonly used_bytes: number;
   };
-  readonly acceptor: {
-    /** ROUND.PROPOSER; null: none. */
-    readonly promised: string | null;
-    /** All instances below are decided, as far as storage was told. */
-    readonly decided: number;
-    /** All others confirmed that they know no other memory of it. */
-    readonly confirmed: boolean;
-    /** Where it began anew after it had lost its memory; null: it never did. */
-    readonly rejoined_at: number | null;
-    /** Memories of other acceptors, by id: the first one heard of, and the one that rejoined last. */
-    readonly known: Readonly<Record<number, number>>;
-    readonly rejoined: Readonly<Record<number, number>>;
-    /** Instances below were deleted. */
-    readonly low: number;
-    readonly instances: number;
-    readonly ranges: readonly Range[];
-    /** There are more ranges than are told. */
-    readonly more_ranges: boolean;
-  };
+  /** null: the node is a learner. */
+  readonly acceptor: Acceptor | null;
   /** null: it keeps none. */
   readonly learner:
     | { readonly next_instance: number; readonly sessions: number }
@@ -64,6 +47,27 @@ export interface Inspection {
     readonly seconds: number;
     readonly damage: string | null;
   };
+}
+
+/** What an acceptor keeps. */
+export interface Acceptor {
+  /** ROUND.PROPOSER; null: none. */
+  readonly promised: string | null;
+  /** All instances below are decided, as far as storage was told. */
+  readonly decided: number;
+  /** All others confirmed that they know no other memory of it. */
+  readonly confirmed: boolean;
+  /** Where it began anew after it had lost its memory; null: it never did. */
+  readonly rejoined_at: number | null;
+  /** Memories of other acceptors, by id: the first one heard of, and the one that rejoined last. */
+  readonly known: Readonly<Record<number, number>>;
+  readonly rejoined: Readonly<Record<number, number>>;
+  /** Instances below were deleted. */
+  readonly low: number;
+  readonly instances: number;
+  readonly ranges: readonly Range[];
+  /** There are more ranges than are told. */
+  readonly more_ranges: boolean;
 }
 
 /** Instances from `first` to `last`. */
@@ -135,18 +139,19 @@ function look(
   bytes: number,
   { directory, instance }: InspectOptions,
 ): Inspection {
+  const stamp = readStamp(store);
   return {
     directory,
-    stamp: readStamp(store),
+    stamp,
     state: stateOf(directory),
     file: { bytes, used_bytes: store.bytes },
-    acceptor: acceptorOf(store),
+    acceptor: stamp.kind === "learner" ? null : acceptorOf(store),
     learner: learnerOf(store),
     ...instance === undefined ? {} : { instance: instanceOf(store, instance) },
   };
 }
 
-function acceptorOf(store: Store): Inspection["acceptor"] {
+function acceptorOf(store: Store): Acceptor {
   const promise = recordAt(store, StateKey.promise);
   const rejoin = recordAt(store, StateKey.rejoin);
   const { ranges, more } = rangesOf(store);

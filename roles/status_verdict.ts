@@ -85,6 +85,7 @@ export function judge(look: Look): Verdict {
   warnings.push(
     ...silentProposers(look),
     ...rivals(look, leader),
+    ...withoutCheckpoints(look),
     ...learners(look),
     ...strangers(look),
   );
@@ -322,6 +323,17 @@ function rivals({ nodes }: Look, leader: Leader | undefined): string[] {
     `proposer ${id} believes to lead too, in the lower ballot ${
       ballotText(fields.leaderBallot ?? 0)
     }`
+  );
+}
+
+/** Learners without an acceptor whose storage failed: nothing else of them shows it. */
+function withoutCheckpoints({ nodes }: Look): string[] {
+  return nodes.map(({ last }) => last).filter(({ fields }) =>
+    fields.voting === undefined && fields.storage === StorageCondition.failed
+  ).map((node) =>
+    `the storage of ${
+      nodeName(node)
+    } failed: it delivers, and makes no more checkpoints; its log says why`
   );
 }
 

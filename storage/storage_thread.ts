@@ -219,6 +219,6 @@ function wakeNode({ wakeFd }: StorageStart): void {
 }
 
 function failureText(directory: string, reason: string): string {
-  return `the storage in ${directory} failed: ${reason}. This node does not vote any more. Mend what is wrong, and start it again; ` +
+  return `the storage in ${directory} failed: ${reason}. This node stores nothing any more. Mend what is wrong, and start it again; ` +
     `if the directory is lost or the disk is not to be trusted, move ${directory} away first: the node then begins without its memory and gets it back from the others`;
 }

@@ -119,7 +119,7 @@ Deno.test("a file that was removed or replaced is a failure, after which nothing
       await rig.until(() => rig.told.length === 1);
       assert.match(
         rig.told[0],
-        /^error: .*acceptor-1 failed: .*data.mdb was removed or replaced while .*\. This node does not vote any more/,
+        /^error: .*acceptor-1 failed: .*data.mdb was removed or replaced while .*\. This node stores nothing any more/,
       );
       assert.equal(rig.storage.condition, StorageCondition.failed);
       rig.accept(11, 20);
@@ -306,7 +306,7 @@ Deno.test("a write that fails is the end: the user is told why, and nothing is c
     assert.ok(Number(durable) < Number(last));
     assert.match(
       lines[2],
-      /^error: the storage in .*acceptor-1 failed: cannot commit to .*data.mdb: .*\(errno \d+\)\. This node does not vote any more/,
+      /^error: the storage in .*acceptor-1 failed: cannot commit to .*data.mdb: .*\(errno \d+\)\. This node stores nothing any more/,
     );
     assert.equal(lines[3], `durable: ${durable} of ${Number(last) + 10}`);
     const found = instances(path);

@@ -686,13 +686,25 @@ const DURABILITY: readonly Mutation[] = [
     }],
   },
   {
+    name: "checkpoint ahead of deliveries",
+    why:
+      "A learner stores that it delivered what its consumer did not get, and never delivers it after a crash.",
+    violates: ["order"],
+    edits: [{
+      file: "checkpoint.ts",
+      after: "export function checkpointTick",
+      find: "taken < copyDelivered",
+      replace: "false",
+    }],
+  },
+  {
     name: "delivered told before the checkpoint is durable",
     why:
       "A learner tells acceptors that they may remove what it needs after a crash.",
     violates: ["durability"],
     edits: [{
       file: "learner.ts",
-      find: "persistent ? safeInstance : window.base",
+      find: "makesCheckpoints() ? safeInstance : window.base",
       replace: "window.base",
     }],
   },
