@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { UserError } from "../roles/errors.ts";
 import { type DirectoryOptions, StorageDirectory } from "./directory.ts";
-import { openLmdbStore } from "./lmdb_store.ts";
+import { LmdbStore, openLmdbStore } from "./lmdb_store.ts";
 import { FORMAT_VERSION, readStamp, writeStamp } from "./stamp.ts";
-import { Table } from "./store.ts";
+import { StoreError, Table } from "./store.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -308,6 +308,29 @@ Deno.test("what a killed process left is brought to disk by a commit, before it 
     const before = commits();
     StorageDirectory.open(options).abandon();
     assert.equal(commits(), before + 1);
+  });
+});
+
+Deno.test("a start on a disk without room brings to disk what is there", async () => {
+  await withPath((options) => {
+    fill(options, 3);
+    const { commit, sync } = LmdbStore.prototype;
+    let syncs = 0;
+    LmdbStore.prototype.commit = () => {
+      throw new StoreError("full", "there is no space left on the disk");
+    };
+    LmdbStore.prototype.sync = function () {
+      syncs++;
+      sync.call(this);
+    };
+    try {
+      const directory = StorageDirectory.open(options);
+      assert.equal(directory.store.count(Table.log), 3);
+      assert.equal(syncs, 1);
+      directory.abandon();
+    } finally {
+      Object.assign(LmdbStore.prototype, { commit, sync });
+    }
   });
 });
 
