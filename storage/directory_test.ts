@@ -311,6 +311,26 @@ Deno.test("what a killed process left is brought to disk by a commit, before it 
   });
 });
 
+Deno.test("when the last sync fails nobody trusts what was stored, on the same start of the machine either", async () => {
+  await withPath((options) => {
+    const asynchronous = { ...options, synchronous: false };
+    const directory = StorageDirectory.open(asynchronous);
+    const { sync } = LmdbStore.prototype;
+    LmdbStore.prototype.sync = () => {
+      throw new StoreError("failed", "the disk reports an error");
+    };
+    try {
+      directory.close();
+    } finally {
+      LmdbStore.prototype.sync = sync;
+    }
+    const again = StorageDirectory.open({ ...asynchronous, incarnation: 78 });
+    assert.match(again.warning!, /its disk failed/);
+    assert.equal(again.stamp.forgot, true);
+    again.close();
+  });
+});
+
 Deno.test("a start on a disk without room brings to disk what is there", async () => {
   await withPath((options) => {
     fill(options, 3);
