@@ -42,6 +42,8 @@ export interface Recovered {
   readonly decided: number;
   /** Lowest instance that storage keeps. */
   readonly low: number;
+  /** Lowest from which on that is all there was: below, a memory that was lost may have left something. */
+  readonly lowest: number;
   /** How many accepted instances the core was given, the first of them, and one past the last. */
   readonly instances: number;
   readonly from: number;
@@ -96,13 +98,17 @@ export function recover(
   giveState(StateKey.rejoined, StateKey.known);
   giveState(StateKey.promise);
   giveState(StateKey.rejoin);
+  giveState(StateKey.refilled);
   giveState(StateKey.decided);
   giveState(StateKey.led, Infinity);
   const low = numberIn(state.get(StateKey.trim), RECORD_INSTANCE) ?? 1;
   const rejoined = numberIn(state.get(StateKey.rejoin), RECORD_INSTANCE) ?? 1;
-  // Below where it rejoined all is decided, and it knows nothing of it.
+  // Below where it rejoined all is decided, and it knows of that what it fetched since.
   const needed = Math.max(present.decided, rejoined, low);
-  const lowest = Math.max(low, rejoined);
+  const lowest = Math.max(
+    low,
+    numberIn(state.get(StateKey.refilled), RECORD_INSTANCE) ?? rejoined,
+  );
   const from = firstThatFits(store, lowest, needed, options);
   const { instances, to } = readLog(
     store,
@@ -126,6 +132,7 @@ export function recover(
     promised: numberIn(state.get(StateKey.promise), RECORD_BALLOT) ?? 0,
     decided: present.decided,
     low,
+    lowest,
     instances,
     from,
     to,

@@ -104,6 +104,7 @@ Deno.test("recovery gives back all that was stored, in the order that the core n
     promised: BALLOT,
     decided: 20,
     low: 1,
+    lowest: 1,
     instances: 31,
     from: 1,
     to: 35,
