@@ -491,7 +491,7 @@ export class Core {
   }
 
   #checkRecordBytes(kind: RecordKind, bytes: number): void {
-    const most = kind === RecordKind.accept
+    const most = kind === RecordKind.accept || kind === RecordKind.fetched
       ? this.#batchBytes
       : Math.max(this.#batchBytes, PIECE_BYTES);
     if (bytes <= most) return;

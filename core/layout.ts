@@ -358,6 +358,10 @@ export enum Record {
   trim,
   /** A leader that another one followed, at a place of a ring: its ballot, and below where it called all decided (u64). */
   led,
+  /** Fetched after a loss: this batch is chosen for this instance; the ballot is one in which it was accepted. No vote. */
+  fetched,
+  /** After a loss, storage has from this instance on all that was accepted since, or fetched; follows each `rejoin`. */
+  refilled,
 }
 
 /**

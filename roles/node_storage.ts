@@ -46,6 +46,10 @@ export class NodeStorage {
     }
   }
 
+  get path(): string {
+    return this.#directory.path;
+  }
+
   /** The incarnation in which the node's memory began. */
   get memory(): number {
     return this.#directory.stamp.memory;
@@ -105,10 +109,10 @@ export class NodeStorage {
   }
 
   #tell(recovered: Recovered, seconds: number): void {
-    const { low, instances, from, to, checkpoint } = recovered;
+    const { lowest, instances, from, to, checkpoint } = recovered;
     const fields: Entry["fields"] = {
       dir: this.#directory.path,
-      stored_from: low,
+      stored_from: lowest,
       instances,
     };
     if (instances > 0) Object.assign(fields, { from, to: to - 1 });

@@ -344,7 +344,9 @@ function learners({ nodes }: Look): string[] {
     const lag = lagOf(last) ?? 0;
     if (behind === 1) {
       return [
-        `${name} needs instance ${delivered}, which no acceptor has any more: start it anew with --from`,
+        `${name} needs instance ${delivered}, which no acceptor has any more: ${
+          wayOnOf(last)
+        }`,
       ];
     }
     if (lag === 0) return [];
@@ -361,6 +363,15 @@ function learners({ nodes }: Look): string[] {
       }`,
     ];
   });
+}
+
+/** What to do about a learner that is behind. */
+function wayOnOf({ fields: { voting, storage } }: NodeStatus): string {
+  // A replica votes though it delivers nothing, and may forget what it promised when it is started anew.
+  if (voting !== undefined) return "start a learner beside it, with --from";
+  return storage === undefined
+    ? "start it anew with --from"
+    : "move its storage away, and start it anew with --from";
 }
 
 /** Counters that tell of something that does not belong here, and what they tell. */

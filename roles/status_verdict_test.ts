@@ -241,6 +241,15 @@ Deno.test("a learner that cannot be helped any more is told what to do", () => {
     warning(...HEALTHY, seen(["learner"], 7, { delivered: 5, behind: 1 })),
     /^learner 7 needs instance 5, which no acceptor has any more: start it anew with --from$/,
   );
+  const kept = { delivered: 5, behind: 1, storage: StorageCondition.sound };
+  assert.match(
+    warning(...HEALTHY, seen(["learner"], 7, kept)),
+    /: move its storage away, and start it anew with --from$/,
+  );
+  assert.match(
+    warning(replica(1), replica(2), replica(3, { ...kept, decided: 5 })),
+    /^replica 3 needs .*: start a learner beside it, with --from$/,
+  );
 });
 
 Deno.test("proposers that do not answer are named, unless they were named as acceptors", () => {

@@ -299,13 +299,14 @@ export class Checker implements NodeWatch {
     this.#journal(node).append(number, record);
     const batch = record.batch.slice();
     this.#disk(node).append(number, { ...record, batch });
-    if (record.kind !== RecordKind.accept) return;
+    const isFetched = record.kind === RecordKind.fetched;
+    if (record.kind !== RecordKind.accept && !isFetched) return;
     const { instance, ballot } = record;
     // The 2A of a replica leaves after its record was given to storage.
     this.#stored.push({
       instance,
       ballot: Number(ballot),
-      decided: false,
+      decided: isFetched,
       batch,
     });
   }
@@ -382,6 +383,7 @@ export class Checker implements NodeWatch {
     for (const hear of this.#heard.splice(0)) hear();
     for (const entry of this.#stored.splice(0)) {
       this.#mustBeProposed(node, entry);
+      if (entry.decided) this.#decidedEntries.push(entry);
     }
     for (const { instance, ballot, batch } of this.#decidedEntries.splice(0)) {
       const chosen = this.chosen.batch(instance);

@@ -21,8 +21,12 @@ export class JournalModel {
     // Leaders' words are no promises.
     if (record.kind === Record.decided || record.kind === Record.led) return;
     if (ballot === 0) return;
-    if (!this.#promises.has(ballot)) this.#promises.set(ballot, number);
-    if (record.kind !== Record.accept) return;
+    // What was fetched may be told, and is no vote.
+    const isFetched = record.kind === Record.fetched;
+    if (!isFetched && !this.#promises.has(ballot)) {
+      this.#promises.set(ballot, number);
+    }
+    if (record.kind !== Record.accept && !isFetched) return;
     let ballots = this.#accepts.get(record.instance);
     if (ballots === undefined) {
       this.#accepts.set(record.instance, ballots = new Map());

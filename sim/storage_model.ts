@@ -18,6 +18,7 @@ const ORDER: readonly RecordKind[] = [
   RecordKind.rejoined,
   RecordKind.promise,
   RecordKind.rejoin,
+  RecordKind.refilled,
   RecordKind.decided,
   RecordKind.led,
   RecordKind.accept,
@@ -114,11 +115,11 @@ export class StorageModel {
       [...this.#kept].map(([kind, records]) => [kind, new Map(records)]),
     );
     for (const record of this.#given) {
-      const now = ORDER.indexOf(record.kind);
+      const now = ORDER.indexOf(placeOf(record.kind));
       if (now < rank) this.#fail(`${describe(record)} too late`);
       rank = now;
       const key = keyOf(record);
-      const kept = left.get(record.kind)?.get(key);
+      const kept = left.get(placeOf(record.kind))?.get(key);
       if (kept === undefined || !isSame(kept, record)) {
         this.#fail(
           `${describe(record)}, and stored ${
@@ -126,7 +127,7 @@ export class StorageModel {
           }`,
         );
       }
-      left.get(record.kind)!.delete(key);
+      left.get(placeOf(record.kind))!.delete(key);
     }
     const missed = isHarmed ? Math.max(from, this.#decided()) : from;
     this.#mustBeComplete(left, from, missed);
@@ -161,15 +162,17 @@ export class StorageModel {
       this.#of(RecordKind.promise).set(0, bare);
     }
     if (kind === RecordKind.promise) return;
-    if (kind === RecordKind.accept) {
-      const before = this.#of(kind).get(instance);
-      if (before !== undefined && before.ballot >= ballot) {
+    if (placeOf(kind) === RecordKind.accept) {
+      const before = this.#of(RecordKind.accept).get(instance);
+      const isOlder = before !== undefined && before.ballot >= ballot;
+      // What is fetched is chosen, whatever an older memory accepted, and takes the place of that.
+      if (isOlder && kind === RecordKind.accept) {
         this.#fail(`${describe(record)} stored over ${describe(before)}`);
       }
       if (instance < this.#low) return;
     }
     if (kind === RecordKind.rejoin) this.#of(RecordKind.confirmed).clear();
-    this.#of(kind).set(keyOf(record), record);
+    this.#of(placeOf(kind)).set(keyOf(record), record);
   }
 
   #decided(): number {
@@ -194,12 +197,18 @@ export class StorageModel {
   }
 }
 
+/** Of an instance there is one record, of what was accepted or of what was fetched. */
+function placeOf(kind: RecordKind): RecordKind {
+  return kind === RecordKind.fetched ? RecordKind.accept : kind;
+}
+
 function keyOf({ kind, instance }: CoreRecord): number {
-  return MANY.has(kind) ? instance : 0;
+  return MANY.has(placeOf(kind)) ? instance : 0;
 }
 
 function isSame(a: CoreRecord, b: CoreRecord): boolean {
-  return a.ballot === b.ballot && a.incarnation === b.incarnation &&
+  return a.kind === b.kind && a.ballot === b.ballot &&
+    a.incarnation === b.incarnation &&
     a.instance === b.instance && a.values === b.values &&
     sameBytes(a.batch, b.batch);
 }

@@ -156,8 +156,10 @@ export class Committer {
     const kind: RecordKind = view.getUint16(at + RECORD_KIND, true);
     const bytes = RECORD_BYTES + view.getUint32(at + RECORD_BATCH_BYTES, true);
     const instance = getNumber(view, at + RECORD_INSTANCE);
-    if (kind === RecordKind.accept) {
-      this.#promise(view, at);
+    const isFetched = kind === RecordKind.fetched;
+    if (kind === RecordKind.accept || isFetched) {
+      // What was fetched is no vote.
+      if (!isFetched) this.#promise(view, at);
       // It was removed, since it is decided and all learners have it; it need not come back.
       if (instance < this.low) return;
       this.#store.put(Table.log, instance, memory, at, bytes);

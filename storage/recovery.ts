@@ -22,6 +22,8 @@ import { keyText, StateKey } from "./tables.ts";
 export interface RecoveryTarget {
   /** Takes a record as it was stored. False: it is damaged. */
   recoverBytes(record: Uint8Array): boolean;
+  /** Whether a record of the log has the right checksum, if it can tell that faster. */
+  isSound?(record: Uint8Array): boolean;
 }
 
 /** What recovery must know of the node. */
@@ -40,6 +42,8 @@ export interface Recovered {
   readonly decided: number;
   /** Lowest instance that storage keeps. */
   readonly low: number;
+  /** Lowest from which on that is all there was: below, a memory that was lost may have left something. */
+  readonly lowest: number;
   /** How many accepted instances the core was given, the first of them, and one past the last. */
   readonly instances: number;
   readonly from: number;
@@ -94,13 +98,17 @@ export function recover(
   giveState(StateKey.rejoined, StateKey.known);
   giveState(StateKey.promise);
   giveState(StateKey.rejoin);
+  giveState(StateKey.refilled);
   giveState(StateKey.decided);
   giveState(StateKey.led, Infinity);
   const low = numberIn(state.get(StateKey.trim), RECORD_INSTANCE) ?? 1;
   const rejoined = numberIn(state.get(StateKey.rejoin), RECORD_INSTANCE) ?? 1;
-  // Below where it rejoined all is decided, and it knows nothing of it.
+  // Below where it rejoined all is decided, and it knows of that what it fetched since.
   const needed = Math.max(present.decided, rejoined, low);
-  const lowest = Math.max(low, rejoined);
+  const lowest = Math.max(
+    low,
+    numberIn(state.get(StateKey.refilled), RECORD_INSTANCE) ?? rejoined,
+  );
   const from = firstThatFits(store, lowest, needed, options);
   const { instances, to } = readLog(
     store,
@@ -108,6 +116,7 @@ export function recover(
     present,
     name,
     (instance, record) => give(Table.log, instance, record),
+    core.isSound && ((record) => core.isSound!(record)),
   );
   giveState(StateKey.confirmed);
   giveState(StateKey.assembly, StateKey.led);
@@ -123,6 +132,7 @@ export function recover(
     promised: numberIn(state.get(StateKey.promise), RECORD_BALLOT) ?? 0,
     decided: present.decided,
     low,
+    lowest,
     instances,
     from,
     to,
@@ -186,6 +196,7 @@ export function readTables(
 /**
  * Reads and checks the log from an instance on, and that of what `present` says nothing is missing.
  *
+ * @param isSound As `flawOf` has it.
  * @returns how many instances there are from `from` on, and one past the last.
  * @throws {StorageError} if an instance is damaged or missing.
  */
@@ -195,6 +206,7 @@ export function readLog(
   present: Present,
   name: string,
   visit: (instance: number, record: Uint8Array) => void,
+  isSound?: (record: Uint8Array) => boolean,
 ): { instances: number; to: number } {
   const { ranges } = present;
   let instances = 0;
@@ -202,7 +214,7 @@ export function readLog(
   let range = 0;
   let due = ranges.count > 0 ? ranges.first(0) : Infinity;
   const begin = Math.min(from, present.decided);
-  walkChecked(store, Table.log, begin, name, (instance, record) => {
+  const take = (instance: number, record: Uint8Array) => {
     if (instance > due) throw damaged(name, Table.log, due, "it is missing");
     if (instance === due) {
       due++;
@@ -216,7 +228,8 @@ export function readLog(
     visit(instance, record);
     instances++;
     to = instance + 1;
-  });
+  };
+  walkChecked(store, Table.log, begin, name, take, isSound);
   if (due !== Infinity) throw damaged(name, Table.log, due, "it is missing");
   return { instances, to };
 }
@@ -261,13 +274,14 @@ export function walkChecked(
   from: number,
   name: string,
   visit: (key: number, value: Uint8Array) => boolean | void,
+  isSound?: (record: Uint8Array) => boolean,
 ): void {
   let above = -1;
   store.walk(table, from, (key, value) => {
     if (table === Table.state && key === StateKey.stamp) return true;
     const flaw = key <= above
       ? "it is not in its place"
-      : flawOf(table, key, value);
+      : flawOf(table, key, value, isSound);
     if (flaw !== undefined) throw damaged(name, table, key, flaw);
     above = key;
     return visit(key, value) !== false;

@@ -104,6 +104,7 @@ Deno.test("recovery gives back all that was stored, in the order that the core n
     promised: BALLOT,
     decided: 20,
     low: 1,
+    lowest: 1,
     instances: 31,
     from: 1,
     to: 35,
@@ -127,6 +128,24 @@ Deno.test("of a long log only as much is read as the core's own log holds", () =
     journal.append(RecordKind.decided, { instance: 5990 });
   });
   assert.equal(recovered(small, { logBytes: 1 << 20 }).instances, 4096);
+});
+
+Deno.test("of the log a core that can tells which checksums are wrong, each of all that is read", () => {
+  const asked: number[] = [];
+  const target = (wrong: number) => ({
+    recoverBytes: () => true,
+    isSound(record: Uint8Array) {
+      const { instance } = readRecord(record);
+      asked.push(instance);
+      return instance !== wrong;
+    },
+  });
+  const { instances } = recover(full(), target(0), OPTIONS);
+  assert.equal(asked.length, instances);
+  assert.throws(
+    () => recover(full(), target(33), OPTIONS),
+    /instance 33: its checksum does not match/,
+  );
 });
 
 Deno.test("a log that holds less than what may be undecided is refused, with what to do", () => {

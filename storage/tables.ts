@@ -16,6 +16,7 @@ export enum StateKey {
   checkpoint = 5,
   present = 6,
   trim = 7,
+  refilled = 8,
   /** The first of each: an acceptor's id, the index of a large value, or a place in a ring, is added. */
   rejoined = 0x10000,
   known = 0x20000,
@@ -27,6 +28,7 @@ export enum StateKey {
 export function tableOf(kind: RecordKind): Table | undefined {
   switch (kind) {
     case RecordKind.accept:
+    case RecordKind.fetched:
       return Table.log;
     case RecordKind.session:
       return Table.sessions;
@@ -41,6 +43,7 @@ export function tableOf(kind: RecordKind): Table | undefined {
 export function keyOf(kind: RecordKind, instance: number): number {
   switch (kind) {
     case RecordKind.accept:
+    case RecordKind.fetched:
     case RecordKind.session:
     case RecordKind.piece:
       return instance;
@@ -66,6 +69,8 @@ export function keyOf(kind: RecordKind, instance: number): number {
       return StateKey.present;
     case RecordKind.trim:
       return StateKey.trim;
+    case RecordKind.refilled:
+      return StateKey.refilled;
   }
 }
 

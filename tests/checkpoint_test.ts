@@ -20,7 +20,7 @@ import {
   type Outcome,
   watermark,
 } from "./checkpoints.ts";
-import { chunk, command, encodeBatch, run } from "./encode.ts";
+import { chunk, command, encode, encodeBatch, run } from "./encode.ts";
 
 Deno.test("a learner goes on at its checkpoint, and knows what it delivered before", () => {
   const bench = new LearnerBench();
@@ -197,6 +197,33 @@ Deno.test("a learner whose storage failed delivers on, says so once, and holds n
   assert.equal(core.gauge(Gauge.checkpoint), 2);
   core.leave();
   assert.equal(core.recordCount, 0);
+});
+
+Deno.test("a learner whose checkpoint cannot be reached is behind whatever it is asked for, and without its directory begins there", () => {
+  const first = new LearnerBench();
+  first.decide(command(1n));
+  first.checkpoint();
+  const asked = { from: 500n };
+  const again = new LearnerBench(asked, first.kept);
+  const events: { code: number; large: bigint }[] = [];
+  for (const id of [1, 2, 3]) {
+    const acceptor = { senderRole: "acceptor", senderId: id } as const;
+    again.feed(encode({ ...acceptor, incarnation: 300 + id }, {
+      type: "ok",
+      decided: 600n,
+      trimmed: 500n,
+      next: 600n,
+    }));
+  }
+  for (let turn = 0; turn < 100; turn++) {
+    again.wait(20_000);
+    events.push(...again.rig.events());
+  }
+  assert.equal(delivered(again), 2);
+  assert.deepEqual(events.map(({ code, large }) => [code, large]), [
+    [Event.behindTrim, 500n],
+  ]);
+  assert.equal(delivered(new LearnerBench(asked)), 500);
 });
 
 Deno.test("a learner that has nothing to do ends with a checkpoint of all that it delivered, and sleeps", () => {

@@ -205,17 +205,21 @@ Deno.test("what is decided is durable before a return is that was complete becau
   );
 });
 
-Deno.test("an acceptor on a disk that rejoined and then accepted below where it did starts again", () => {
+Deno.test("an acceptor on a disk that rejoined accepts nothing below, where it fetches what is chosen, and starts again", () => {
   const { rig, records, feed } = rejoining(5n, 5n, true);
-  const ballot = ballotOf(2, 2);
-  feed(encode(fromProposer(2, ballot), {
-    type: "accept",
-    decided: 3n,
-    instance: 3n,
-    batch: [run(1000n, 3, "v")],
-  }));
+  const leader = fromProposer(2, ballotOf(2, 2));
+  const accept = (instance: bigint) =>
+    encode(leader, {
+      type: "accept",
+      decided: 3n,
+      instance,
+      batch: [run(1000n, Number(instance), "v")],
+    });
+  feed(accept(3n));
+  assert(!records.some(({ kind }) => kind === Record.accept));
+  feed(accept(5n));
   feed();
-  assert.equal(rig.core.gauge(Gauge.promised), Number(ballot));
+  assert.equal(rig.core.gauge(Gauge.promised), Number(leader.ballot));
   const again = new Rig({
     ...rig.options,
     incarnation: 0x2222,
@@ -223,7 +227,7 @@ Deno.test("an acceptor on a disk that rejoined and then accepted below where it 
   });
   for (const record of records) again.core.recover(record);
   again.feed();
-  assert.equal(again.core.gauge(Gauge.promised), Number(ballot));
+  assert.equal(again.core.gauge(Gauge.promised), Number(leader.ballot));
 });
 
 Deno.test("an acceptor with a fresh disk that restarts before it is let in is not confirmed by who knows of its return", () => {

@@ -124,6 +124,61 @@ Deno.test("an acceptor that lost its disk fetches from others what they have on 
   assert(fetched.some((count) => count > 0), `${fetched}`);
 });
 
+/** An acceptor's disk is replaced, and it fetches all that the others have. */
+function renew(cluster: Cluster, it: TestNode, memory: number): TestNode {
+  it.kill();
+  const again = cluster.add(it.spec, it.place, makeDisk(memory, true));
+  cluster.must("it is back", 30e6, () => isBack(again));
+  return again;
+}
+
+Deno.test("when every disk was replaced in turn and all are killed, nothing is lost", () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const { cluster, acceptors, proposer, client } = stored(seed, 1000);
+    const renewed = acceptors.map((it, n) => renew(cluster, it, 0x9001 + n));
+    renewed.forEach((it) => it.kill());
+    cluster.restart(proposer);
+    const again = renewed.map((it) => cluster.restart(it));
+    const learner = mustDeliverAll(cluster, client);
+    assert.deepEqual(learner.noted(Event.behindTrim), [], `seed ${seed}`);
+    const fetched = again.map((it) => it.counter(Counter.fetched));
+    assert(Math.max(...fetched) > 200, `seed ${seed}: ${fetched}`);
+  }
+});
+
+Deno.test("an acceptor that is killed again and again while it fetches what its disk had goes on where it was", () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const { cluster, acceptors, proposer, client } = stored(seed, 1500);
+    acceptors[0].kill();
+    let again = cluster.add(
+      acceptors[0].spec,
+      acceptors[0].place,
+      makeDisk(0x9001, true),
+    );
+    const isVoting = () => again.noted(Event.rejoined).length > 0;
+    cluster.must("it votes", 20e6, isVoting);
+    let low = Infinity;
+    while (again.noted(Event.refilled).length === 0) {
+      cluster.run(cluster.random.between(1000, 20_000));
+      const told = again.gauge(Gauge.trimmed);
+      assert(told <= low, `seed ${seed}: it had all from ${low}, now ${told}`);
+      low = told;
+      again.kill();
+      again = cluster.restart(again);
+      cluster.run(cluster.random.between(200_000, 400_000));
+    }
+    assert.equal(again.gauge(Gauge.trimmed), 1, `seed ${seed}`);
+    // What the other two still have does not count: each of them loses its disk.
+    const renewed = [1, 2].map((n) => {
+      return renew(cluster, acceptors[n], 0x9100 + n);
+    });
+    [again, ...renewed].forEach((it) => it.kill());
+    cluster.restart(proposer);
+    [again, ...renewed].forEach((it) => cluster.restart(it));
+    mustDeliverAll(cluster, client);
+  }
+});
+
 /** When an acceptor comes with an empty disk, in a cluster of which the others keep theirs. */
 const RETURNS: Record<
   string,

@@ -148,7 +148,16 @@ import {
   registryStatus,
   slowestLearner,
 } from "./registry";
-import { refilling, refillBegin, refillInit, refillKnows, refillLowest, refillTick } from "./refill";
+import {
+  refilling,
+  refillBegin,
+  refillInit,
+  refillKnows,
+  refillLowest,
+  refillRecover,
+  refillTick,
+  storedFrom,
+} from "./refill";
 import {
   acceptorCount,
   acceptorIndex,
@@ -241,8 +250,6 @@ let decidedRecordInstances: u64 = 0;
 let condition: i32 = StorageCondition.sound;
 /** The lowest accepted instance that storage has not deleted. */
 let storageLow: u64 = 1;
-/** From here on storage was given all that this memory accepted; what it fetched, below, it was not. */
-let storedFrom: u64 = 1;
 /** Below this recovered watermark, what is not in the log may have been accepted all the same. */
 let knownFrom: u64 = 0;
 /** The frame that is being filled with what storage reads, and how many were before; 0: none. */
@@ -303,7 +310,7 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   leaderAt_us = now_us;
 
   // What it forgot and others may need goes before: a majority of the others can accept without it.
-  if (refilling && rejoinBallot == 0 && logFill() > REFILLING_FILL_MAX) return count(Counter.logFull);
+  if (!persistent && refilling && rejoinBallot == 0 && logFill() > REFILLING_FILL_MAX) return count(Counter.logFull);
 
   const before = logGet(instance);
   // Fetched after a loss, in a ballot that was not promised here: it is decided, and nobody needs this vote.
@@ -378,10 +385,9 @@ export function acceptorRejoin(p: usize, now_us: u64): void {
   rejoinEnd = load<u64>(p, REJOIN_END);
   promise(ballot, proposer);
   decided = max(decided, from);
-  storedFrom = from;
-  refillBegin(from);
   leaderAt_us = now_us;
   appendRecord(Record.rejoin, ballot, proposer, from, 0, 0, 0);
+  refillBegin(from);
   learnRejoined(acceptorIndex(selfId), ballot, memoryIncarnation);
   note(Event.rejoining, ballotId(ballot), ballot);
   goOnRejoining();
@@ -396,7 +402,6 @@ function goOnRejoining(): void {
     if (rejoinNext >= decided) return;
     // It must not tell learners that it accepted nothing where it has merely forgotten.
     refillBegin(rejoinNext + 1);
-    storedFrom = rejoinNext + 1;
   }
   rejoinBallot = 0;
   unconfirmed = 0;
@@ -404,7 +409,7 @@ function goOnRejoining(): void {
   confirmedRecorded = true;
   // It may have all it needs only because this is decided, and must not find after a crash that it is not.
   appendDecided();
-  appendRecord(Record.confirmed, 0, 0, storedFrom, 0, 0, 0);
+  appendRecord(Record.confirmed, 0, 0, 0, 0, 0, 0);
   note(Event.rejoined, 0, 0);
 }
 
@@ -520,7 +525,8 @@ export function acceptorFetched(index: i32, bytes: u32): Fetched {
   store<u64>(entry, ballot, ENTRY_BALLOT);
   store<u32>(entry, batchBytes, ENTRY_BATCH_BYTES);
   store<u16>(entry, load<u16>(recoveryAt, RECORD_VALUES), ENTRY_VALUES);
-  store<u16>(entry, isChosen(ballot, instance) ? ENTRY_DECIDED : 0, ENTRY_FLAGS);
+  const isDecided = load<u16>(recoveryAt, RECORD_KIND) == Record.fetched || isChosen(ballot, instance);
+  store<u16>(entry, isDecided ? ENTRY_DECIDED : 0, ENTRY_FLAGS);
   memory.copy(entry + ENTRY_BYTES, recoveryAt + RECORD_BYTES, batchBytes);
   fetchFrameAt += ENTRY_BYTES + batchBytes;
   fetchEntries++;
@@ -578,7 +584,7 @@ export function acceptorTick(now_us: u64): u64 {
   }
   if (unconfirmed == 0 && !confirmedRecorded && !recovering) {
     confirmedRecorded = true;
-    appendRecord(Record.confirmed, 0, 0, storedFrom, 0, 0, 0);
+    appendRecord(Record.confirmed, 0, 0, 0, 0, 0, 0);
   }
   if (untold != 0) note(untold, selfId, 0);
   untold = 0;
@@ -598,7 +604,11 @@ export function acceptorTick(now_us: u64): u64 {
   gauge(Gauge.trimmed, lowestKept());
   gauge(Gauge.logFilledBytes, logFilled);
   if (persistent) gauge(Gauge.trimLimit, min(trimLimit(), decidedDurable));
-  return min(min(expireAt_us, hiAt_us), refillTick(now_us));
+  const due_us = min(expireAt_us, hiAt_us);
+  if (!persistent) return min(due_us, refillTick(now_us, logLow));
+  // While storage is full it takes nothing more; and a return makes void what was fetched before.
+  const mayRefill = !recovering && condition == StorageCondition.sound;
+  return mayRefill ? min(due_us, refillTick(now_us, storageLow)) : due_us;
 }
 
 /**
@@ -635,8 +645,8 @@ export function acceptorStorage(to: i32, low: u64): void {
 
 /**
  * Takes back the record at `recoveryAt`, as storage kept it; before the first step: what is known of other
- * acceptors, then the promise, a return, the decided watermark, what was accepted, ascending, and that it was
- * confirmed. In the order in which they were appended will do as well. All from the decided watermark on fits
+ * acceptors, then the promise, a return and from where on storage has all since, the decided watermark, what
+ * was accepted or fetched, ascending, and that it was confirmed. In the order in which they were appended will do as well. All from the decided watermark on fits
  * the log, if that is not smaller than it was.
  */
 export function acceptorRecover(): void {
@@ -646,7 +656,6 @@ export function acceptorRecover(): void {
   const ballot = load<u64>(at, RECORD_BALLOT);
   if (kind == Record.confirmed) {
     recovering = false;
-    recoverFrom(instance);
     unconfirmed = 0;
     confirmedRecorded = true;
     votesFrom_us = 0;
@@ -664,6 +673,8 @@ export function acceptorRecover(): void {
     }
     return;
   }
+  if (kind == Record.refilled) return recoverFrom(instance);
+  if (kind == Record.fetched) return recoverAccepted(ballot, instance, true);
   const proposer = load<u32>(at, RECORD_INCARNATION);
   if (kind == Record.led) return recoverLed(ballot, <i32>instance);
   if (kind == Record.known) return setMemory(acceptorIndex(<u32>instance), proposer);
@@ -681,7 +692,7 @@ export function acceptorRecover(): void {
     return;
   }
   assert(kind == Record.accept, "unknown kind of record");
-  recoverAccepted(ballot, instance);
+  recoverAccepted(ballot, instance, isChosen(ballot, instance));
 }
 
 function recoverLed(ballot: u64, place: i32): void {
@@ -696,14 +707,15 @@ function recoverLed(ballot: u64, place: i32): void {
 
 /** Below `from` storage may hold what an older memory accepted, or nothing. All of that is decided. */
 function recoverFrom(from: u64): void {
-  storedFrom = max(storedFrom, from);
+  refillRecover(from);
   logBegin(from);
+  logStart(from);
   decided = max(decided, from);
   knownFrom = max(knownFrom, from);
 }
 
-/** Takes back what was accepted. */
-function recoverAccepted(ballot: u64, instance: u64): void {
+/** Takes back what was accepted, or fetched. */
+function recoverAccepted(ballot: u64, instance: u64, isDecided: bool): void {
   // All that is undecided must have room in the log, which ends no further than a window beyond.
   logStart(max(min(instance, decided), storedFrom));
   if (instance < logLow) return;
@@ -713,7 +725,7 @@ function recoverAccepted(ballot: u64, instance: u64): void {
   const values = load<u16>(recoveryAt, RECORD_VALUES);
   const kept = logPut(instance, ballot, recoveryAt + RECORD_BYTES, bytes, values, decided, 0);
   assert(kept, "the log is smaller than when this was accepted");
-  logGet(instance)!.decided = isChosen(ballot, instance);
+  logGet(instance)!.decided = isDecided;
 }
 
 /** Whether the acceptor may promise and accept: it listened first, and nobody knew it from before. */
@@ -772,7 +784,7 @@ function lowestKept(): u64 {
 
 /** The lowest instance from which on all that was accepted can be told. */
 function lowestTold(): u64 {
-  return persistent ? min(refillLowest(), max(storageLow, storedFrom)) : refillLowest();
+  return persistent ? lowestKept() : refillLowest();
 }
 
 /** The leader of `ballot` says that all instances below `to` are decided: with its own values, where it proposed any. */

@@ -88,7 +88,8 @@ export function fetchAsk(request: usize, low: u64, end: u64): bool {
 export function fetchCheck(fetch: Fetch, bytes: u32): Fetched {
   const at = recoveryAt;
   const instance = load<u64>(at, RECORD_INSTANCE);
-  const isSound = isRecordSound(bytes) && load<u16>(at, RECORD_KIND) == Record.accept &&
+  const kind = <i32>load<u16>(at, RECORD_KIND);
+  const isSound = isRecordSound(bytes) && (kind == Record.accept || kind == Record.fetched) &&
     load<u32>(at, RECORD_FORMAT) == STORAGE_FORMAT && load<u64>(at, RECORD_BALLOT) != 0 &&
     instance >= fetch.from && instance < fetch.end;
   if (!isSound) {

@@ -2,10 +2,14 @@
  * What an acceptor that lost its memory fetches from the others: decided instances that it may have held.
  *
  * Until it has them, fewer acceptors than a majority may be left that do, and learners that still need one
- * would depend on them. It asks one acceptor after another, newest instances first, for as much as its log
- * has room for beside what is accepted meanwhile. Where the one that is asked does not know what is
- * decided, the word of so many is enough that the rest is no majority, as it is for learners (`window.ts`): at
- * least one of them was in the majority that chose. What it does not have yet it calls trimmed, never nothing.
+ * would depend on them. It asks one acceptor after another, newest instances first. Where the one that is
+ * asked does not know what is decided, the word of so many is enough that the rest is no majority, as it is
+ * for learners (`window.ts`): at least one of them was in the majority that chose. What it does not have yet
+ * it calls trimmed, never nothing.
+ *
+ * Without storage it fetches as much as its log has room for beside what is accepted meanwhile. With storage
+ * what it fetches goes there, past the log, and one range is durable before the next one is asked for. A
+ * record says from where on storage has all of it, so that a crash costs no more than the last range.
  */
 import {
   ENTRY_BALLOT,
@@ -26,6 +30,7 @@ import {
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
+  Record,
   Role,
 } from "../layout";
 import { arenaTake } from "./arena";
@@ -33,13 +38,14 @@ import { logBegin, logFill, logGet, logLow, logPut, logSlots } from "./log";
 import { note } from "./meters";
 import { begin, finish } from "./outbox";
 import { acceptorAddress, isAcceptorHeard } from "./peers";
-import { acceptorCount, acceptorId, acceptorIndex, quorum, selfId } from "./settings";
+import { appendRecord, durableRecords, journalCapacity, journalRoom, records } from "./records";
+import { acceptorCount, acceptorId, acceptorIndex, mtu, persistent, quorum, selfId } from "./settings";
 
 /** Instances of one request: as many as one answer holds, whatever their size. */
 const ASKED: u64 = 64;
 const TIMEOUT_US: u64 = 20_000;
 const TIMEOUT_MAX_US: u64 = 200_000;
-/** Requests in a row that bring nothing new: those that answer cannot help. */
+/** Requests in a row that bring nothing new: without storage, what is asked for may be gone with others' memories. */
 const MISSES_MAX: i32 = 12;
 /** Whoever was silent for this long is not waited for. */
 const SILENT_US: u64 = 1_000_000;
@@ -47,14 +53,32 @@ const SILENT_US: u64 = 1_000_000;
 const FILL_MAX: f64 = 0.75;
 const NEVER: u64 = u64.MAX_VALUE;
 
+/** What was told of an instance. Its batch lies apart. */
+@unmanaged
+class Told {
+  /** The highest ballot of which was told; 0: nothing was accepted. */
+  ballot: u64;
+  bytes: u32;
+  values: u32;
+  /** Bits of the acceptors that told all they accepted. */
+  by: u32;
+}
+
 /** It is under way. */
 export let refilling: bool = false;
 /** All instances from here on are known; those from `askedFrom` on are asked for. */
 let low: u64 = 0;
 let askedFrom: u64 = 0;
-/** For each instance from `askedFrom` on: bits of the acceptors that told all they accepted, and whether it is known now. */
+/** For each instance from `askedFrom` on: what was told, the batches of that, and whether it is known now. */
 let told: usize = 0;
+let batches: usize = 0;
 let known: u64 = 0;
+/** From here on storage has all that this memory accepted or fetched; below it may hold what an older one accepted. */
+export let storedFrom: u64 = 1;
+/** The record after which that is `low`; 0: none. */
+let storing: u64 = 0;
+/** Nothing below `low` is to be had. */
+let isAll: bool = false;
 /** Bits of the acceptors that trimmed `askedFrom`, and the lowest instance one of them has. */
 let trimmedBy: u32 = 0;
 let trimmedTo: u64 = 0;
@@ -67,17 +91,34 @@ let knownBefore: u64 = 0;
 let misses: i32 = 0;
 
 export function refillInit(): void {
-  told = arenaTake(<usize>ASKED * 4);
+  told = arenaTake(<usize>ASKED * offsetof<Told>());
+  batches = arenaTake(<usize>ASKED * mtu);
 }
 
 /** All instances below `end` may have been forgotten. */
 export function refillBegin(end: u64): void {
+  if (persistent) {
+    logBegin(end);
+    refillRecover(end);
+    return appendRecord(Record.refilled, 0, 0, end, 0, 0, 0);
+  }
   refilling = true;
   misses = 0;
   low = max(low, end);
+  isAll = false;
   // Its index holds no more, with room for what comes.
   const most = logSlots() >> 1;
   if (low > most) logBegin(low - most);
+  startRange();
+}
+
+/** Storage has all from `from` on, after a loss; what is below it was not given yet, or nobody has. */
+export function refillRecover(from: u64): void {
+  refilling = true;
+  storedFrom = from;
+  low = from;
+  storing = 0;
+  isAll = low <= 1;
   startRange();
 }
 
@@ -103,31 +144,36 @@ export function refillLearned(p: usize, now_us: u64): void {
   let entry = p + LEARNED_BYTES;
   for (let n = load<u32>(p, LEARNED_ENTRIES); n > 0; n--) {
     const instance = load<u64>(entry, ENTRY_INSTANCE);
-    if (instance >= max(askedFrom, logLow) && instance < low && !take(entry, instance, bit)) return finishRefill();
+    if (instance >= lowestAsked() && instance < low && !take(entry, instance, bit)) return finishRefill();
     entry += ENTRY_BYTES + load<u32>(entry, ENTRY_BATCH_BYTES);
   }
   if (isComplete(now_us)) {
-    low = max(askedFrom, allTrimmed(now_us) ? min(trimmedTo, low) : 0);
-    if (low > askedFrom || low <= 1) return finishRefill();
-    startRange();
+    const to = max(askedFrom, allTrimmed(now_us) ? min(trimmedTo, low) : 0);
+    reach(to, to > askedFrom);
+    if (isAll && !persistent) return finishRefill();
   }
   // Nothing more will come of this request.
   if ((load<u32>(p, LEARNED_FLAGS) & LEARNED_LAST) != 0) askAt_us = now_us;
 }
 
-/** Asks when it is time to. Returns when to look again. */
-export function refillTick(now_us: u64): u64 {
+/** Asks when it is time to; what is below `kept` has no place any more. Returns when to look again. */
+export function refillTick(now_us: u64, kept: u64): u64 {
   if (!refilling) return NEVER;
-  if (logLow >= low || misses > MISSES_MAX) {
+  if (storing != 0) {
+    if (storing > durableRecords) return NEVER;
+    storing = 0;
+    storedFrom = low;
+  }
+  if (isAll || kept >= low || (misses > MISSES_MAX && !persistent)) {
     finishRefill();
     return NEVER;
   }
   if (now_us >= askAt_us) {
-    const newest = logLow >= low ? 0 : clz(~(known << (64 - (low - askedFrom))));
+    const newest = clz(~(known << (64 - (low - askedFrom))));
     if (newest > 0) {
       // What is known is not asked for again: a card that never holds a whole answer would lose the rest each time.
-      low -= newest;
-      startRange();
+      reach(low - newest, false);
+      if (persistent) return NEVER;
     }
     // What this one did not bring another one may.
     if (isAsked) turn++;
@@ -146,9 +192,20 @@ export function refillTick(now_us: u64): u64 {
   return askAt_us;
 }
 
+/** All from `to` on is known; `isLast`: and nobody has what is below. */
+function reach(to: u64, isLast: bool): void {
+  low = to;
+  isAll = isLast || low <= 1;
+  if (persistent) {
+    appendRecord(Record.refilled, 0, 0, low, 0, 0, 0);
+    storing = records;
+  }
+  startRange();
+}
+
 function startRange(): void {
   askedFrom = low > ASKED + 1 ? low - ASKED : 1;
-  memory.fill(told, 0, <usize>ASKED * 4);
+  memory.fill(told, 0, <usize>ASKED * offsetof<Told>());
   known = 0;
   knownBefore = 0;
   trimmedBy = 0;
@@ -156,9 +213,14 @@ function startRange(): void {
   askAt_us = 0;
 }
 
+/** The lowest instance of the range for which there is a place. */
+function lowestAsked(): u64 {
+  return persistent ? askedFrom : max(askedFrom, logLow);
+}
+
 /** Whether every instance of the range is known, or to be had from nobody. */
 function isComplete(now_us: u64): bool {
-  const from = max(allTrimmed(now_us) ? trimmedTo : 0, max(askedFrom, logLow));
+  const from = max(allTrimmed(now_us) ? trimmedTo : 0, lowestAsked());
   for (let i = from; i < low; i++) if ((known >> (i - askedFrom) & 1) == 0) return false;
   return true;
 }
@@ -175,29 +237,42 @@ function allTrimmed(now_us: u64): bool {
 
 /** Takes what an acceptor tells of an instance. False when there is no room for it. */
 function take(entry: usize, instance: u64, bit: u32): bool {
+  const n = <usize>(instance - askedFrom);
+  if ((known >> n & 1) != 0) return true;
+  const it = changetype<Told>(told + n * offsetof<Told>());
+  const batch = batches + n * mtu;
   const ballot = load<u64>(entry, ENTRY_BALLOT);
-  const had = logGet(instance);
-  if (ballot != 0 && (had == null || had.ballot < ballot)) {
-    const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
-    const values = load<u16>(entry, ENTRY_VALUES);
-    // Nothing that is held makes room for it, and some is left for what comes.
-    if (logFill() > FILL_MAX || !logPut(instance, ballot, entry + ENTRY_BYTES, bytes, values, 0, 0)) return false;
+  if (ballot > it.ballot) {
+    it.ballot = ballot;
+    it.bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
+    it.values = load<u16>(entry, ENTRY_VALUES);
+    memory.copy(batch, entry + ENTRY_BYTES, it.bytes);
   }
-  const at = told + (<usize>(instance - askedFrom) << 2);
-  store<u32>(at, load<u32>(at) | bit);
+  it.by |= bit;
   const isDecided = (load<u16>(entry, ENTRY_FLAGS) & ENTRY_DECIDED) != 0;
-  const accepted = logGet(instance);
-  if (accepted == null || (!isDecided && <i32>popcnt(load<u32>(at)) <= acceptorCount - quorum)) return true;
-  accepted.decided = true;
-  known |= <u64>1 << (instance - askedFrom);
+  if (!isDecided && <i32>popcnt(it.by) <= acceptorCount - quorum) return true;
+  const had = logGet(instance);
+  if (it.ballot == 0 && had == null) return true;
+  if (persistent) {
+    // What is voted for goes before: this is told again.
+    if (journalRoom() < journalCapacity() >> 2) return true;
+    appendRecord(Record.fetched, it.ballot, 0, instance, batch, it.bytes, it.values);
+  } else {
+    if (had == null || had.ballot < it.ballot) {
+      // Nothing that is held makes room for it, and some is left for what comes.
+      if (logFill() > FILL_MAX || !logPut(instance, it.ballot, batch, it.bytes, it.values, 0, 0)) return false;
+    }
+    logGet(instance)!.decided = true;
+  }
+  known |= <u64>1 << n;
   return true;
 }
 
 /** It has what is to be had, or what there is room for. */
 function finishRefill(): void {
   refilling = false;
-  logBegin(low);
-  note(Event.refilled, 0, logLow);
+  if (!persistent) logBegin(low);
+  note(Event.refilled, 0, persistent ? low : logLow);
 }
 
 function ask(): void {
