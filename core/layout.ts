@@ -762,6 +762,8 @@ export enum Event {
   storageFailed,
   /** No acceptor that is heard can tell what was decided for a learner's next instance. Large: the instance. */
   unobtainable,
+  /** Storage failed: this learner goes on without checkpoints. Large: the instance of its newest durable one. */
+  checkpointsFailed,
 }
 
 /** Ballots hold the round above these bits and the proposer's id in them. */

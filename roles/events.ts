@@ -92,6 +92,15 @@ export function describe(
           "the others go on while they are a majority. Repair its disk, or give it an empty directory, and start this node again",
         fields: {},
       };
+    case Event.checkpointsFailed:
+      return {
+        level: "error",
+        message:
+          "storage failed, so this learner makes no more checkpoints; it goes on delivering. " +
+          `When it is started again it goes on at instance ${large} or a little later, and delivers again what follows, ` +
+          "if acceptors still have it: they no longer keep it for this learner. Repair its disk, or give it an empty directory, and start this node again soon",
+        fields: { checkpoint: Number(large) },
+      };
     case Event.learnerHi:
       return {
         level: "debug",

@@ -34,27 +34,8 @@ export interface Inspection {
     readonly bytes: number;
     readonly used_bytes: number;
   };
-  readonly acceptor: {
-    /** ROUND.PROPOSER; null: none. */
-    readonly promised: string | null;
-    /** All instances below are decided, as far as storage was told. */
-    readonly decided: number;
-    /** All others confirmed that they know no other memory of it. */
-    readonly confirmed: boolean;
-    /** Where it began anew after it had lost its memory; null: it never did. */
-    readonly rejoined_at: number | null;
-    /** Since then it has all from this instance on, accepted or fetched from others; null: it never lost its memory. */
-    readonly refilled_from: number | null;
-    /** Memories of other acceptors, by id: the first one heard of, and the one that rejoined last. */
-    readonly known: Readonly<Record<number, number>>;
-    readonly rejoined: Readonly<Record<number, number>>;
-    /** Instances below were deleted. */
-    readonly low: number;
-    readonly instances: number;
-    readonly ranges: readonly Range[];
-    /** There are more ranges than are told. */
-    readonly more_ranges: boolean;
-  };
+  /** null: the node is a learner. */
+  readonly acceptor: Acceptor | null;
   /** null: it keeps none. */
   readonly learner:
     | { readonly next_instance: number; readonly sessions: number }
@@ -66,6 +47,29 @@ export interface Inspection {
     readonly seconds: number;
     readonly damage: string | null;
   };
+}
+
+/** What an acceptor keeps. */
+export interface Acceptor {
+  /** ROUND.PROPOSER; null: none. */
+  readonly promised: string | null;
+  /** All instances below are decided, as far as storage was told. */
+  readonly decided: number;
+  /** All others confirmed that they know no other memory of it. */
+  readonly confirmed: boolean;
+  /** Where it began anew after it had lost its memory; null: it never did. */
+  readonly rejoined_at: number | null;
+  /** Since then it has all from this instance on, accepted or fetched from others; null: it never lost its memory. */
+  readonly refilled_from: number | null;
+  /** Memories of other acceptors, by id: the first one heard of, and the one that rejoined last. */
+  readonly known: Readonly<Record<number, number>>;
+  readonly rejoined: Readonly<Record<number, number>>;
+  /** Instances below were deleted. */
+  readonly low: number;
+  readonly instances: number;
+  readonly ranges: readonly Range[];
+  /** There are more ranges than are told. */
+  readonly more_ranges: boolean;
 }
 
 /** Instances from `first` to `last`. */
@@ -124,7 +128,9 @@ function inspect(options: InspectOptions, console: Console): Inspection {
       readOnly: true,
     });
     // A running node goes on meanwhile, and what is told must belong together.
-    return store.snapshot(() => look(store!, bytes, options, console));
+    const found = store.snapshot(() => look(store!, bytes, options));
+    if (!options.verify) return found;
+    return { ...found, verified: verified(store, directory, console) };
   } catch (error) {
     throw explained(error, directory);
   } finally {
@@ -135,22 +141,21 @@ function inspect(options: InspectOptions, console: Console): Inspection {
 function look(
   store: Store,
   bytes: number,
-  { directory, instance, verify }: InspectOptions,
-  console: Console,
+  { directory, instance }: InspectOptions,
 ): Inspection {
+  const stamp = readStamp(store);
   return {
     directory,
-    stamp: readStamp(store),
+    stamp,
     state: stateOf(directory),
     file: { bytes, used_bytes: store.bytes },
-    acceptor: acceptorOf(store),
+    acceptor: stamp.kind === "learner" ? null : acceptorOf(store),
     learner: learnerOf(store),
     ...instance === undefined ? {} : { instance: instanceOf(store, instance) },
-    ...verify ? { verified: verified(store, directory, console) } : {},
   };
 }
 
-function acceptorOf(store: Store): Inspection["acceptor"] {
+function acceptorOf(store: Store): Acceptor {
   const promise = recordAt(store, StateKey.promise);
   const rejoin = recordAt(store, StateKey.rejoin);
   const { ranges, more } = rangesOf(store);
@@ -201,14 +206,17 @@ function instanceOf(store: Store, number: number): Instance | null {
 }
 
 function verified(
-  store: Store,
+  store: LmdbStore,
   directory: string,
   console: Console,
 ): Inspection["verified"] {
   const begin_ms = performance.now();
   let told_ms = begin_ms;
-  const file = `${directory}/data.mdb`;
-  checkPages(file, { ...checkFile(file), tailBytes: Infinity });
+  // While a snapshot lasts, no commit of a running node takes pages that it can see.
+  store.snapshot(() => {
+    const file = `${directory}/data.mdb`;
+    checkPages(file, { ...checkFile(file), tailBytes: Infinity });
+  });
   const { values, bytes, damage } = verifyAll(store, directory, (n, read) => {
     if (performance.now() - told_ms < 1000) return;
     told_ms = performance.now();

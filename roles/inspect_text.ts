@@ -7,7 +7,7 @@ import {
   VALUE_CHUNK,
   VALUE_HEADER_BYTES,
 } from "../core/layout.ts";
-import type { Inspection, Instance } from "./inspect.ts";
+import type { Acceptor, Inspection, Instance } from "./inspect.ts";
 import { excerpt } from "./printable.ts";
 
 /** One client's consecutive values. */
@@ -75,7 +75,8 @@ const STATE_TEXT = {
 
 /** The inspection for people. */
 export function inspectionText(inspection: Inspection): string {
-  const { directory, stamp, file, learner, instance, verified } = inspection;
+  const { directory, stamp, file, acceptor, learner } = inspection;
+  const { instance, verified } = inspection;
   const lines = [
     `${directory}: ${stamp.kind} ${stamp.id} of cluster ${stamp.cluster}, format ${stamp.format}`,
     `memory ${hex(stamp.memory)}${
@@ -86,7 +87,7 @@ export function inspectionText(inspection: Inspection): string {
     `file ${megabytes(file.bytes)}, of which ${
       megabytes(file.used_bytes)
     } in use`,
-    ...acceptorLines(inspection.acceptor),
+    ...acceptor === null ? [] : acceptorLines(acceptor),
     learner === null
       ? "learner: no checkpoint"
       : `learner: delivers instance ${learner.next_instance} next, ${learner.sessions} sessions`,
@@ -103,7 +104,7 @@ export function inspectionText(inspection: Inspection): string {
   return lines.join("\n") + "\n";
 }
 
-function acceptorLines(acceptor: Inspection["acceptor"]): string[] {
+function acceptorLines(acceptor: Acceptor): string[] {
   const { promised, decided, confirmed, rejoined_at, refilled_from } = acceptor;
   const { low, instances } = acceptor;
   const ranges = acceptor.ranges.map(({ first, last }) =>

@@ -46,6 +46,10 @@ export class NodeStorage {
     }
   }
 
+  get path(): string {
+    return this.#directory.path;
+  }
+
   /** The incarnation in which the node's memory began. */
   get memory(): number {
     return this.#directory.stamp.memory;

@@ -1,4 +1,4 @@
-/** Where a learner with storage begins to hand out values when it starts again. */
+/** Where a learner begins to hand out values when it starts again, and how one that is behind goes on. */
 import { EXIT, UserError } from "./errors.ts";
 
 /**
@@ -16,4 +16,19 @@ export function resumeFrom(checkpoint: number, from?: bigint): number {
       `Leave --from out, or give ${checkpoint} or more; to have it all again, start a learner with another --id, which begins without storage`,
     EXIT.usage,
   );
+}
+
+/**
+ * What a learner that is behind is to be started with. Whatever `--from` says, one with a checkpoint goes on
+ * there, and asks for what nobody has: only without its directory it begins elsewhere.
+ *
+ * @param lowest The lowest instance to be had.
+ * @param directory Of its storage; absent: it has none.
+ */
+export function wayOn(lowest: number | string, directory?: string): string {
+  return "To go on without the values before it" +
+    (directory === undefined
+      ? ""
+      : `, move ${directory} away, whose checkpoint lies before it, and start this learner again`) +
+    `: --from ${lowest}, or --from 0 for what is decided from now on`;
 }

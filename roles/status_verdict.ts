@@ -85,6 +85,7 @@ export function judge(look: Look): Verdict {
   warnings.push(
     ...silentProposers(look),
     ...rivals(look, leader),
+    ...withoutCheckpoints(look),
     ...learners(look),
     ...strangers(look),
   );
@@ -325,6 +326,17 @@ function rivals({ nodes }: Look, leader: Leader | undefined): string[] {
   );
 }
 
+/** Learners without an acceptor whose storage failed: nothing else of them shows it. */
+function withoutCheckpoints({ nodes }: Look): string[] {
+  return nodes.map(({ last }) => last).filter(({ fields }) =>
+    fields.voting === undefined && fields.storage === StorageCondition.failed
+  ).map((node) =>
+    `the storage of ${
+      nodeName(node)
+    } failed: it delivers, and makes no more checkpoints; its log says why`
+  );
+}
+
 function learners({ nodes }: Look): string[] {
   return nodes.flatMap(({ first, last }) => {
     const name = nodeName(last);
@@ -332,7 +344,9 @@ function learners({ nodes }: Look): string[] {
     const lag = lagOf(last) ?? 0;
     if (behind === 1) {
       return [
-        `${name} needs instance ${delivered}, which no acceptor has any more: start it anew with --from`,
+        `${name} needs instance ${delivered}, which no acceptor has any more: ${
+          wayOnOf(last)
+        }`,
       ];
     }
     if (lag === 0) return [];
@@ -349,6 +363,15 @@ function learners({ nodes }: Look): string[] {
       }`,
     ];
   });
+}
+
+/** What to do about a learner that is behind. */
+function wayOnOf({ fields: { voting, storage } }: NodeStatus): string {
+  // A replica votes though it delivers nothing, and may forget what it promised when it is started anew.
+  if (voting !== undefined) return "start a learner beside it, with --from";
+  return storage === undefined
+    ? "start it anew with --from"
+    : "move its storage away, and start it anew with --from";
 }
 
 /** Counters that tell of something that does not belong here, and what they tell. */

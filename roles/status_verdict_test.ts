@@ -103,6 +103,15 @@ Deno.test("an acceptor whose log is full does not vote, and the learner that hol
   );
 });
 
+Deno.test("a learner whose storage failed is named, though it lacks nothing", () => {
+  const fields = { storage: StorageCondition.failed, delivered: 10 };
+  const learner = seen(["learner"], 7, fields);
+  assert.equal(
+    warning(replica(1), replica(2), replica(3), learner),
+    "the storage of learner 7 failed: it delivers, and makes no more checkpoints; its log says why",
+  );
+});
+
 Deno.test("an acceptor whose storage failed or is full is named, with what to do", () => {
   const failed = { voting: Voting.failed, storage: StorageCondition.failed };
   assert.equal(
@@ -231,6 +240,15 @@ Deno.test("a learner that cannot be helped any more is told what to do", () => {
   assert.match(
     warning(...HEALTHY, seen(["learner"], 7, { delivered: 5, behind: 1 })),
     /^learner 7 needs instance 5, which no acceptor has any more: start it anew with --from$/,
+  );
+  const kept = { delivered: 5, behind: 1, storage: StorageCondition.sound };
+  assert.match(
+    warning(...HEALTHY, seen(["learner"], 7, kept)),
+    /: move its storage away, and start it anew with --from$/,
+  );
+  assert.match(
+    warning(replica(1), replica(2), replica(3, { ...kept, decided: 5 })),
+    /^replica 3 needs .*: start a learner beside it, with --from$/,
   );
 });
 

@@ -29,7 +29,7 @@ import type { Figures } from "./meter.ts";
 import { Node } from "./node.ts";
 import type { NodeStorage } from "./node_storage.ts";
 import type { NodeOptions } from "./options.ts";
-import { resumeFrom } from "./resume.ts";
+import { resumeFrom, wayOn } from "./resume.ts";
 import type { RingMemory } from "./ring.ts";
 
 /** What the control thread starts the node with. */
@@ -130,6 +130,7 @@ class NodeThread {
   readonly #nic: Nic;
   readonly #node: Node;
   readonly #storage?: LmdbStorage;
+  readonly #directory?: string;
   readonly #stop: Int32Array;
   readonly #sink?: RingSink;
   readonly #client?: ClientSide;
@@ -159,6 +160,7 @@ class NodeThread {
       forgot: storage?.forgot,
     }, now_us);
     this.#storage = storage?.recover(this.#core);
+    this.#directory = storage?.path;
     this.#nic = openNic(start, this.#core.area);
     this.#core.setAddress(this.#nic.address, this.#nic.group);
     if (options.nic === "af_packet") {
@@ -221,11 +223,9 @@ class NodeThread {
     this.#client?.close();
     if (this.#fatal !== undefined) {
       throw new UserError(
-        `${this.#fatal.message}. To go on without the values before it: ` +
-          `--from ${this.#fatal.fields.instance}, or --from 0 for what is decided from now on` +
-          (this.#storage === undefined
-            ? ""
-            : ", and move its storage away, which cannot begin there"),
+        `${this.#fatal.message}. ${
+          wayOn(this.#fatal.fields.instance, this.#directory)
+        }`,
       );
     }
     if (this.#lost.some) {
@@ -283,7 +283,7 @@ class NodeThread {
       this.#log(
         "error",
         "this replica delivers nothing any more; it goes on voting, so leave it running. " +
-          `To have the values that can be had, start a learner beside it: kpaxos learner --id N --from ${event.large}`,
+          `To have the values that can be had, start a learner beside it, with a new id: kpaxos learner --id N --from ${event.large}`,
       );
     }
     this.#lost.note(event);

@@ -70,6 +70,7 @@ import {
   RUN_SEQUENCE,
   SESSION_BYTES,
   SESSION_COUNT,
+  StorageCondition,
   Verdict,
   VERDICT_BYTES,
   VERDICT_CLIENT,
@@ -142,6 +143,8 @@ export class Checker implements NodeWatch {
   readonly #learners = new Map<SimNode, Learner>();
   /** Of the latest process that delivered something and has this disk. */
   readonly #consumers = new Map<Disk, Learner>();
+  /** By acceptor's id: below, its present process knows from its disk that all is decided. */
+  readonly #recoveredTo = new Map<number, number>();
   readonly #registries = new Map<SimNode, RegistryModel>();
   /** What learners told the acceptor whose turn is under way. */
   readonly #heard: (() => void)[] = [];
@@ -319,7 +322,11 @@ export class Checker implements NodeWatch {
   }
 
   /** A new process got back what its disk holds: it goes on where its learner was, and leaves out nothing. */
-  resumed(node: SimNode, { from, checkpoint }: Recovered): void {
+  resumed(node: SimNode, { from, decided, checkpoint }: Recovered): void {
+    const { roles, id } = node.options;
+    if ((roles & Role.acceptor) !== 0) {
+      this.#recoveredTo.set(id, Math.max(from, decided));
+    }
     const disk = this.#disk(node);
     disk.resume(from, node.disk!.isHarmed);
     // What its disk keeps besides it may read, and tell of.
@@ -414,7 +421,8 @@ export class Checker implements NodeWatch {
   canTell(acceptors: readonly number[], instance: number): boolean {
     const keeping = acceptors.filter((id) => {
       const model = this.#models.get(id)?.at(-1);
-      return model !== undefined && instance >= model.trimmed;
+      return model !== undefined && instance >= model.trimmed &&
+        (this.#holds(id, instance) || !this.isUnsure(id, instance));
     });
     const all = this.#acceptors.length;
     const enough = keeping.length >= all - Math.floor(all / 2);
@@ -422,6 +430,14 @@ export class Checker implements NodeWatch {
       this.#models.get(id)!.at(-1)!.knows.has(instance) ||
       enough && this.#holds(id, instance)
     );
+  }
+
+  /**
+   * Whether an acceptor got back from its disk that this instance is decided: if it has no value for it, it does
+   * not say that it accepted nothing, for it could have lost it.
+   */
+  isUnsure(acceptor: number, instance: number): boolean {
+    return instance < (this.#recoveredTo.get(acceptor) ?? 0);
   }
 
   #holds(acceptor: number, instance: number): boolean {
@@ -622,6 +638,8 @@ export class Checker implements NodeWatch {
   /** What acceptors may remove once they hear this: not what its learner needs when it goes on after a crash. */
   #mustBeKept(node: SimNode, delivered: number): void {
     if (node.disk === undefined || node.options.from !== 1n) return;
+    // Whose storage failed makes no checkpoint any more, and holds nothing back.
+    if (node.storage.condition === StorageCondition.failed) return;
     const { checkpoint } = this.#disk(node);
     if (delivered <= checkpoint) return;
     throw new Violation(

@@ -169,8 +169,7 @@ function drawDamage(
     const at_us = random.between(0, heal_us);
     const then_us = at_us + random.between(1, 100_000);
     return [
-      { kind: "bit flip", node, at_us },
-      { kind: "lost key", node, at_us },
+      { kind: random.pick(["bit flip", "lost key"]), node, at_us },
       { kind: "crash", node, down_us: 1000, at_us: at_us + 1 },
       { kind: "power cut", nodes: others, down_us: 1000, at_us: then_us },
     ] satisfies PlanEvent[];

@@ -44,6 +44,8 @@ export function eventText(
       return warn("finds no majority that promises");
     case Event.isolated:
       return warn("hears no majority any more, and steps down");
+    case Event.checkpointsFailed:
+      return warn(`its storage failed; its last checkpoint is of ${large}`);
     case Event.leftBehind:
       return warn(`leaves learner ${small} behind at instance ${large}`);
     case Event.unconfirmed:

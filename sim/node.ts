@@ -250,8 +250,9 @@ export class SimNode {
       this.#watch?.recovered?.(this, readRecord(bytes));
       return this.core.recoverBytes(bytes);
     };
+    const isSound = (bytes: Uint8Array) => this.core.isSound(bytes);
     const name = `the disk of ${this.name}`;
-    const found = this.storage.recover({ recoverBytes }, {
+    const found = this.storage.recover({ recoverBytes, isSound }, {
       name,
       logBytes,
     });

@@ -11,7 +11,14 @@
 import { EXIT, UserError } from "../roles/errors.ts";
 import { exists, makeDirectory, removeAll, syncDirectory } from "./files.ts";
 import { type LmdbStore, openLmdbStore } from "./lmdb_store.ts";
-import { bootId, MARK, readMark, removeMark, writeMark } from "./mark.ts";
+import {
+  bootId,
+  distrust,
+  MARK,
+  readMark,
+  removeMark,
+  writeMark,
+} from "./mark.ts";
 import { checkFile } from "./meta_pages.ts";
 import { checkPages } from "./pages.ts";
 import { FORMAT_VERSION, readStamp, type Stamp, writeStamp } from "./stamp.ts";
@@ -93,8 +100,8 @@ export class StorageDirectory {
       if (!isOnDisk) this.store.sync();
       isOnDisk = true;
     } catch (error) {
-      // The mark stays, and the next start takes the database for what a crash left, which is safe.
       if (!(error instanceof StoreError)) throw error;
+      distrust(this.path);
     }
     this.store.close();
     if (isOnDisk && !this.stamp.synchronous) removeMark(this.path);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { UserError } from "../roles/errors.ts";
 import { type DirectoryOptions, StorageDirectory } from "./directory.ts";
-import { openLmdbStore } from "./lmdb_store.ts";
+import { LmdbStore, openLmdbStore } from "./lmdb_store.ts";
 import { FORMAT_VERSION, readStamp, writeStamp } from "./stamp.ts";
-import { Table } from "./store.ts";
+import { StoreError, Table } from "./store.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -231,41 +231,28 @@ Deno.test("what is set aside stays, however often the machine loses power", asyn
 });
 
 Deno.test("a start that is ended at any step of setting a database aside loses nothing of what is known", async () => {
-  const isDatabaseMoved = (path: string) => {
-    Deno.mkdirSync(`${path}/set-aside-1`);
-    Deno.renameSync(`${path}/data.mdb`, `${path}/set-aside-1/data.mdb`);
-  };
-  const isNewOneMade = (path: string) => {
-    const mark = Deno.readFileSync(`${path}/mark`);
-    StorageDirectory.open({ ...at(path), boot: "second", incarnation: 78 })
-      .abandon();
-    Deno.writeFileSync(`${path}/mark`, mark);
-  };
-  const at = (path: string) => ({
-    path: path.slice(0, path.lastIndexOf("/")),
-    kind: "acceptor",
-    id: 2,
-    cluster: 9,
-    bytesMax: 1 << 24,
-    synchronous: false,
-    trash: false,
-    incarnation: 77,
-    boot: "first",
-  });
-  for (const upTo of [isDatabaseMoved, isNewOneMade]) {
+  for (const isNewOneThere of [false, true]) {
     await withPath((options) => {
       const path = `${options.path}/acceptor-2`;
-      StorageDirectory.open(at(path)).abandon();
-      upTo(path);
-      const next = { ...at(path), boot: "second", incarnation: 79 };
-      const directory = StorageDirectory.open(next);
-      assert.equal(directory.stamp.forgot, true, upTo.name);
-      assert.equal(directory.stamp.memory, 79, upTo.name);
+      const asynchronous = { ...options, synchronous: false };
+      StorageDirectory.open(asynchronous).abandon();
+      const mark = Deno.readFileSync(`${path}/mark`);
+      const next = { ...asynchronous, boot: "second", incarnation: 78 };
+      if (isNewOneThere) {
+        StorageDirectory.open(next).abandon();
+        Deno.writeFileSync(`${path}/mark`, mark);
+      } else {
+        Deno.mkdirSync(`${path}/set-aside-1`);
+        Deno.renameSync(`${path}/data.mdb`, `${path}/set-aside-1/data.mdb`);
+      }
+      const directory = StorageDirectory.open({ ...next, incarnation: 79 });
+      assert.equal(directory.stamp.forgot, true);
+      assert.equal(directory.stamp.memory, 79);
       assert.match(directory.warning!, /set-aside/);
       directory.abandon();
       // That start got to its end.
       const again = StorageDirectory.open({ ...next, incarnation: 80 });
-      assert.equal(again.stamp.memory, 79, upTo.name);
+      assert.equal(again.stamp.memory, 79);
       again.close();
     });
   }
@@ -321,6 +308,49 @@ Deno.test("what a killed process left is brought to disk by a commit, before it 
     const before = commits();
     StorageDirectory.open(options).abandon();
     assert.equal(commits(), before + 1);
+  });
+});
+
+Deno.test("when the last sync fails nobody trusts what was stored, on the same start of the machine either", async () => {
+  await withPath((options) => {
+    const asynchronous = { ...options, synchronous: false };
+    const directory = StorageDirectory.open(asynchronous);
+    const { sync } = LmdbStore.prototype;
+    LmdbStore.prototype.sync = () => {
+      throw new StoreError("failed", "the disk reports an error");
+    };
+    try {
+      directory.close();
+    } finally {
+      LmdbStore.prototype.sync = sync;
+    }
+    const again = StorageDirectory.open({ ...asynchronous, incarnation: 78 });
+    assert.match(again.warning!, /its disk failed/);
+    assert.equal(again.stamp.forgot, true);
+    again.close();
+  });
+});
+
+Deno.test("a start on a disk without room brings to disk what is there", async () => {
+  await withPath((options) => {
+    fill(options, 3);
+    const { commit, sync } = LmdbStore.prototype;
+    let syncs = 0;
+    LmdbStore.prototype.commit = () => {
+      throw new StoreError("full", "there is no space left on the disk");
+    };
+    LmdbStore.prototype.sync = function () {
+      syncs++;
+      sync.call(this);
+    };
+    try {
+      const directory = StorageDirectory.open(options);
+      assert.equal(directory.store.count(Table.log), 3);
+      assert.equal(syncs, 1);
+      directory.abandon();
+    } finally {
+      Object.assign(LmdbStore.prototype, { commit, sync });
+    }
   });
 });
 

@@ -11,8 +11,8 @@ import { StoreError } from "./store.ts";
 
 /** The file's name. */
 export const MARK = "mark";
-/** In place of the machine's start: a sync failed, so that no start of it has what was stored. */
-export const NO_BOOT = "none";
+/** In place of the machine's start: none of them has all that was stored. */
+const NO_BOOT = "none";
 
 /** Whose database it stands beside, as the stamp cannot be read, and which start of the machine has all of it. */
 export interface Mark
@@ -70,10 +70,17 @@ export function removeMark(directory: string): void {
   syncDirectory(directory);
 }
 
-/** A sync failed: what the kernel has and the disk has not is not known to anybody, whoever starts next. */
+/**
+ * A sync failed, and the kernel forgets what it could not write: a later sync, or another process, would
+ * not notice. From now on nobody trusts what stands beside the mark.
+ */
 export function distrust(directory: string): void {
-  const mark = readMark(directory);
-  if (mark !== undefined) writeMark(directory, { ...mark, boot: NO_BOOT });
+  try {
+    const mark = readMark(directory);
+    if (mark !== undefined) writeMark(directory, { ...mark, boot: NO_BOOT });
+  } catch {
+    // On a disk that takes nothing any more the mark stays as it is, and tells of a power cut at least.
+  }
 }
 
 /** Which start of the machine this is. */

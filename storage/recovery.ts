@@ -22,6 +22,8 @@ import { keyText, StateKey } from "./tables.ts";
 export interface RecoveryTarget {
   /** Takes a record as it was stored. False: it is damaged. */
   recoverBytes(record: Uint8Array): boolean;
+  /** Whether a record of the log has the right checksum, if it can tell that faster. */
+  isSound?(record: Uint8Array): boolean;
 }
 
 /** What recovery must know of the node. */
@@ -114,6 +116,7 @@ export function recover(
     present,
     name,
     (instance, record) => give(Table.log, instance, record),
+    core.isSound && ((record) => core.isSound!(record)),
   );
   giveState(StateKey.confirmed);
   giveState(StateKey.assembly, StateKey.led);
@@ -193,6 +196,7 @@ export function readTables(
 /**
  * Reads and checks the log from an instance on, and that of what `present` says nothing is missing.
  *
+ * @param isSound As `flawOf` has it.
  * @returns how many instances there are from `from` on, and one past the last.
  * @throws {StorageError} if an instance is damaged or missing.
  */
@@ -202,6 +206,7 @@ export function readLog(
   present: Present,
   name: string,
   visit: (instance: number, record: Uint8Array) => void,
+  isSound?: (record: Uint8Array) => boolean,
 ): { instances: number; to: number } {
   const { ranges } = present;
   let instances = 0;
@@ -209,7 +214,7 @@ export function readLog(
   let range = 0;
   let due = ranges.count > 0 ? ranges.first(0) : Infinity;
   const begin = Math.min(from, present.decided);
-  walkChecked(store, Table.log, begin, name, (instance, record) => {
+  const take = (instance: number, record: Uint8Array) => {
     if (instance > due) throw damaged(name, Table.log, due, "it is missing");
     if (instance === due) {
       due++;
@@ -223,7 +228,8 @@ export function readLog(
     visit(instance, record);
     instances++;
     to = instance + 1;
-  });
+  };
+  walkChecked(store, Table.log, begin, name, take, isSound);
   if (due !== Infinity) throw damaged(name, Table.log, due, "it is missing");
   return { instances, to };
 }
@@ -261,24 +267,24 @@ function firstThatFits(
   );
 }
 
-/** Walks a table, whose keys must ascend and whose records must be sound. */
-function walkChecked(
+/** Walks a table, whose keys must ascend and whose records must be sound, until `visit` returns false. */
+export function walkChecked(
   store: Store,
   table: Table,
   from: number,
   name: string,
-  visit: (key: number, value: Uint8Array) => void,
+  visit: (key: number, value: Uint8Array) => boolean | void,
+  isSound?: (record: Uint8Array) => boolean,
 ): void {
   let above = -1;
   store.walk(table, from, (key, value) => {
     if (table === Table.state && key === StateKey.stamp) return true;
     const flaw = key <= above
       ? "it is not in its place"
-      : flawOf(table, key, value);
+      : flawOf(table, key, value, isSound);
     if (flaw !== undefined) throw damaged(name, table, key, flaw);
     above = key;
-    visit(key, value);
-    return true;
+    return visit(key, value) !== false;
   });
 }
 

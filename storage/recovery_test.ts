@@ -130,6 +130,24 @@ Deno.test("of a long log only as much is read as the core's own log holds", () =
   assert.equal(recovered(small, { logBytes: 1 << 20 }).instances, 4096);
 });
 
+Deno.test("of the log a core that can tells which checksums are wrong, each of all that is read", () => {
+  const asked: number[] = [];
+  const target = (wrong: number) => ({
+    recoverBytes: () => true,
+    isSound(record: Uint8Array) {
+      const { instance } = readRecord(record);
+      asked.push(instance);
+      return instance !== wrong;
+    },
+  });
+  const { instances } = recover(full(), target(0), OPTIONS);
+  assert.equal(asked.length, instances);
+  assert.throws(
+    () => recover(full(), target(33), OPTIONS),
+    /instance 33: its checksum does not match/,
+  );
+});
+
 Deno.test("a log that holds less than what may be undecided is refused, with what to do", () => {
   const store = storeWith((journal) =>
     accept(journal, 1, 2001, "x".repeat(100))

@@ -50,21 +50,30 @@ export function sealRecord(view: DataView<ArrayBuffer>): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-/** What is wrong with a value that should be the record of this key; undefined: nothing. */
+/** Whether a record, of a header at least, has the checksum that it was sealed with. */
+export function isSealed(record: Uint8Array): boolean {
+  const view = new DataView(record.buffer, record.byteOffset, record.length);
+  xxh64(view, RECORD_INSTANCE, record.length - RECORD_INSTANCE, sum);
+  return view.getUint32(RECORD_CHECKSUM, true) === sum[0] &&
+    view.getUint32(RECORD_CHECKSUM + 4, true) === sum[1];
+}
+
+/**
+ * What is wrong with a value that should be the record of this key; undefined: nothing.
+ *
+ * @param isSound Whether its checksum is right.
+ */
 export function flawOf(
   table: Table,
   key: number,
   value: Uint8Array,
+  isSound: (record: Uint8Array) => boolean = isSealed,
 ): string | undefined {
   if (value.length < RECORD_BYTES) {
     return `it has ${value.length} bytes, less than a record's header`;
   }
+  if (!isSound(value)) return "its checksum does not match";
   const view = new DataView(value.buffer, value.byteOffset, value.length);
-  xxh64(view, RECORD_INSTANCE, value.length - RECORD_INSTANCE, sum);
-  if (
-    view.getUint32(RECORD_CHECKSUM, true) !== sum[0] ||
-    view.getUint32(RECORD_CHECKSUM + 4, true) !== sum[1]
-  ) return "its checksum does not match";
   const format = view.getUint16(RECORD_FORMAT, true);
   if (format !== STORAGE_FORMAT) {
     return `it has format ${format}, and this version reads ${STORAGE_FORMAT}`;

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { CoreOptions, CoreRecord } from "../core/core.ts";
 import {
+  Event,
   Gauge,
   PIECE_BYTES,
   Record,
   RECORDS_IN_FLIGHT,
   Role,
+  StorageCondition,
 } from "../core/layout.ts";
 import { decode, type RunFields } from "../sim/decode.ts";
 import { anyRun, piece } from "./any_run.ts";
@@ -18,7 +20,7 @@ import {
   type Outcome,
   watermark,
 } from "./checkpoints.ts";
-import { chunk, command, encodeBatch, run } from "./encode.ts";
+import { chunk, command, encode, encodeBatch, run } from "./encode.ts";
 
 Deno.test("a learner goes on at its checkpoint, and knows what it delivered before", () => {
   const bench = new LearnerBench();
@@ -162,6 +164,66 @@ Deno.test("acceptors hear of what a crash cannot take back, and of no more", () 
   assert.equal(told(bench.rig.wait(100_000)), 3);
   const again = new LearnerBench({}, bench.kept);
   assert.equal(told(again.rig.wait(100_000)), 3);
+});
+
+Deno.test("a learner whose storage failed delivers on, says so once, and holds nothing back", () => {
+  const bench = new LearnerBench({
+    sessions: 4096,
+    sessionSpan: 1 << 18,
+    mtu: 1500,
+  });
+  bench.decide(command(1n));
+  bench.checkpoint();
+  const { core } = bench.rig;
+  core.setStorage(StorageCondition.failed, 1);
+  bench.rig.feed();
+  assert.deepEqual(bench.rig.events(), [{
+    code: Event.checkpointsFailed,
+    small: 0,
+    large: 2n,
+  }]);
+  // More sessions than a checkpoint could carry.
+  for (let i = 1; i <= 200; i++) {
+    const opened = Array.from(
+      { length: 20 },
+      (_, c) => 100n + BigInt(i * 20 + c),
+    );
+    bench.decide(...opened.map((client) => command(client)));
+    const outcome = bench.decide(run(1n, i, "x"));
+    assert.deepEqual(bench.rig.events(), []);
+    assert.deepEqual(outcome.delivered, [`${2 * i + 1}.0 1/${i} "x"`]);
+  }
+  assert.equal(told(bench.rig.wait(100_000)), 402);
+  assert.equal(core.gauge(Gauge.checkpoint), 2);
+  core.leave();
+  assert.equal(core.recordCount, 0);
+});
+
+Deno.test("a learner whose checkpoint cannot be reached is behind whatever it is asked for, and without its directory begins there", () => {
+  const first = new LearnerBench();
+  first.decide(command(1n));
+  first.checkpoint();
+  const asked = { from: 500n };
+  const again = new LearnerBench(asked, first.kept);
+  const events: { code: number; large: bigint }[] = [];
+  for (const id of [1, 2, 3]) {
+    const acceptor = { senderRole: "acceptor", senderId: id } as const;
+    again.feed(encode({ ...acceptor, incarnation: 300 + id }, {
+      type: "ok",
+      decided: 600n,
+      trimmed: 500n,
+      next: 600n,
+    }));
+  }
+  for (let turn = 0; turn < 100; turn++) {
+    again.wait(20_000);
+    events.push(...again.rig.events());
+  }
+  assert.equal(delivered(again), 2);
+  assert.deepEqual(events.map(({ code, large }) => [code, large]), [
+    [Event.behindTrim, 500n],
+  ]);
+  assert.equal(delivered(new LearnerBench(asked)), 500);
 });
 
 Deno.test("a learner that has nothing to do ends with a checkpoint of all that it delivered, and sleeps", () => {

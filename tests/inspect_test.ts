@@ -21,6 +21,15 @@ const BALLOT = Number(ballotOf(3, 2));
 /** A value that stands in the file once, to be found and damaged. */
 const MARKED = "a value that is marked";
 
+const DIRECTORY = {
+  id: 2,
+  cluster: 9,
+  bytesMax: 1 << 24,
+  synchronous: true,
+  trash: false,
+  incarnation: 77,
+};
+
 function acceptRecord(instance: number): Uint8Array {
   const texts = instance === 2
     ? [MARKED, "\u001b[31mred"]
@@ -40,14 +49,9 @@ async function withDirectory(
   const path = Deno.makeTempDirSync();
   try {
     const storage = StorageDirectory.open({
+      ...DIRECTORY,
       path,
       kind: "replica",
-      id: 2,
-      cluster: 9,
-      bytesMax: 1 << 24,
-      synchronous: true,
-      trash: false,
-      incarnation: 77,
     });
     const journal = new TestJournal();
     journal.append(RecordKind.known, { instance: 3, incarnation: 0xabcd });
@@ -117,17 +121,42 @@ Deno.test("it tells the same to a program", async () => {
     const { out } = inspect(directory, { instance: 4, json: true });
     const found: Inspection = JSON.parse(out);
     assert.equal(found.stamp.kind, "replica");
-    assert.equal(found.acceptor.promised, "3.2");
-    assert.equal(found.acceptor.decided, 4);
-    assert.equal(found.acceptor.confirmed, true);
-    assert.deepEqual(found.acceptor.known, { 3: 0xabcd });
-    assert.deepEqual(found.acceptor.ranges, [
+    assert.equal(found.acceptor!.promised, "3.2");
+    assert.equal(found.acceptor!.decided, 4);
+    assert.equal(found.acceptor!.confirmed, true);
+    assert.deepEqual(found.acceptor!.known, { 3: 0xabcd });
+    assert.deepEqual(found.acceptor!.ranges, [
       { first: 1, last: 3 },
       { first: 5, last: 5 },
     ]);
     assert.equal(found.learner, null);
     assert.equal(found.instance, null, "instance 4 was never accepted");
   });
+});
+
+Deno.test("of a learner it tells the checkpoint, and nothing of an acceptor", () => {
+  const path = Deno.makeTempDirSync();
+  try {
+    const storage = StorageDirectory.open({
+      ...DIRECTORY,
+      path,
+      kind: "learner",
+    });
+    const journal = new TestJournal();
+    journal.append(RecordKind.checkpoint, { instance: 42 });
+    assert(new Committer(storage.store, journal).commit(journal.last, 1));
+    storage.close();
+    const { out } = inspect(storage.path);
+    assert.doesNotMatch(out, /acceptor|promised|log:/);
+    assert.match(out, /^learner: delivers instance 42 next, 0 sessions$/m);
+    const found: Inspection = JSON.parse(
+      inspect(storage.path, { json: true }).out,
+    );
+    assert.equal(found.acceptor, null);
+    assert.equal(found.learner?.next_instance, 42);
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
 });
 
 Deno.test("a flipped bit in a value is found by --verify, and named when that instance is shown", async () => {
@@ -159,6 +188,29 @@ Deno.test("a truncated file and a directory without one are refused with the rea
       name: UserError.name,
       message: /is no node's storage: it has no data.mdb/,
       exitCode: EXIT.environment,
+    });
+  });
+});
+
+Deno.test("of what was set aside after a power cut it tells what can be read, and names pages that are torn", async () => {
+  await withDirectory((directory) => {
+    const boot = "another start of the machine";
+    const mark = { format: 1, cluster: 9, kind: "replica", id: 2, boot };
+    Deno.writeTextFileSync(`${directory}/mark`, JSON.stringify(mark));
+    assert.match(
+      inspect(directory).out,
+      /left by a machine that lost power: not to be trusted/,
+    );
+    const found: Inspection = JSON.parse(
+      inspect(directory, { json: true }).out,
+    );
+    assert.equal(found.state, "torn");
+    const file = `${directory}/data.mdb`;
+    const bytes = Deno.readFileSync(file);
+    Deno.writeFileSync(file, bytes.fill(0, 2 * 4096));
+    assert.throws(() => inspect(directory), {
+      name: UserError.name,
+      message: /is damaged: page \d+ of data.mdb: it has another number/,
     });
   });
 });

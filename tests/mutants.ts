@@ -704,7 +704,7 @@ const DURABILITY: readonly Mutation[] = [
     violates: ["durability"],
     edits: [{
       file: "learner.ts",
-      find: "persistent ? safeInstance : window.base",
+      find: "makesCheckpoints() ? safeInstance : window.base",
       replace: "window.base",
     }],
   },

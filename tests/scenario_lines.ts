@@ -38,6 +38,8 @@ function noteText({ code, small, large }: CoreEvent): string {
         : `no room to accept ${large}: storage is full of what learner ${small} misses`;
     case Event.storageFailed:
       return "storage failed: it does not vote any more";
+    case Event.checkpointsFailed:
+      return `storage failed: it makes no more checkpoints, the last one is of ${large}`;
     case Event.learnerHi:
       return `learner ${small} registered, next to deliver: ${large}`;
     case Event.learnerBye:

@@ -105,27 +105,6 @@ export const STORAGE_MUTATIONS: readonly StorageMutation[] = [
     }],
   },
   {
-    name: "confirmation outlives a return",
-    why: "An acceptor that rejoins votes as if it had not to, after a restart.",
-    violates: ["durability", "amnesia", "promise"],
-    edits: [{
-      file: COMMITTER,
-      find: "      this.#remove(Table.state, StateKey.confirmed);",
-      replace: "",
-    }],
-  },
-  {
-    name: "what was fetched is a vote",
-    why:
-      "An acceptor counts as promised the ballots of what it fetched, to nobody, and refuses their leaders.",
-    violates: ["durability"],
-    edits: [{
-      file: COMMITTER,
-      find: "if (!isFetched) this.#promise(view, at);",
-      replace: "this.#promise(view, at);",
-    }],
-  },
-  {
     name: "what was fetched is forgotten",
     why:
       "After a restart an acceptor that lost its disk has only what it accepted since.",

@@ -60,6 +60,7 @@ import {
   SESSION_COUNT,
   Setting,
   StatusField,
+  StorageCondition,
   VALUE_HEADER_BYTES,
   VERDICT_BYTES,
   VERDICT_CLIENT,
@@ -85,7 +86,7 @@ import {
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress } from "./outbox";
 import { acceptorAddress, isAcceptorHeard } from "./peers";
-import { recoveryAt } from "./records";
+import { recordsFailed, recoveryAt } from "./records";
 import { RoundTrip } from "./round_trip";
 import {
   obeyedHasRoom,
@@ -184,6 +185,8 @@ let movedAt_us: u64 = 0;
 let hiAt_us: u64 = 0;
 let hiPeriod_us: u64 = HI_PERIOD_US;
 let hiDelivered: u64 = 0;
+/** The host was told that storage failed. */
+let isFailureTold: bool = false;
 
 /** Values for the host, in order; valid until the next step. */
 export let deliveries: usize = 0;
@@ -333,7 +336,7 @@ export function learnerDeliver(): void {
   isCrowded = false;
   for (;;) {
     const slot = window.slot(window.base);
-    const isBetween = persistent && resumeIndex == 0;
+    const isBetween = makesCheckpoints() && resumeIndex == 0;
     if (isBetween) checkpointBetween(window.base);
     if (paused || !slot.decided) break;
     if (isBetween && !checkpointCarries(window.batch(window.base), slot.bytes)) {
@@ -358,7 +361,11 @@ export function learnerDeliver(): void {
 
 export function learnerTick(now_us: u64): u64 {
   let due = u64.MAX_VALUE;
-  if (persistent && started) due = checkpointTick(window.base, resumeIndex == 0, now_us);
+  if (makesCheckpoints() && started) due = checkpointTick(window.base, resumeIndex == 0, now_us);
+  if (recordsFailed && !isFailureTold) {
+    isFailureTold = true;
+    note(Event.checkpointsFailed, 0, safeInstance);
+  }
   if (now_us >= hiAt_us || safe() - hiDelivered >= HI_INSTANCES) {
     sendHi();
     hiAt_us = now_us + hiPeriod_us;
@@ -370,15 +377,24 @@ export function learnerTick(now_us: u64): u64 {
 
 /** Says goodbye. */
 export function learnerBye(): void {
-  if (persistent && started) checkpointLeave(window.base, resumeIndex == 0);
+  if (makesCheckpoints() && started) checkpointLeave(window.base, resumeIndex == 0);
   const p = begin(Message.bye, Role.learner, Role.acceptor, 0, 0);
   if (p != 0) finish(p, BYE_BYTES, groupAddress);
 }
 
-/** Acceptors need not keep what is below: a crash does not take the learner back behind it. */
+/** Nothing that a learner tells depends on its storage, so when that failed it goes on as one without. */
+@inline
+function makesCheckpoints(): bool {
+  return persistent && !recordsFailed;
+}
+
+/**
+ * Acceptors need not keep what is below: a crash does not take the learner back behind it. One whose
+ * storage failed may be behind after a restart: what the others may delete must not wait for its disk.
+ */
 @inline
 function safe(): u64 {
-  return persistent ? safeInstance : window.base;
+  return makesCheckpoints() ? safeInstance : window.base;
 }
 
 function fits(instance: u64): bool {
@@ -686,4 +702,8 @@ export function learnerStatus(): void {
   statusField(StatusField.delivered, window.base);
   statusField(StatusField.paused, paused ? 1 : 0);
   statusField(StatusField.behind, behind ? 1 : 0);
+  // Of a replica its acceptor tells.
+  if (persistent && (roles & Role.acceptor) == 0) {
+    statusField(StatusField.storage, recordsFailed ? StorageCondition.failed : StorageCondition.sound);
+  }
 }
