@@ -29,6 +29,7 @@ const TELLING = [
   115,
   155,
   69,
+  589,
 ];
 
 function* seedsToTry(): Generator<number> {
