@@ -756,6 +756,8 @@ export enum Event {
   storageFull,
   /** Storage failed: this acceptor does not vote any more. Small: its own id. */
   storageFailed,
+  /** No acceptor that is heard can tell what was decided for a learner's next instance. Large: the instance. */
+  unobtainable,
   /** Storage failed: this learner goes on without checkpoints. Large: the instance of its newest durable one. */
   checkpointsFailed,
 }

@@ -142,7 +142,7 @@ export const OPTIONS = {
     kind: WORDS["lmdb-mapsize"].kind,
     placeholder: "BYTES",
     help:
-      "with lmdb: the most that a node's database may grow to (default: as configured, else 1gb)",
+      "with lmdb: the most that a node's database may grow to, at least 64mb and twice acceptor-log-size (default: as configured, else 1gb)",
   },
   "acceptor-trash-files": {
     kind: WORDS["acceptor-trash-files"].kind,

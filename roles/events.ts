@@ -60,6 +60,14 @@ export function describe(
           `behind: every acceptor that is heard has discarded the next instance; the lowest to be had is ${large}`,
         fields: { instance: Number(large) },
       };
+    case Event.unobtainable:
+      return {
+        level: "warn",
+        message:
+          `waiting: no acceptor that is heard can tell what was decided for instance ${large}; ` +
+          "start those that are missing with what they have stored",
+        fields: { instance: Number(large) },
+      };
     case Event.logFull:
       return {
         level: "warn",

@@ -2,6 +2,7 @@
 import { readRecord } from "../core/core.ts";
 import { Record as RecordKind, RECORD_BATCH_BYTES } from "../core/layout.ts";
 import { type LmdbStore, openLmdbStore } from "../storage/lmdb_store.ts";
+import { bootId, readMark } from "../storage/mark.ts";
 import { checkFile } from "../storage/meta_pages.ts";
 import { checkPages } from "../storage/pages.ts";
 import { readStamp, type Stamp } from "../storage/stamp.ts";
@@ -27,6 +28,8 @@ export interface InspectOptions {
 export interface Inspection {
   readonly directory: string;
   readonly stamp: Stamp;
+  /** "closed": all of it is on disk; "open": in use, or left by a crash; "torn": the machine lost power meanwhile. */
+  readonly state: "closed" | "open" | "torn";
   readonly file: {
     readonly bytes: number;
     readonly used_bytes: number;
@@ -113,7 +116,7 @@ function inspect(options: InspectOptions, console: Console): Inspection {
   const { directory } = options;
   let store: LmdbStore | undefined;
   try {
-    const { bytes } = checkedFile(`${directory}/data.mdb`);
+    const { bytes } = checkedFile(directory);
     store = openLmdbStore({
       directory,
       bytesMax: ADDRESSES_BYTES,
@@ -121,7 +124,9 @@ function inspect(options: InspectOptions, console: Console): Inspection {
       readOnly: true,
     });
     // A running node goes on meanwhile, and what is told must belong together.
-    return store.snapshot(() => look(store!, bytes, options, console));
+    const found = store.snapshot(() => look(store!, bytes, options));
+    if (!options.verify) return found;
+    return { ...found, verified: verified(store, directory, console) };
   } catch (error) {
     throw explained(error, directory);
   } finally {
@@ -132,18 +137,17 @@ function inspect(options: InspectOptions, console: Console): Inspection {
 function look(
   store: Store,
   bytes: number,
-  { directory, instance, verify }: InspectOptions,
-  console: Console,
+  { directory, instance }: InspectOptions,
 ): Inspection {
   const stamp = readStamp(store);
   return {
     directory,
     stamp,
+    state: stateOf(directory),
     file: { bytes, used_bytes: store.bytes },
     acceptor: stamp.kind === "learner" ? null : acceptorOf(store),
     learner: learnerOf(store),
     ...instance === undefined ? {} : { instance: instanceOf(store, instance) },
-    ...verify ? { verified: verified(store, directory, console) } : {},
   };
 }
 
@@ -196,14 +200,17 @@ function instanceOf(store: Store, number: number): Instance | null {
 }
 
 function verified(
-  store: Store,
+  store: LmdbStore,
   directory: string,
   console: Console,
 ): Inspection["verified"] {
   const begin_ms = performance.now();
   let told_ms = begin_ms;
-  const file = `${directory}/data.mdb`;
-  checkPages(file, { ...checkFile(file), tailBytes: Infinity });
+  // While a snapshot lasts, no commit of a running node takes pages that it can see.
+  store.snapshot(() => {
+    const file = `${directory}/data.mdb`;
+    checkPages(file, { ...checkFile(file), tailBytes: Infinity });
+  });
   const { values, bytes, damage } = verifyAll(store, directory, (n, read) => {
     if (performance.now() - told_ms < 1000) return;
     told_ms = performance.now();
@@ -267,13 +274,22 @@ function rangesOf(store: Store): { ranges: Range[]; more: boolean } {
   return { ranges, more };
 }
 
+/** Only what was not synced has a mark beside it. */
+function stateOf(directory: string): Inspection["state"] {
+  const mark = readMark(directory);
+  if (mark === undefined) return "closed";
+  return mark.boot === bootId() ? "open" : "torn";
+}
+
 /** As `checkFile`, of a file that a running node may be writing to. */
-function checkedFile(path: string): { bytes: number } {
+function checkedFile(directory: string): { bytes: number } {
+  const path = `${directory}/data.mdb`;
+  const isTorn = stateOf(directory) === "torn";
   for (let looks = 1;; looks++) {
     try {
       const file = checkFile(path);
       // Pages at its end that hold nothing need not be there; LMDB would not survive it if others were not.
-      if (file.bytes < file.bytesLeast) {
+      if (isTorn || file.bytes < file.bytesLeast) {
         checkPages(path, { ...file, tailBytes: Infinity });
       }
       return file;

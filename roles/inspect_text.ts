@@ -67,6 +67,12 @@ function content(value: Uint8Array): { text: string } | { base64: string } {
   }
 }
 
+const STATE_TEXT = {
+  closed: "all of it on disk",
+  open: "in use, or left by a crash",
+  torn: "left by a machine that lost power: not to be trusted",
+} as const;
+
 /** The inspection for people. */
 export function inspectionText(inspection: Inspection): string {
   const { directory, stamp, file, acceptor, learner } = inspection;
@@ -76,7 +82,7 @@ export function inspectionText(inspection: Inspection): string {
     `memory ${hex(stamp.memory)}${
       stamp.forgot ? " (an earlier one was lost)" : ""
     }, lmdb-sync ${stamp.synchronous ? "yes" : "no"}, ${
-      stamp.clean ? "closed cleanly" : "in use, or left by a crash"
+      STATE_TEXT[inspection.state]
     }`,
     `file ${megabytes(file.bytes)}, of which ${
       megabytes(file.used_bytes)

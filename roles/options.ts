@@ -1,5 +1,6 @@
 /** What a command works with: parsed options and the configuration, joined into one typed object. */
 
+import { JOURNAL_BYTES_MAX } from "../core/layout.ts";
 import type { OptionValues } from "./commands.ts";
 import {
   type Configuration,
@@ -10,7 +11,10 @@ import {
 import { EXIT, UserError } from "./errors.ts";
 import type { LogFormat, Verbosity } from "./log.ts";
 import type { SimOptions } from "../sim/command.ts";
-import type { Endpoint } from "./values.ts";
+import { type Endpoint, formatBytes } from "./values.ts";
+
+/** What a learner may have of large values, on disk, and some log beside it. */
+const BASE_BYTES = 64 << 20;
 
 /** The commands that run a node. */
 export const NODE_KINDS = [
@@ -273,10 +277,34 @@ function requireNoLmdb(values: OptionValues): void {
   );
 }
 
+/**
+ * At the least a database holds what a learner has of large values and sessions (`BASE_BYTES`), and its
+ * last tenth, which nothing new may take, the whole journal and the checkpoints behind it: where these do
+ * not fit, no learner could let it trim. Pages are half empty at worst, and freed ones are of use two
+ * commits later.
+ */
+function requireRoom({ acceptorLogBytes, lmdbBytes }: Configuration): void {
+  // The journal is an eighth of the log, up to its limit.
+  const logBytes = Math.min(acceptorLogBytes, 8 * JOURNAL_BYTES_MAX);
+  const least = BASE_BYTES + 2 * logBytes;
+  if (lmdbBytes >= least) return;
+  throw new UserError(
+    `lmdb-mapsize ${
+      formatBytes(lmdbBytes)
+    } is too small: with acceptor-log-size ${
+      formatBytes(acceptorLogBytes)
+    } expected ${
+      formatBytes(least)
+    } or more, or a full database might never have room again`,
+    EXIT.usage,
+  );
+}
+
 function storageOptions(
   configuration: Configuration,
 ): StorageOptions | undefined {
   if (configuration.storageBackend === "memory") return undefined;
+  requireRoom(configuration);
   return {
     path: configuration.lmdbPath,
     synchronous: configuration.lmdbSync,

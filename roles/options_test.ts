@@ -270,6 +270,27 @@ Deno.test("what a node stores, and how, stands in the file or on the command lin
   assert.equal(options("client --conf CONF", conf).storage, undefined);
 });
 
+Deno.test("a database that could not hold what waits for it is refused, with how large it must be", () => {
+  const conf = "storage-backend lmdb\nlmdb-mapsize 191mb\n";
+  assert.equal(
+    refusal("replica --id 1 --conf CONF", conf),
+    "lmdb-mapsize 191mb is too small: with acceptor-log-size 64mb expected 192mb or more, or a full database might never have room again",
+  );
+  assert.match(
+    refusal("learner --id 9 --storage-backend lmdb --lmdb-mapsize 1mb"),
+    /1mb is too small/,
+  );
+  const least = (line: string) =>
+    options("acceptor --id 1 --conf CONF", `storage-backend lmdb\n${line}\n`);
+  assert.equal(least("lmdb-mapsize 192mb").storage?.bytesMax, 192 << 20);
+  least("acceptor-log-size 1mb\nlmdb-mapsize 66mb");
+  // The journal grows no further, so that the default is always enough.
+  least("acceptor-log-size 512mb");
+  // What is not used need not be right.
+  options("proposer --id 1 --conf CONF", conf);
+  options("replica --id 1 --conf CONF --storage-backend memory", conf);
+});
+
 Deno.test("options of LMDB are warned about in a file, and refused on the command line, where there is no LMDB", () => {
   const conf = "lmdb-sync no\n";
   const { warnings } = options("replica --id 1 --conf CONF", conf)

@@ -116,6 +116,9 @@ interface Entry {
 interface Learner {
   /** How much of what is to be delivered came; -1: it began later, and is compared by place only. */
   position: number;
+  /** Its position when it began. */
+  began: number;
+  readonly node: SimNode;
   instance: number;
   index: number;
   /** Values delivered, by their key, with their instance. */
@@ -140,6 +143,8 @@ export class Checker implements NodeWatch {
   readonly #learners = new Map<SimNode, Learner>();
   /** Of the latest process that delivered something and has this disk. */
   readonly #consumers = new Map<Disk, Learner>();
+  /** By acceptor's id: below, its present process knows from its disk that all is decided. */
+  readonly #recoveredTo = new Map<number, number>();
   readonly #registries = new Map<SimNode, RegistryModel>();
   /** What learners told the acceptor whose turn is under way. */
   readonly #heard: (() => void)[] = [];
@@ -283,7 +288,7 @@ export class Checker implements NodeWatch {
     if (learner === undefined) {
       const position = node.options.from === 1n ? 0 : -1;
       const seen = new Map<number, number>();
-      learner = { position, instance: 0, index: 0, seen };
+      learner = { position, began: 0, node, instance: 0, index: 0, seen };
       this.#learners.set(node, learner);
       if (node.disk !== undefined) this.#consumers.set(node.disk, learner);
     }
@@ -316,7 +321,11 @@ export class Checker implements NodeWatch {
   }
 
   /** A new process got back what its disk holds: it goes on where its learner was, and leaves out nothing. */
-  resumed(node: SimNode, { from, checkpoint }: Recovered): void {
+  resumed(node: SimNode, { from, decided, checkpoint }: Recovered): void {
+    const { roles, id } = node.options;
+    if ((roles & Role.acceptor) !== 0) {
+      this.#recoveredTo.set(id, Math.max(from, decided));
+    }
     const disk = this.#disk(node);
     disk.resume(from, node.disk!.isHarmed);
     // What its disk keeps besides it may read, and tell of.
@@ -332,12 +341,12 @@ export class Checker implements NodeWatch {
       const { deliveries } = this.chosen;
       const next = deliveries.findIndex((it) => it.instance >= checkpoint);
       learner.position = next < 0 ? deliveries.length : next;
-      if (learner.position > (before?.position ?? 0)) {
+      learner.began = learner.position;
+      const taken = before === undefined ? 0 : before.began + before.node.taken;
+      if (learner.position > taken) {
         throw new Violation(
           "order",
-          `${node.name} goes on with instance ${checkpoint}, and of the ${learner.position} values before that its consumer has ${
-            before?.position ?? 0
-          }`,
+          `${node.name} goes on with instance ${checkpoint}, and of the ${learner.position} values before that its consumer has ${taken}`,
         );
       }
     } else if (before !== undefined && before.seen.size > 0) {
@@ -410,7 +419,8 @@ export class Checker implements NodeWatch {
   canTell(acceptors: readonly number[], instance: number): boolean {
     const keeping = acceptors.filter((id) => {
       const model = this.#models.get(id)?.at(-1);
-      return model !== undefined && instance >= model.trimmed;
+      return model !== undefined && instance >= model.trimmed &&
+        (this.#holds(id, instance) || !this.isUnsure(id, instance));
     });
     const all = this.#acceptors.length;
     const enough = keeping.length >= all - Math.floor(all / 2);
@@ -418,6 +428,14 @@ export class Checker implements NodeWatch {
       this.#models.get(id)!.at(-1)!.knows.has(instance) ||
       enough && this.#holds(id, instance)
     );
+  }
+
+  /**
+   * Whether an acceptor got back from its disk that this instance is decided: if it has no value for it, it does
+   * not say that it accepted nothing, for it could have lost it.
+   */
+  isUnsure(acceptor: number, instance: number): boolean {
+    return instance < (this.#recoveredTo.get(acceptor) ?? 0);
   }
 
   #holds(acceptor: number, instance: number): boolean {

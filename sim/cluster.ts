@@ -202,6 +202,7 @@ function coreOptions(spec: NodeSpec): Partial<CoreOptions> {
     large: _large,
     queueFrames: _queue,
     clockRate: _rate,
+    lag_us: _lag,
     keepsNothing: _keeps,
     ...own
   } = spec;

@@ -132,6 +132,7 @@ function withDisks(
     : undefined;
   const usual_us = nodes.find(({ commit_us }) => commit_us)?.commit_us ??
     (random.chance(0.2) ? { least: 100, most: 5000 } : undefined);
+  const lag_us = random.chance(0.5) ? random.between(0, 100_000) : undefined;
   return nodes.map((node) => {
     const commit_us = (node.roles & Role.learner) !== 0
       ? node.commit_us ?? usual_us
@@ -140,7 +141,7 @@ function withDisks(
     return commit_us === undefined || (node.roles & Role.acceptor) !== 0 &&
         node.commit_us === undefined
       ? node
-      : { ...node, commit_us, asynchronous, diskBytes };
+      : { ...node, commit_us, asynchronous, diskBytes, lag_us };
   });
 }
 
@@ -168,8 +169,7 @@ function drawDamage(
     const at_us = random.between(0, heal_us);
     const then_us = at_us + random.between(1, 100_000);
     return [
-      { kind: "bit flip", node, at_us },
-      { kind: "lost key", node, at_us },
+      { kind: random.pick(["bit flip", "lost key"]), node, at_us },
       { kind: "crash", node, down_us: 1000, at_us: at_us + 1 },
       { kind: "power cut", nodes: others, down_us: 1000, at_us: then_us },
     ] satisfies PlanEvent[];

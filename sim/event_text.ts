@@ -22,6 +22,8 @@ export function eventText(
       return warn(`acceptor ${small} has forgotten; its votes do not count`);
     case Event.behindTrim:
       return warn(`is behind: nobody has instances below ${large}`);
+    case Event.unobtainable:
+      return warn(`waits: nobody it hears can tell instance ${large}`);
     case Event.logFull:
       return warn(`its log is full, instance ${large} did not fit`);
     case Event.learnerHi:

@@ -50,6 +50,8 @@ export interface NodeSpec extends Partial<CoreOptions> {
   readonly queueFrames?: number;
   /** Its clock's speed, 1 by default. */
   readonly clockRate?: number;
+  /** How long its consumer takes for a value, µs; a crash loses what it has not taken (default: nothing). */
+  readonly lag_us?: number;
   /** A learner whose delivered values nobody looks at keeps none. */
   readonly keepsNothing?: boolean;
 }
@@ -161,6 +163,10 @@ export class SimNode {
   readonly #rate: number;
   readonly #watch?: NodeWatch;
   #jumped_us = 0;
+  /** When each value was delivered, how many of them the consumer has, and when the process ended. */
+  readonly #delivered_us: number[] = [];
+  #taken = 0;
+  #ended_us = Infinity;
 
   constructor(spec: NodeSpec, parts: NodeParts) {
     const { options, network, now, disk, build, watch } = parts;
@@ -207,6 +213,14 @@ export class SimNode {
       workload: (roles & Role.client) !== 0 ? this.#workload() : undefined,
       onEvents: (events) => this.#note(events),
     });
+  }
+
+  /** Values that its consumer has, of those delivered. */
+  get taken(): number {
+    const until_us = Math.min(this.#now(), this.#ended_us) -
+      (this.spec.lag_us ?? 0);
+    while (this.#delivered_us[this.#taken] <= until_us) this.#taken++;
+    return this.#taken;
   }
 
   get name(): string {
@@ -259,6 +273,7 @@ export class SimNode {
   /** Leaves as a node does that was asked to stop. */
   leave(): void {
     this.alive = false;
+    // Whoever leaves waits for its consumer.
     this.killAfterFrames = undefined;
     this.#node.leave();
     this.nic.close();
@@ -267,6 +282,7 @@ export class SimNode {
   /** The process is killed. */
   kill(): void {
     this.alive = false;
+    this.#ended_us = this.#now();
     this.nic.close();
     if (this.storage instanceof DiskStorage) this.storage.crash();
   }
@@ -361,11 +377,16 @@ export class SimNode {
 
   #sink(): Sink {
     const isPaused = () => this.paused;
+    const taken = () => this.spec.lag_us === undefined ? undefined : this.taken;
     return {
       get full() {
         return isPaused();
       },
+      get taken() {
+        return taken();
+      },
       deliver: (delivery: Delivery) => {
+        this.#delivered_us.push(this.#now());
         this.#watch?.delivered?.(this, delivery);
         if (this.spec.keepsNothing) return;
         this.delivered.push({

@@ -29,6 +29,8 @@ export interface PlanNode {
   readonly clockRate: number;
   /** First instance that a learner delivers; 0: the first that is decided from then on. */
   readonly from?: number;
+  /** How long a learner's consumer takes for a value, µs; a crash loses what it has not taken. Absent: nothing is lost. */
+  readonly lag_us?: number;
   /** Of a client. */
   readonly client?: {
     readonly clients: number;

@@ -92,6 +92,7 @@ const node = object({
   queueFrames: whole(1, 1_000_000),
   clockRate: number(0.5, 2),
   "from?": whole(0, 1_000_000),
+  "lag_us?": time,
   "client?": object({
     clients: whole(1, 10),
     outstanding: whole(1, 8192),

@@ -477,6 +477,7 @@ class Run implements NodeWatch {
         OPTIONS.learnerPatience_us,
       queueFrames: plan.queueFrames,
       clockRate: plan.clockRate,
+      lag_us: plan.lag_us,
       from: BigInt(plan.from ?? 1),
       sessions: this.#plan.sessions,
       sessionSpan: this.#plan.sessionSpan,
@@ -838,17 +839,21 @@ class Run implements NodeWatch {
     return true;
   }
 
-  /** A learner that needs what no acceptor has any more says so, and delivers no more. */
+  /**
+   * A learner that needs what no acceptor has any more says so, and delivers no more. Nor does one that needs
+   * what too few can tell, since some restarted and are not sure what they accepted.
+   */
   #isBehind(node: SimNode): boolean {
-    if (!node.events.some(({ code }) => code === Event.behindTrim)) {
-      return false;
-    }
     const next = node.gauge(Gauge.delivered);
     const tellers = this.#posts.filter((post) =>
       post.node?.alive && (post.plan.roles & Role.acceptor) !== 0 &&
       !post.lostMemory
-    );
-    return !this.#checker.canTell(tellers.map(({ plan }) => plan.id), next);
+    ).map(({ plan }) => plan.id);
+    const isTold = node.events.some(({ code }) => code === Event.behindTrim);
+    if (!isTold && !tellers.some((id) => this.#checker.isUnsure(id, next))) {
+      return false;
+    }
+    return !this.#checker.canTell(tellers, next);
   }
 
   #unfinished(): string {

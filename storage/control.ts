@@ -100,8 +100,18 @@ export class StorageControl {
 
   /** Once storage has failed it stays so. */
   set condition(condition: StorageCondition) {
-    if (this.condition === StorageCondition.failed) return;
-    Atomics.store(this.#words, Word.condition, condition);
+    let before = this.condition;
+    while (before !== StorageCondition.failed) {
+      // The other thread may find a failure at this moment.
+      const found: StorageCondition = Atomics.compareExchange(
+        this.#words,
+        Word.condition,
+        before,
+        condition,
+      );
+      if (found === before) return;
+      before = found;
+    }
   }
 
   get trimLimit(): number {

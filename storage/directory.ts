@@ -4,11 +4,21 @@
  *   PATH/KIND-ID/data.mdb   the database
  *               /lock.mdb   who reads it: LMDB's own
  *               /lock       who has it open: that process' lock and number
+ *               /mark       what is in the database may not be on disk yet: mark.ts
  *               /new/       a database that is being made
- *               /set-aside/ a database that is not trusted any more, since the machine lost power
+ *               /set-aside-1/ and so on: databases that are not trusted any more, since the machine lost power
  */
 import { EXIT, UserError } from "../roles/errors.ts";
+import { exists, makeDirectory, removeAll, syncDirectory } from "./files.ts";
 import { type LmdbStore, openLmdbStore } from "./lmdb_store.ts";
+import {
+  bootId,
+  distrust,
+  MARK,
+  readMark,
+  removeMark,
+  writeMark,
+} from "./mark.ts";
 import { checkFile } from "./meta_pages.ts";
 import { checkPages } from "./pages.ts";
 import { FORMAT_VERSION, readStamp, type Stamp, writeStamp } from "./stamp.ts";
@@ -37,6 +47,7 @@ export interface DirectoryOptions {
 
 const DATA = "data.mdb";
 const READERS = "lock.mdb";
+const SET_ASIDE = /^set-aside-(\d+)$/;
 
 /** A node's storage, open, locked and known to be its own. */
 export class StorageDirectory {
@@ -84,16 +95,17 @@ export class StorageDirectory {
 
   /** Closes it, with all of it on disk. No other thread may use it any more. */
   close(): void {
-    if (!this.stamp.synchronous) {
-      try {
-        this.store.sync();
-        writeStamp(this.store, { ...this.stamp, clean: true });
-      } catch (error) {
-        // The next start takes it for what a crash left, which is safe.
-        if (!(error instanceof StoreError)) throw error;
-      }
+    let isOnDisk = this.stamp.synchronous;
+    try {
+      if (!isOnDisk) this.store.sync();
+      isOnDisk = true;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      distrust(this.path);
     }
-    this.abandon();
+    this.store.close();
+    if (isOnDisk && !this.stamp.synchronous) removeMark(this.path);
+    this.#lock.close();
   }
 
   /** Leaves it as a process that dies does, and with it what is not on disk yet. */
@@ -116,23 +128,46 @@ function openLocked(
 ): StorageDirectory {
   const { synchronous, boot = bootId() } = options;
   if (options.trash) trash(path);
-  if (!exists(`${path}/${DATA}`)) create(path, options, boot, false);
-  let { store, stamp } = openChecked(path, options);
+  const mark = readMark(path);
+  if (mark !== undefined) checkOwner(path, mark, options);
   let warning: string | undefined;
-  if (!stamp.synchronous && !stamp.clean && stamp.boot !== boot) {
-    store.close();
-    setAside(path);
-    create(path, options, boot, true);
-    ({ store, stamp } = openChecked(path, options));
+  if (mark !== undefined && mark.boot !== boot) {
+    if (exists(`${path}/${DATA}`)) setAside(path);
     warning =
-      `the machine stopped before what was stored (lmdb-sync no) was surely on disk: it is now in ${path}/set-aside, ` +
+      "the machine stopped, or its disk failed, before what was stored (lmdb-sync no) was surely on disk: " +
+      `it is now in the last set-aside folder of ${path}, ` +
       "and this node goes on without its memory, which it gets back from the others";
   }
-  // With synchronous commits nothing depends on how the process or the machine ends.
-  if (synchronous && stamp.synchronous) return make(store, stamp, warning);
-  const now = { ...stamp, synchronous, boot, clean: synchronous };
-  writeStamp(store, now);
-  return make(store, now, warning);
+  // The mark goes last, so a start that was ended between these steps is known to have begun them.
+  if (!exists(`${path}/${DATA}`)) create(path, options, mark !== undefined);
+  const { store, stamp } = openChecked(path, options);
+  try {
+    if (!synchronous && mark?.boot !== boot) {
+      writeMark(path, { ...stamp, boot });
+    }
+    const now = { ...stamp, synchronous };
+    if (synchronous || stamp.synchronous) settle(store, now);
+    if (synchronous) removeMark(path);
+    return make(store, now, warning);
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/**
+ * Brings what was found to disk, before anybody hears of it: a process that was killed may have left it
+ * with the kernel alone. A commit of its own is surer than a sync, as the kernel forgets what it could
+ * not write.
+ */
+function settle(store: LmdbStore, stamp: Stamp): void {
+  try {
+    writeStamp(store, stamp);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== "full") throw error;
+    store.abort();
+    store.sync();
+  }
 }
 
 /** Opens what is there, and compares it with what it should be. */
@@ -173,9 +208,9 @@ function openChecked(
 }
 
 /** @throws {UserError} if the storage is not this node's. */
-export function checkOwner(
+function checkOwner(
   path: string,
-  stamp: Stamp,
+  stamp: Pick<Stamp, "format" | "cluster" | "kind" | "id">,
   { cluster, kind, id }: Pick<DirectoryOptions, "cluster" | "kind" | "id">,
 ): void {
   if (stamp.format > FORMAT_VERSION) {
@@ -198,7 +233,6 @@ export function checkOwner(
 function create(
   path: string,
   options: DirectoryOptions,
-  boot: string,
   forgot: boolean,
 ): void {
   const { cluster, kind, id, incarnation, bytesMax, synchronous } = options;
@@ -219,8 +253,6 @@ function create(
       memory: incarnation,
       forgot,
       synchronous,
-      boot,
-      clean: true,
     });
   } finally {
     store.close();
@@ -256,36 +288,29 @@ function makeAndLock(path: string): Deno.FsFile {
   }
 }
 
-/** Makes a directory and those above it, each durably in the one above. */
-function makeDirectory(path: string): void {
-  if (exists(path)) return;
-  const parent = path.slice(0, path.lastIndexOf("/")) ||
-    (path.startsWith("/") ? "/" : ".");
-  if (parent !== path) makeDirectory(parent);
-  try {
-    Deno.mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    // Another node's process may have made the folder for both.
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
-  syncDirectory(parent);
-}
-
+/** Moves the database away, beside those that were moved before: it may be all that is left of a cluster. */
 function setAside(path: string): void {
-  const aside = `${path}/set-aside`;
-  removeAll(aside);
+  let last = 0;
+  for (const { name } of Deno.readDirSync(path)) {
+    last = Math.max(last, Number(SET_ASIDE.exec(name)?.[1] ?? 0));
+  }
+  const aside = `${path}/set-aside-${last + 1}`;
   Deno.mkdirSync(aside, { mode: 0o700 });
+  // With it whoever looks at the database knows what it is.
+  Deno.copyFileSync(`${path}/${MARK}`, `${aside}/${MARK}`);
   for (const name of [DATA, READERS]) {
     if (exists(`${path}/${name}`)) {
       Deno.renameSync(`${path}/${name}`, `${aside}/${name}`);
     }
   }
+  syncDirectory(aside);
   syncDirectory(path);
 }
 
 function trash(path: string): void {
-  for (const name of [DATA, READERS, "new", "set-aside"]) {
-    removeAll(`${path}/${name}`);
+  for (const { name } of [...Deno.readDirSync(path)]) {
+    const isOurs = [DATA, READERS, MARK, "new"].includes(name);
+    if (isOurs || SET_ASIDE.test(name)) removeAll(`${path}/${name}`);
   }
   syncDirectory(path);
 }
@@ -323,29 +348,4 @@ export function damageText(path: string, reason: string): string {
   return `the storage in ${path} is damaged: ${reason}. A node must not vote upon a guess. ` +
     `Move ${path} away and start again: the node then begins without its memory and gets it back from the others, ` +
     "of which a majority must be sound";
-}
-
-function bootId(): string {
-  return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
-}
-
-/** Makes names in a directory durable: a file that is on disk and in no directory is lost (fsync(2)). */
-function syncDirectory(path: string): void {
-  const directory = Deno.openSync(path);
-  directory.syncSync();
-  directory.close();
-}
-
-function removeAll(path: string): void {
-  if (exists(path)) Deno.removeSync(path, { recursive: true });
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

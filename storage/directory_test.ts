@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { UserError } from "../roles/errors.ts";
 import { type DirectoryOptions, StorageDirectory } from "./directory.ts";
-import { openLmdbStore } from "./lmdb_store.ts";
+import { LmdbStore, openLmdbStore } from "./lmdb_store.ts";
 import { FORMAT_VERSION, readStamp, writeStamp } from "./stamp.ts";
-import { Table } from "./store.ts";
+import { StoreError, Table } from "./store.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -174,7 +174,14 @@ Deno.test("a flipped bit in the stamp is seen", async () => {
   });
 });
 
-Deno.test("what was not surely on disk when the machine stopped is set aside, and the memory is known to be lost", async () => {
+/** The machine loses power: any page that was not synced may be torn, and the database cannot be read. */
+function tear(path: string): void {
+  const file = `${path}/data.mdb`;
+  const bytes = Deno.readFileSync(file);
+  Deno.writeFileSync(file, bytes.fill(0, PAGE_BYTES));
+}
+
+Deno.test("what was not surely on disk when the machine stopped is set aside unread, and the memory is known to be lost", async () => {
   await withPath((options) => {
     const asynchronous = { ...options, synchronous: false };
     const path = `${options.path}/acceptor-2`;
@@ -185,6 +192,7 @@ Deno.test("what was not surely on disk when the machine stopped is set aside, an
     assert.equal(second.warning, undefined);
     assert.equal(second.stamp.memory, 77);
     second.abandon();
+    tear(path);
     const third = StorageDirectory.open({
       ...asynchronous,
       boot: "second",
@@ -193,7 +201,7 @@ Deno.test("what was not surely on disk when the machine stopped is set aside, an
     assert.match(third.warning!, /set-aside/);
     assert.equal(third.stamp.memory, 78);
     assert.equal(third.stamp.forgot, true);
-    assert.ok(Deno.statSync(`${path}/set-aside/data.mdb`).size > 0);
+    assert.ok(Deno.statSync(`${path}/set-aside-1/data.mdb`).size > 0);
     third.close();
     // It was closed, so all is on disk.
     const fourth = StorageDirectory.open({ ...asynchronous, boot: "third" });
@@ -204,18 +212,125 @@ Deno.test("what was not surely on disk when the machine stopped is set aside, an
   });
 });
 
+Deno.test("what is set aside stays, however often the machine loses power", async () => {
+  await withPath((options) => {
+    const path = `${options.path}/acceptor-2`;
+    for (const boot of ["1", "2", "3"]) {
+      StorageDirectory.open({ ...options, synchronous: false, boot }).abandon();
+      Deno.writeTextFileSync(`${path}/data.mdb`, `of boot ${boot}`);
+    }
+    StorageDirectory.open(options).close();
+    for (const n of [1, 2, 3]) {
+      const text = Deno.readTextFileSync(`${path}/set-aside-${n}/data.mdb`);
+      assert.equal(text, `of boot ${n}`);
+    }
+    StorageDirectory.open({ ...options, trash: true }).close();
+    const names = [...Deno.readDirSync(path)].map(({ name }) => name).sort();
+    assert.deepEqual(names, ["data.mdb", "lock", "lock.mdb"]);
+  });
+});
+
+Deno.test("a start that is ended at any step of setting a database aside loses nothing of what is known", async () => {
+  for (const isNewOneThere of [false, true]) {
+    await withPath((options) => {
+      const path = `${options.path}/acceptor-2`;
+      const asynchronous = { ...options, synchronous: false };
+      StorageDirectory.open(asynchronous).abandon();
+      const mark = Deno.readFileSync(`${path}/mark`);
+      const next = { ...asynchronous, boot: "second", incarnation: 78 };
+      if (isNewOneThere) {
+        StorageDirectory.open(next).abandon();
+        Deno.writeFileSync(`${path}/mark`, mark);
+      } else {
+        Deno.mkdirSync(`${path}/set-aside-1`);
+        Deno.renameSync(`${path}/data.mdb`, `${path}/set-aside-1/data.mdb`);
+      }
+      const directory = StorageDirectory.open({ ...next, incarnation: 79 });
+      assert.equal(directory.stamp.forgot, true);
+      assert.equal(directory.stamp.memory, 79);
+      assert.match(directory.warning!, /set-aside/);
+      directory.abandon();
+      // That start got to its end.
+      const again = StorageDirectory.open({ ...next, incarnation: 80 });
+      assert.equal(again.stamp.memory, 79);
+      again.close();
+    });
+  }
+});
+
+Deno.test("what may not be on disk is another node's as well, and is refused as it is", async () => {
+  await withPath((options) => {
+    const path = `${options.path}/acceptor-2`;
+    StorageDirectory.open({ ...options, synchronous: false }).abandon();
+    tear(path);
+    const other = { ...options, boot: "second", cluster: 8 };
+    refuses(other, /acceptor 2 of cluster 9/, /cluster 8/);
+    Deno.writeTextFileSync(`${path}/mark`, "{");
+    refuses({ ...options, boot: "second" }, /is damaged: mark cannot be/);
+    assert.ok(Deno.statSync(`${path}/data.mdb`).isFile);
+  });
+});
+
 Deno.test("with synchronous commits a machine may stop at any time", async () => {
   await withPath((options) => {
     StorageDirectory.open(options).abandon();
     const again = StorageDirectory.open({ ...options, boot: "second" });
     assert.equal(again.stamp.memory, 77);
     again.abandon();
-    // Synchronous or not, the stamp says it of the process that wrote last.
-    StorageDirectory.open({ ...options, boot: "third", synchronous: false })
-      .abandon();
-    const last = StorageDirectory.open({ ...options, boot: "fourth" });
+    // Synchronous or not: it is the process that wrote last that counts.
+    const asynchronous = { ...options, boot: "third", synchronous: false };
+    StorageDirectory.open(asynchronous).abandon();
+    const third = StorageDirectory.open({ ...options, boot: "third" });
+    assert.equal(third.warning, undefined);
+    assert.equal(third.stamp.memory, 77);
+    third.abandon();
+    // What the kernel had is on disk since.
+    const fourth = StorageDirectory.open({ ...asynchronous, boot: "fourth" });
+    assert.equal(fourth.warning, undefined);
+    fourth.abandon();
+    const last = StorageDirectory.open({ ...options, boot: "fifth" });
     assert.match(last.warning!, /set-aside/);
     last.close();
+  });
+});
+
+Deno.test("what a killed process left is brought to disk by a commit, before it is told to anybody", async () => {
+  await withPath((options) => {
+    const commits = () => {
+      const bytes = Deno.readFileSync(`${options.path}/acceptor-2/data.mdb`);
+      const view = new DataView(bytes.buffer);
+      const [a, b] = [144, PAGE_BYTES + 144].map((at) =>
+        Number(view.getBigUint64(at, true))
+      );
+      return Math.max(a, b);
+    };
+    StorageDirectory.open(options).abandon();
+    const before = commits();
+    StorageDirectory.open(options).abandon();
+    assert.equal(commits(), before + 1);
+  });
+});
+
+Deno.test("a start on a disk without room brings to disk what is there", async () => {
+  await withPath((options) => {
+    fill(options, 3);
+    const { commit, sync } = LmdbStore.prototype;
+    let syncs = 0;
+    LmdbStore.prototype.commit = () => {
+      throw new StoreError("full", "there is no space left on the disk");
+    };
+    LmdbStore.prototype.sync = function () {
+      syncs++;
+      sync.call(this);
+    };
+    try {
+      const directory = StorageDirectory.open(options);
+      assert.equal(directory.store.count(Table.log), 3);
+      assert.equal(syncs, 1);
+      directory.abandon();
+    } finally {
+      Object.assign(LmdbStore.prototype, { commit, sync });
+    }
   });
 });
 

@@ -72,6 +72,8 @@ export class LmdbStorage implements Storage {
   }
 
   persist(records: Records): void {
+    // Whichever thread found that it failed: nothing more is to be stored.
+    if (this.condition === StorageCondition.failed) return;
     const { lastRecord, trimLimit } = records;
     if (trimLimit !== this.#trimLimit) {
       this.#trimLimit = trimLimit;

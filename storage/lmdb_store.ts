@@ -317,9 +317,16 @@ export class LmdbStore implements Store {
     this.#withCursorOf(MDB_FREE_TABLE, (cursor) => {
       let found = this.#move(cursor, CURSOR.first);
       while (found) {
+        // A count, and so many numbers of pages.
         const pages = this.#readValue();
         const view = new DataView(pages.buffer, 0, pages.length);
-        for (let at = 8; at < pages.length; at += 8) {
+        const count = pages.length < 8
+          ? -1
+          : Number(view.getBigUint64(0, true));
+        if (count < 0 || count > pages.length / 8 - 1) {
+          throw this.#damaged("a list of its free pages is malformed");
+        }
+        for (let at = 8; at <= 8 * count; at += 8) {
           if (Number(view.getBigUint64(at, true)) >= page) free++;
         }
         found = this.#move(cursor, CURSOR.next);

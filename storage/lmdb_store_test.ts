@@ -212,3 +212,46 @@ Deno.test("a snapshot is of one moment, whatever is committed meanwhile; reads m
     other.detach();
   });
 });
+
+Deno.test("a malformed list of free pages is damage", () => {
+  const directory = Deno.makeTempDirSync();
+  const options = { directory, bytesMax: 1 << 20, synchronous: true };
+  const free = (change: (view: DataView, value: number) => void) => {
+    const store = openLmdbStore(options);
+    store.begin();
+    put(store, Table.log, 1, bytesOf(1400, 1));
+    store.commit();
+    store.close();
+    const file = `${directory}/data.mdb`;
+    const bytes = Deno.readFileSync(file);
+    const view = new DataView(bytes.buffer);
+    // The newer of the two first pages says where the list's tree is: in one leaf.
+    const meta = view.getUint32(144, true) > view.getUint32(4240, true)
+      ? 0
+      : 4096;
+    const leaf = Number(view.getBigUint64(meta + 80, true)) * 4096;
+    change(view, leaf + view.getUint16(leaf + 16, true));
+    Deno.writeFileSync(file, bytes);
+    const again = openLmdbStore({ ...options, readOnly: true });
+    try {
+      return again.freePagesFrom(2);
+    } finally {
+      again.close();
+    }
+  };
+  try {
+    assert.ok(free(() => {}) > 0);
+    // Node: value bytes u16 | 6 more bytes | key of 8 | count u64.
+    for (const bytes of [4, 12]) {
+      const shorten = (view: DataView, node: number) =>
+        view.setUint16(node, bytes, true);
+      assert.throws(() => free(shorten), isCode("damaged"));
+      Deno.removeSync(`${directory}/data.mdb`);
+    }
+    const overstate = (view: DataView, node: number) =>
+      view.setBigUint64(node + 16, 1n << 40n, true);
+    assert.throws(() => free(overstate), isCode("damaged"));
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});

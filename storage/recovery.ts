@@ -260,13 +260,13 @@ function firstThatFits(
   );
 }
 
-/** Walks a table, whose keys must ascend and whose records must be sound. */
-function walkChecked(
+/** Walks a table, whose keys must ascend and whose records must be sound, until `visit` returns false. */
+export function walkChecked(
   store: Store,
   table: Table,
   from: number,
   name: string,
-  visit: (key: number, value: Uint8Array) => void,
+  visit: (key: number, value: Uint8Array) => boolean | void,
   isSound?: (record: Uint8Array) => boolean,
 ): void {
   let above = -1;
@@ -277,8 +277,7 @@ function walkChecked(
       : flawOf(table, key, value, isSound);
     if (flaw !== undefined) throw damaged(name, table, key, flaw);
     above = key;
-    visit(key, value);
-    return true;
+    return visit(key, value) !== false;
   });
 }
 

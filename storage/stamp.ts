@@ -6,7 +6,7 @@ import { StateKey } from "./tables.ts";
 /** Version of all that is stored. A newer one is refused. */
 export const FORMAT_VERSION = 1;
 
-/** Whose storage it is, and in which state it was left. */
+/** Whose storage it is, and how it is written. */
 export interface Stamp {
   readonly format: number;
   readonly cluster: number;
@@ -19,10 +19,6 @@ export interface Stamp {
   readonly forgot: boolean;
   /** Whether a commit was on disk when it was called durable. */
   readonly synchronous: boolean;
-  /** Where commits are not synchronous: which start of the machine wrote it, as the kernel names it. */
-  readonly boot: string;
-  /** All of it was on disk when the process left; always so where commits are synchronous. */
-  readonly clean: boolean;
 }
 
 const CHECKSUM_BYTES = 8;

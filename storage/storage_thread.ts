@@ -6,6 +6,7 @@ import { Committer } from "./committer.ts";
 import { StorageControl } from "./control.ts";
 import type { StorageStart } from "./lmdb_storage.ts";
 import { LmdbStore } from "./lmdb_store.ts";
+import { distrust } from "./mark.ts";
 
 /** Tells the user something. */
 export type Tell = (
@@ -30,14 +31,18 @@ export async function runStorage(
   tell: Tell,
 ): Promise<void> {
   const control = new StorageControl(start.control);
+  let thread: StorageThread | undefined;
   try {
-    await new StorageThread(start, control, tell).run();
+    thread = new StorageThread(start, control, tell);
+    await thread.run();
   } catch (error) {
     control.condition = StorageCondition.failed;
     const { directory } = start.handle;
     tell("error", failureText(directory, (error as Error).message));
     wakeNode(start);
   } finally {
+    // Once this is told the node closes what this thread uses.
+    await thread?.leave();
     control.finish();
   }
 }
@@ -83,6 +88,12 @@ class StorageThread {
       this.#control.waitForBell(heard, this.#patience_ms(performance.now()));
     }
     await this.#syncing;
+    if (this.#syncError !== undefined) throw this.#syncError;
+  }
+
+  /** Ends this thread's use of the store, once a sync that is under way has ended. */
+  async leave(): Promise<void> {
+    await this.#syncing;
     this.#store.detach();
   }
 
@@ -120,9 +131,10 @@ class StorageThread {
     if (hasStored && !synchronous && this.#syncAt_ms === Infinity) {
       this.#syncAt_ms = now_ms + this.#start.syncPeriod_ms;
     }
+    // The journal has room again with what is durable, and must not be filled again if the store is full.
+    this.#tellCondition(now_ms);
     this.#control.low = committer.low;
     this.#control.setDurable(committer.done);
-    this.#tellCondition(now_ms);
     this.#warn(now_ms);
     wakeNode(this.#start);
   }
@@ -185,7 +197,8 @@ class StorageThread {
     this.#syncAt_ms = Infinity;
     this.#syncing = this.#store.syncAside().catch((error) => {
       this.#syncError = error;
-    }).then(() => {
+      distrust(this.#start.handle.directory);
+    }).finally(() => {
       this.#syncing = undefined;
     });
   }

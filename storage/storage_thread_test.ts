@@ -1,11 +1,27 @@
 import assert from "node:assert/strict";
-import { StorageCondition } from "../core/layout.ts";
+import { setImmediate } from "node:timers/promises";
+import { Record as RecordKind, StorageCondition } from "../core/layout.ts";
+import { StorageControl } from "./control.ts";
 import { StorageDirectory } from "./directory.ts";
-import { Table } from "./store.ts";
+import { LmdbStorage } from "./lmdb_storage.ts";
+import { LmdbStore } from "./lmdb_store.ts";
+import { runStorage } from "./storage_thread.ts";
+import { StoreError, Table } from "./store.ts";
 import { Rig } from "./testdata/rig.ts";
+import { TestJournal } from "./testing.ts";
 import { verifyAll } from "./verify.ts";
 
 const WRITER = new URL("./testdata/writer.ts", import.meta.url).pathname;
+
+const OPTIONS = {
+  kind: "acceptor",
+  id: 1,
+  cluster: 1,
+  bytesMax: 1 << 26,
+  synchronous: false,
+  trash: false,
+  incarnation: 2,
+};
 
 async function withPath(test: (path: string) => Promise<void>): Promise<void> {
   const path = Deno.makeTempDirSync();
@@ -18,16 +34,7 @@ async function withPath(test: (path: string) => Promise<void>): Promise<void> {
 
 /** The instances that a directory's log holds, all of it sound. */
 function instances(path: string, synchronous = true): number[] {
-  const directory = StorageDirectory.open({
-    path,
-    kind: "acceptor",
-    id: 1,
-    cluster: 1,
-    bytesMax: 1 << 26,
-    synchronous,
-    trash: false,
-    incarnation: 2,
-  });
+  const directory = StorageDirectory.open({ ...OPTIONS, path, synchronous });
   const found: number[] = [];
   directory.store.walk(Table.log, 0, (key) => found.push(key) > 0);
   assert.equal(verifyAll(directory.store, path).damage, undefined);
@@ -141,7 +148,78 @@ Deno.test("damage that is met while it runs is a failure, and not an absence", a
     assert.equal(visited, 19);
     assert.equal(rig.storage.condition, StorageCondition.failed);
     assert.match(rig.told[0], /is damaged: instance 20: its checksum/);
+    rig.accept(41, 50);
+    const { control } = rig.storage.start(-1);
+    assert.equal(new StorageControl(control).appended(0), 40, "nothing more");
     rig.close();
+  });
+});
+
+/** Storage whose thread is this one, and whose background sync is `syncAside`. */
+async function withSync(
+  path: string,
+  makeSync: (
+    storage: LmdbStorage,
+    control: StorageControl,
+  ) => () => Promise<void>,
+): Promise<{ storage: LmdbStorage; told: string[] }> {
+  const directory = StorageDirectory.open({ ...OPTIONS, path });
+  const journal = new TestJournal();
+  const told: string[] = [];
+  const storage = new LmdbStorage({
+    directory,
+    journal,
+    syncPeriod_ms: 1,
+    low: 1,
+    onFailure: (message) => told.push(message),
+  });
+  const start = storage.start(-1);
+  const control = new StorageControl(start.control);
+  const { syncAside } = LmdbStore.prototype;
+  LmdbStore.prototype.syncAside = makeSync(storage, control);
+  try {
+    journal.append(RecordKind.accept, { instance: 1, ballot: 1 });
+    control.append(journal.last);
+    await runStorage(start, (level, text) => told.push(`${level}: ${text}`));
+  } finally {
+    LmdbStore.prototype.syncAside = syncAside;
+  }
+  return { storage, told };
+}
+
+const FAILURE = new StoreError("failed", "cannot sync data.mdb: errno 5");
+
+Deno.test("a sync that fails while the node leaves is a failure, and what was stored is never trusted again", async () => {
+  await withPath(async (path) => {
+    const { storage, told } = await withSync(path, (_, control) => async () => {
+      control.stop();
+      for (let i = 0; i < 5; i++) await setImmediate();
+      throw FAILURE;
+    });
+    assert.equal(storage.condition, StorageCondition.failed);
+    assert.match(told[0], /^error: .*acceptor-1 failed: .*errno 5/);
+    storage.close();
+    const again = StorageDirectory.open({ ...OPTIONS, path, incarnation: 3 });
+    assert.match(again.warning!, /its disk failed/);
+    assert.equal(again.stamp.forgot, true);
+    assert.equal(again.stamp.memory, 3);
+    again.close();
+  });
+});
+
+Deno.test("after a failure the storage thread says that it has left when a sync under way has ended, and not before", async () => {
+  await withPath(async (path) => {
+    let hasLeft: boolean | undefined;
+    const { storage } = await withSync(path, (storage, control) => async () => {
+      Deno.removeSync(`${path}/acceptor-1/data.mdb`);
+      while (storage.condition !== StorageCondition.failed) {
+        await setImmediate();
+      }
+      for (let i = 0; i < 5; i++) await setImmediate();
+      hasLeft = control.waitFinished(0);
+    });
+    assert.equal(hasLeft, false);
+    storage.close();
   });
 });
 

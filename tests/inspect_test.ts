@@ -92,7 +92,10 @@ Deno.test("it tells whose storage it is, the promise, the instances and an insta
     assert.equal(code, EXIT.done);
     const lines = out.split("\n");
     assert.equal(lines[0], `${directory}: replica 2 of cluster 9, format 1`);
-    assert.match(lines[1], /^memory 0000004d, lmdb-sync yes, closed cleanly$/);
+    assert.match(
+      lines[1],
+      /^memory 0000004d, lmdb-sync yes, all of it on disk$/,
+    );
     assert.ok(
       lines.includes("acceptor: promised 3.2, all below 4 decided, votes"),
       out,
@@ -185,6 +188,29 @@ Deno.test("a truncated file and a directory without one are refused with the rea
       name: UserError.name,
       message: /is no node's storage: it has no data.mdb/,
       exitCode: EXIT.environment,
+    });
+  });
+});
+
+Deno.test("of what was set aside after a power cut it tells what can be read, and names pages that are torn", async () => {
+  await withDirectory((directory) => {
+    const boot = "another start of the machine";
+    const mark = { format: 1, cluster: 9, kind: "replica", id: 2, boot };
+    Deno.writeTextFileSync(`${directory}/mark`, JSON.stringify(mark));
+    assert.match(
+      inspect(directory).out,
+      /left by a machine that lost power: not to be trusted/,
+    );
+    const found: Inspection = JSON.parse(
+      inspect(directory, { json: true }).out,
+    );
+    assert.equal(found.state, "torn");
+    const file = `${directory}/data.mdb`;
+    const bytes = Deno.readFileSync(file);
+    Deno.writeFileSync(file, bytes.fill(0, 2 * 4096));
+    assert.throws(() => inspect(directory), {
+      name: UserError.name,
+      message: /is damaged: page \d+ of data.mdb: it has another number/,
     });
   });
 });

@@ -28,6 +28,7 @@ const TELLING = [
   72,
   115,
   155,
+  69,
 ];
 
 function* seedsToTry(): Generator<number> {

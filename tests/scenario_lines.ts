@@ -26,6 +26,8 @@ function noteText({ code, small, large }: CoreEvent): string {
       return `acceptor ${small} restarted, its votes do not count`;
     case Event.behindTrim:
       return `behind: the acceptors trimmed what comes next; lowest to be had: ${large}`;
+    case Event.unobtainable:
+      return `waiting: no acceptor that is heard can tell instance ${large}`;
     case Event.logFull:
       return small === 0
         ? `no room to accept ${large}: the log is full of what is undecided`

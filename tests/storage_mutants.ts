@@ -105,16 +105,6 @@ export const STORAGE_MUTATIONS: readonly StorageMutation[] = [
     }],
   },
   {
-    name: "confirmation outlives a return",
-    why: "An acceptor that rejoins votes as if it had not to, after a restart.",
-    violates: ["durability", "amnesia", "promise"],
-    edits: [{
-      file: COMMITTER,
-      find: "      this.#remove(Table.state, StateKey.confirmed);",
-      replace: "",
-    }],
-  },
-  {
     name: "trim point not stored",
     why: "After a restart nobody knows that what was removed was ever there.",
     violates: ["trim", "durability"],

@@ -463,7 +463,11 @@ Deno.test("it is as silent when all that it appended was durable, and it keeps n
   const acceptor = Stored.voting();
   acceptor.settle(accept(1), asks(1, 77));
   acceptor.settle(prepare(SECOND));
+  const frames = [heartbeat(1), asks(1, 77)];
+  const types = acceptor.step(...frames).map(({ body }) => body.type);
+  assert.deepEqual(types, ["reject", "ok"], "as long as it is sound");
   acceptor.condition = failed;
+  assert.deepEqual(acceptor.step(...frames), []);
   const { rig } = acceptor;
   for (let n = 1; n <= 600; n++) {
     rig.now_us += 50_000;

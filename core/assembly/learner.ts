@@ -147,6 +147,16 @@ let behind: bool = false;
 /** Bits of the acceptors that trimmed the next instance, and the lowest instance one of them has. */
 let trimmedBy: u32 = 0;
 let trimmedTo: u64 = 0;
+/**
+ * Bits of the acceptors whose answers left the next instance out: once, and again. Who restarted from
+ * storage does not call nothing what it may have accepted. Once is not enough: a frame may have been lost.
+ */
+let leftOutOnce: u32 = 0;
+let leftOutBy: u32 = 0;
+/** The answer under way tells of the instance that was next when it was asked for. */
+let repairTells: bool = false;
+/** The next instance that nobody who is heard could tell, as was noted. */
+let unobtainable: u64 = 0;
 
 let repairAt_us: u64 = NEVER;
 let repairTimeout_us: u64 = REPAIR_TIMEOUT_US;
@@ -293,6 +303,7 @@ export function learnerLearned(p: usize): void {
   let entry = p + LEARNED_BYTES;
   for (let n = load<u32>(p, LEARNED_ENTRIES); n > 0; n--) {
     const instance = load<u64>(entry, ENTRY_INSTANCE);
+    if (instance == repairBase) repairTells = true;
     const ballot = load<u64>(entry, ENTRY_BALLOT);
     const bytes = load<u32>(entry, ENTRY_BATCH_BYTES);
     const values = load<u16>(entry, ENTRY_VALUES);
@@ -311,6 +322,10 @@ export function learnerLearned(p: usize): void {
       if (!had && window.slot(instance).decided) repairHelped = true;
     }
     entry += ENTRY_BYTES + bytes;
+  }
+  if (index == repairTurn && repairAnswered && !repairTells) {
+    leftOutBy |= leftOutOnce & (1 << index);
+    leftOutOnce |= 1 << index;
   }
 }
 
@@ -546,6 +561,8 @@ function repairTick(now_us: u64): u64 {
     repairMisses = 0;
     movedAt_us = now_us;
     trimmedBy = 0;
+    leftOutOnce = 0;
+    leftOutBy = 0;
     behind = false;
   }
   // All that will come of the last request has come. If it did not help, the next acceptor may, but
@@ -571,6 +588,7 @@ function repairTick(now_us: u64): u64 {
   repairBase = window.base;
   repairAt_us = now_us + repairTimeout_us;
   repairAnswered = false;
+  repairTells = false;
   repairTrusted = repairHelped;
   repairHelped = false;
   sendRepair(now_us);
@@ -654,13 +672,18 @@ function isHeard(index: i32, now_us: u64): bool {
 
 /**
  * When every acceptor that is heard has trimmed the next instance, or told all it knows of it in vain,
- * nobody can bring it any more.
+ * nobody can bring it any more. If none has trimmed it, one that is not heard may.
  */
 function checkBehind(now_us: u64): void {
-  if (behind || trimmedBy == 0 || now_us - movedAt_us < BEHIND_US) return;
-  if (!everyoneTold(trimmedBy | window.slot(window.base).reports, now_us)) return;
-  behind = true;
-  note(Event.behindTrim, 0, trimmedTo);
+  if (behind || now_us - movedAt_us < BEHIND_US) return;
+  if (!everyoneTold(trimmedBy | leftOutBy | window.slot(window.base).reports, now_us)) return;
+  if (trimmedBy != 0) {
+    behind = true;
+    note(Event.behindTrim, 0, trimmedTo);
+  } else if (unobtainable != window.base) {
+    unobtainable = window.base;
+    note(Event.unobtainable, 0, window.base);
+  }
 }
 
 /** Whether the bits hold every acceptor that is heard, and there is one. */

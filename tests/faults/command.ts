@@ -18,12 +18,14 @@ import { loss } from "./loss.ts";
 import { mixed } from "./mixed.ts";
 import { partition } from "./partition.ts";
 import { TOPOLOGIES, type Topology } from "./site.ts";
+import { renewal } from "./renewal.ts";
 import { sizes } from "./sizes.ts";
 import { STORAGES, type StorageWord } from "./storage.ts";
 
 const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   failover,
   killall,
+  renewal,
   duel,
   loss,
   catchup,

@@ -47,9 +47,9 @@ const REGISTER_HOSTS = ["c3", "c4"];
 const CRAMPED = "replica 3";
 /** Its disk is replaced: it votes on, but what it should deliver may be trimmed elsewhere by then. */
 const RENEWED = "replica 2";
-const DISK_BYTES = 128 << 20;
+const DISK_BYTES = 256 << 20;
 /** Less than the small disk, so that it is the disk that fills and not the map. */
-const MAP = ["--lmdb-mapsize", "96mb"];
+const MAP = ["--lmdb-mapsize", "192mb"];
 /** Clients' values that are under way: the disk is to be shaken, not filled within seconds. */
 const OUTSTANDING = "4";
 /** How long all is well between two faults. */
