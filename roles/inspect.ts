@@ -59,6 +59,8 @@ export interface Acceptor {
   readonly confirmed: boolean;
   /** Where it began anew after it had lost its memory; null: it never did. */
   readonly rejoined_at: number | null;
+  /** Since then it has all from this instance on, accepted or fetched from others; null: it never lost its memory. */
+  readonly refilled_from: number | null;
   /** Memories of other acceptors, by id: the first one heard of, and the one that rejoined last. */
   readonly known: Readonly<Record<number, number>>;
   readonly rejoined: Readonly<Record<number, number>>;
@@ -80,6 +82,8 @@ export interface Range {
 export interface Instance {
   readonly number: number;
   readonly ballot: string;
+  /** It is chosen, and this acceptor got it from others: it did not vote for it. */
+  readonly fetched: boolean;
   readonly proposer_incarnation: number;
   readonly bytes: number;
   readonly values: number;
@@ -160,6 +164,7 @@ function acceptorOf(store: Store): Acceptor {
     decided: recordAt(store, StateKey.decided)?.instance ?? 1,
     confirmed: recordAt(store, StateKey.confirmed) !== undefined,
     rejoined_at: rejoin?.instance ?? null,
+    refilled_from: recordAt(store, StateKey.refilled)?.instance ?? null,
     known: memories(store, StateKey.known, StateKey.assembly),
     rejoined: memories(store, StateKey.rejoined, StateKey.known),
     low: recordAt(store, StateKey.trim)?.instance ?? 1,
@@ -188,10 +193,11 @@ function instanceOf(store: Store, number: number): Instance | null {
   if (flaw !== undefined) {
     throw new StoreError("damaged", `instance ${number}: ${flaw}`);
   }
-  const { ballot, incarnation, values, batch } = readRecord(value);
+  const { kind, ballot, incarnation, values, batch } = readRecord(value);
   return {
     number,
     ballot: ballotText(ballot),
+    fetched: kind === RecordKind.fetched,
     proposer_incarnation: incarnation,
     bytes: batch.length,
     values,

@@ -105,8 +105,8 @@ export function inspectionText(inspection: Inspection): string {
 }
 
 function acceptorLines(acceptor: Acceptor): string[] {
-  const { promised, decided, confirmed, rejoined_at, low, instances } =
-    acceptor;
+  const { promised, decided, confirmed, rejoined_at, refilled_from } = acceptor;
+  const { low, instances } = acceptor;
   const ranges = acceptor.ranges.map(({ first, last }) =>
     first === last ? `${first}` : `${first}-${last}`
   );
@@ -124,9 +124,11 @@ function acceptorLines(acceptor: Acceptor): string[] {
     }, all below ${decided} decided, ${
       confirmed ? "votes" : "not confirmed yet"
     }`,
-    ...rejoined_at === null
-      ? []
-      : [`began anew at instance ${rejoined_at}, after its memory was lost`],
+    ...rejoined_at === null ? [] : [
+      `began anew at instance ${rejoined_at}, after its memory was lost; has all from ${
+        refilled_from ?? rejoined_at
+      } on`,
+    ],
     `log: ${instances} instances: ${ranges.join(", ") || "none"}${
       low > 1 ? `; deleted below ${low}` : ""
     }`,
@@ -136,9 +138,11 @@ function acceptorLines(acceptor: Acceptor): string[] {
 
 function instanceLines(instance: Instance | null): string[] {
   if (instance === null) return ["that instance is not there"];
-  const { number, ballot, values, bytes, runs } = instance;
+  const { number, ballot, fetched, values, bytes, runs } = instance;
   return [
-    `instance ${number}: accepted in ballot ${ballot}, ${values} values, ${bytes} bytes`,
+    `instance ${number}: ${
+      fetched ? "fetched after a loss," : "accepted in"
+    } ballot ${ballot}, ${values} values, ${bytes} bytes`,
     ...runs.flatMap(({ client, first, values }) =>
       values.map((value, i) => {
         const what = value.text !== undefined

@@ -171,8 +171,25 @@ export class StorageModel {
       }
       if (instance < this.#low) return;
     }
-    if (kind === RecordKind.rejoin) this.#of(RecordKind.confirmed).clear();
+    if (kind === RecordKind.rejoin) {
+      this.#of(RecordKind.confirmed).clear();
+      this.#of(RecordKind.refilled).clear();
+    }
+    if (kind === RecordKind.refilled) this.#mustBeFetched(instance);
     this.#of(placeOf(kind)).set(keyOf(record), record);
+  }
+
+  /** Who says that it has fetched all from `from` on has it on its disk. */
+  #mustBeFetched(from: number): void {
+    const end = this.#of(RecordKind.refilled).get(0)?.instance ?? from;
+    for (let i = Math.max(from, this.#low); i < end; i++) {
+      const kept = this.#of(RecordKind.accept).get(i);
+      if (kept?.kind === RecordKind.fetched) continue;
+      throw new Violation(
+        "durability",
+        `${this.#name} stored that it has fetched all from ${from} on, and not instance ${i}`,
+      );
+    }
   }
 
   #decided(): number {

@@ -1083,6 +1083,28 @@ const RETURN: readonly Mutation[] = [
       replace: "false",
     }],
   },
+  {
+    name: "refilled before all is stored",
+    why:
+      "A disk says that it has what was lost when the first answer came, whatever that held.",
+    violates: ["durability"],
+    edits: [{
+      file: "refill.ts",
+      find: "isComplete(now_us)",
+      replace: "(persistent || isComplete(now_us))",
+    }],
+  },
+  {
+    name: "what one acceptor tells of what was lost is chosen",
+    why:
+      "An acceptor that refills its disk takes the first word of a value for the one that was chosen.",
+    violates: ["watermark", "agreement"],
+    edits: [{
+      file: "refill.ts",
+      find: "<i32>popcnt(it.by) <= acceptorCount - quorum",
+      replace: "false",
+    }],
+  },
 ];
 
 const ELECTIONS: readonly Mutation[] = [

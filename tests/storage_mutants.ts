@@ -105,6 +105,17 @@ export const STORAGE_MUTATIONS: readonly StorageMutation[] = [
     }],
   },
   {
+    name: "what was fetched is forgotten",
+    why:
+      "After a restart an acceptor that lost its disk has only what it accepted since.",
+    violates: ["durability"],
+    edits: [{
+      file: RECOVERY,
+      find: "  giveState(StateKey.refilled);\n",
+      replace: "",
+    }],
+  },
+  {
     name: "trim point not stored",
     why: "After a restart nobody knows that what was removed was ever there.",
     violates: ["trim", "durability"],

@@ -1,5 +1,6 @@
 /** An acceptor with storage: what leaves its memory, what it reads back for others, and storage that is full or failed. */
 import assert from "node:assert/strict";
+import { readRecord } from "../core/core.ts";
 import {
   Counter,
   Event,
@@ -15,7 +16,8 @@ import {
 import type { FrameFields } from "../sim/decode.ts";
 import { Random } from "../sim/random.ts";
 import { Table } from "../storage/store.ts";
-import { encode } from "./encode.ts";
+import { ballotOf, encode, run } from "./encode.ts";
+import { fromAcceptor } from "./leader.ts";
 import {
   accept,
   asks,
@@ -516,6 +518,98 @@ Deno.test("one whose storage fails while it rejoins does not vote in that ballot
   );
   acceptor.condition = failed;
   assert.deepEqual(acceptor.settle(accept(2, 1, SECOND)), []);
+});
+
+/** Acceptor 2 came back in ballot 2.1 with an empty disk, and all below instance 4 is decided. */
+function refilling(): Stored {
+  const acceptor = Stored.voting({ forgot: true });
+  const { memory, incarnation } = acceptor.rig.options;
+  acceptor.settle(encode(
+    { senderRole: "proposer", senderId: 1, incarnation: 101, ballot: SECOND },
+    { type: "rejoin", memory: memory ?? incarnation, from: 4n, end: 4n },
+  ));
+  return acceptor;
+}
+
+/** An acceptor tells of instances, in this ballot, and that it has trimmed all below. */
+function learned(
+  id: number,
+  instances: readonly number[],
+  { ballot = THIRD, decided = false, trimmed = 1 } = {},
+) {
+  return encode({
+    ...fromAcceptor(id),
+    receiverRoles: ["acceptor"],
+    receiverId: 2,
+  }, {
+    type: "learned",
+    trimmed: BigInt(trimmed),
+    decided: 4n,
+    last: true,
+    entries: instances.map((instance) => ({
+      instance: BigInt(instance),
+      ballot,
+      decided,
+      batch: [run(5n, instance, `value ${instance}`)],
+    })),
+  });
+}
+
+const THIRD = ballotOf(3, 3);
+
+Deno.test("what is fetched after a loss is told when it is durable, as decided, and is neither a promise nor a vote", () => {
+  const acceptor = refilling();
+  const told = (frames: FrameFields[]) =>
+    bodies(frames, "learned").flatMap(({ trimmed, entries }) => [
+      trimmed,
+      ...entries.map(({ instance, ballot, decided }) =>
+        `${instance} ${ballot} ${decided}`
+      ),
+    ]);
+  acceptor.step(learned(1, [1, 2, 3], { decided: true }));
+  assert.deepEqual(acceptor.step(repair([1, 4])), []);
+  acceptor.commit();
+  assert.deepEqual(told(acceptor.step()), [4n], "as it was when it was asked");
+  assert.deepEqual(acceptor.rig.events().at(-1), {
+    code: Event.refilled,
+    small: 0,
+    large: 1n,
+  });
+  const all = [1n, ...[1, 2, 3].map((i) => `${i} ${THIRD} true`)];
+  assert.deepEqual(told(acceptor.settle(repair([1, 4]))), all);
+  const again = acceptor.restart();
+  assert.deepEqual(told(again.settle(repair([1, 4]))), all);
+  assert.equal(again.rig.core.gauge(Gauge.promised), Number(SECOND));
+});
+
+Deno.test("of an instance that nobody calls decided so many must tell that one chose it, and the highest ballot counts", () => {
+  const acceptor = refilling();
+  acceptor.settle(learned(1, [1, 2, 3], { ballot: FIRST }));
+  assert.equal(acceptor.store.count(Table.log), 0);
+  acceptor.settle(learned(3, [1, 2, 3]));
+  const ballots: bigint[] = [];
+  acceptor.store.walk(Table.log, 0, (_, value) => {
+    ballots.push(readRecord(value).ballot);
+    return true;
+  });
+  assert.deepEqual(ballots, [THIRD, THIRD, THIRD]);
+});
+
+Deno.test("a disk that is refilled is not called so while an acceptor is silent that may have what others lost", () => {
+  const acceptor = refilling();
+  const noted = () =>
+    acceptor.rig.events().some(({ code }) => code === Event.refilled);
+  acceptor.settle(learned(1, [3], { decided: true, trimmed: 3 }));
+  for (let n = 0; n < 100; n++) {
+    acceptor.rig.now_us += 50_000;
+    acceptor.settle();
+    assert(!noted());
+  }
+  acceptor.settle(learned(1, [], { trimmed: 3 }));
+  assert(!noted());
+  acceptor.settle(learned(3, [], { trimmed: 3 }));
+  assert(noted());
+  assert.equal(acceptor.rig.core.gauge(Gauge.trimmed), 3);
 });
 
 Deno.test("storage that lost what it kept makes an acceptor recover from its start, and it says so", () => {

@@ -323,7 +323,7 @@ export function acceptorAccept(p: usize, now_us: u64): void {
     const from = p + ACCEPT_BYTES;
     const record = persistent ? records + 1 : 0;
     let kept = logPut(instance, ballot, from, bytes, values, evictLimit(), record);
-    if (!kept && !isStored() && registryFull(logLow, decided, now_us)) {
+    if (!kept && !persistent && registryFull(logLow, decided, now_us)) {
       kept = logPut(instance, ballot, from, bytes, values, evictLimit(), record);
     }
     if (!kept) return refuse(Event.logFull, instance, now_us);
@@ -353,7 +353,7 @@ function refuse(event: i32, instance: u64, now_us: u64): void {
   }
   if (now_us - logFullNotedAt_us < LOG_FULL_NOTE_PERIOD_US) return;
   logFullNotedAt_us = now_us;
-  note(event, event == Event.logFull && isStored() ? 0 : slowestLearner, instance);
+  note(event, event == Event.logFull && persistent ? 0 : slowestLearner, instance);
 }
 
 /** A leader speaks; a stale one is told so. */
@@ -769,12 +769,7 @@ function trimLimit(): u64 {
 
 /** Instances below may be taken from the log. What storage has learners can get from there. */
 function evictLimit(): u64 {
-  return isStored() ? decidedDurable : trimLimit();
-}
-
-/** Storage has all that registered learners still need. */
-function isStored(): bool {
-  return persistent && trimLimit() >= storedFrom;
+  return persistent ? decidedDurable : trimLimit();
 }
 
 /** The lowest instance that is kept, in the log or in storage. */
@@ -1009,7 +1004,7 @@ export function acceptorStatus(now_us: u64): void {
   statusDecided(decided);
   logStatus(evictLimit());
   statusField(StatusField.logFull, logIsFull ? 1 : 0);
-  statusField(StatusField.logHolder, isStored() && condition == StorageCondition.sound ? 0 : slowestLearner);
+  statusField(StatusField.logHolder, persistent && condition == StorageCondition.sound ? 0 : slowestLearner);
   registryStatus(now_us);
 }
 

@@ -45,9 +45,9 @@ import { acceptorCount, acceptorId, acceptorIndex, mtu, persistent, quorum, self
 const ASKED: u64 = 64;
 const TIMEOUT_US: u64 = 20_000;
 const TIMEOUT_MAX_US: u64 = 200_000;
-/** Requests in a row that bring nothing new: without storage, what is asked for may be gone with others' memories. */
+/** Requests in a row that bring nothing new: without storage, those that answer cannot help. */
 const MISSES_MAX: i32 = 12;
-/** Whoever was silent for this long is not waited for. */
+/** Whoever was silent for this long is not waited for, without storage. */
 const SILENT_US: u64 = 1_000_000;
 /** How much of the log it fills. */
 const FILL_MAX: f64 = 0.75;
@@ -165,6 +165,7 @@ export function refillTick(now_us: u64, kept: u64): u64 {
     storedFrom = low;
   }
   if (isAll || kept >= low || (misses > MISSES_MAX && !persistent)) {
+    low = max(low, kept);
     finishRefill();
     return NEVER;
   }
@@ -225,12 +226,16 @@ function isComplete(now_us: u64): bool {
   return true;
 }
 
-/** Everybody else that is heard has trimmed the beginning of the range. */
+/**
+ * Everybody else that is heard has trimmed the beginning of the range. Storage is to last: with it nobody is
+ * left out for being silent, since that one may have what all others lost.
+ */
 function allTrimmed(now_us: u64): bool {
   if (trimmedBy == 0) return false;
   for (let i = 0; i < acceptorCount; i++) {
     const isOther = acceptorId(i) != selfId;
-    if (isOther && isAcceptorHeard(i, now_us, SILENT_US) && (trimmedBy >> i & 1) == 0) return false;
+    const counts = isOther && (persistent || isAcceptorHeard(i, now_us, SILENT_US));
+    if (counts && (trimmedBy >> i & 1) == 0) return false;
   }
   return true;
 }
