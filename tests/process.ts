@@ -12,8 +12,8 @@ const POLL_MS = 10;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What the program is made of. */
 const SOURCES = ["cli.ts", "core", "ffi", "roles", "sim", "storage"];
-/** What scripts/compile takes from build/; other builds lie there too. */
-const BUILT = /\.(wasm|so.*)$/;
+/** What the program embeds; other builds lie there too. */
+const BUILT = ["core.wasm", "libkpnic.so", "liblmdb.so.0"];
 
 /**
  * The command that starts kpaxos: `KPAXOS_BIN`; otherwise the tree's ./kpaxos, unless one of its
@@ -30,9 +30,7 @@ function command(): string[] {
   const named = Deno.env.get("KPAXOS_BIN");
   if (named !== undefined) return [named];
   const binary = `${ROOT}kpaxos`;
-  const built = Deno.readDirSync(`${ROOT}build`)
-    .filter(({ name }) => BUILT.test(name))
-    .map(({ name }) => modifiedAt_ms(`${ROOT}build/${name}`));
+  const built = BUILT.map((name) => modifiedAt_ms(`${ROOT}build/${name}`));
   if (modifiedAt_ms(binary) > Math.max(...SOURCES.map(newest_ms), ...built)) {
     return [binary];
   }

@@ -135,6 +135,8 @@ const REPAIR_INSTANCES: u64 = 1024;
 const ACCEPTOR_SILENT_US: u64 = 3_000_000;
 /** Without progress for this long, and with no acceptor to help, a learner is behind. */
 const BEHIND_US: u64 = 1_000_000;
+/** And for this long where it must conclude that from what answers leave out: they may be late, or lose frames. */
+const LEFT_OUT_US: u64 = 10_000_000;
 const NEVER: u64 = u64.MAX_VALUE;
 
 let window: Window = changetype<Window>(0);
@@ -149,7 +151,7 @@ let trimmedBy: u32 = 0;
 let trimmedTo: u64 = 0;
 /**
  * Bits of the acceptors whose answers left the next instance out: once, and again. Who restarted from
- * storage does not call nothing what it may have accepted. Once is not enough: a frame may have been lost.
+ * storage does not call nothing what it may have accepted.
  */
 let leftOutOnce: u32 = 0;
 let leftOutBy: u32 = 0;
@@ -676,7 +678,8 @@ function isHeard(index: i32, now_us: u64): bool {
  */
 function checkBehind(now_us: u64): void {
   if (behind || now_us - movedAt_us < BEHIND_US) return;
-  if (!everyoneTold(trimmedBy | leftOutBy | window.slot(window.base).reports, now_us)) return;
+  const leftOut = now_us - movedAt_us < LEFT_OUT_US ? 0 : leftOutBy;
+  if (!everyoneTold(trimmedBy | leftOut | window.slot(window.base).reports, now_us)) return;
   if (trimmedBy != 0) {
     behind = true;
     note(Event.behindTrim, 0, trimmedTo);

@@ -89,6 +89,9 @@ let timeout_us: u64 = TIMEOUT_US;
 let isAsked: bool = false;
 let knownBefore: u64 = 0;
 let misses: i32 = 0;
+/** Bits of the acceptors whose whole answers brought nothing new of this range: once, and again. */
+let inVainOnce: u32 = 0;
+let inVainBy: u32 = 0;
 
 export function refillInit(): void {
   told = arenaTake(<usize>ASKED * offsetof<Told>());
@@ -152,8 +155,13 @@ export function refillLearned(p: usize, now_us: u64): void {
     reach(to, to > askedFrom);
     if (isAll && !persistent) return finishRefill();
   }
+  if ((load<u32>(p, LEARNED_FLAGS) & LEARNED_LAST) == 0) return;
   // Nothing more will come of this request.
-  if ((load<u32>(p, LEARNED_FLAGS) & LEARNED_LAST) != 0) askAt_us = now_us;
+  askAt_us = now_us;
+  if (isAsked && known == knownBefore && hasRoom()) {
+    inVainBy |= inVainOnce & bit;
+    inVainOnce |= bit;
+  }
 }
 
 /** Asks when it is time to; what is below `kept` has no place any more. Returns when to look again. */
@@ -167,6 +175,11 @@ export function refillTick(now_us: u64, kept: u64): u64 {
   if (isAll || kept >= low || (misses > MISSES_MAX && !persistent)) {
     low = max(low, kept);
     finishRefill();
+    return NEVER;
+  }
+  if (persistent && isInVain()) {
+    // What nobody can tell stays a hole, of which this one says nothing; what is below may be had.
+    reach(askedFrom, false);
     return NEVER;
   }
   if (now_us >= askAt_us) {
@@ -184,6 +197,8 @@ export function refillTick(now_us: u64, kept: u64): u64 {
     } else {
       misses = 0;
       timeout_us = TIMEOUT_US;
+      inVainOnce = 0;
+      inVainBy = 0;
     }
     ask();
     isAsked = true;
@@ -210,8 +225,23 @@ function startRange(): void {
   known = 0;
   knownBefore = 0;
   trimmedBy = 0;
+  inVainOnce = 0;
+  inVainBy = 0;
   isAsked = false;
   askAt_us = 0;
+}
+
+/** Every other acceptor answered twice, and that brought nothing. */
+function isInVain(): bool {
+  for (let i = 0; i < acceptorCount; i++) {
+    if (acceptorId(i) != selfId && (inVainBy >> i & 1) == 0) return false;
+  }
+  return true;
+}
+
+/** What is voted for goes before what is fetched. */
+function hasRoom(): bool {
+  return !persistent || journalRoom() >= journalCapacity() >> 2;
 }
 
 /** The lowest instance of the range for which there is a place. */
@@ -259,8 +289,8 @@ function take(entry: usize, instance: u64, bit: u32): bool {
   const had = logGet(instance);
   if (it.ballot == 0 && had == null) return true;
   if (persistent) {
-    // What is voted for goes before: this is told again.
-    if (journalRoom() < journalCapacity() >> 2) return true;
+    // This is told again.
+    if (!hasRoom()) return true;
     appendRecord(Record.fetched, it.ballot, 0, instance, batch, it.bytes, it.values);
   } else {
     if (had == null || had.ballot < it.ballot) {
