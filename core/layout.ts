@@ -741,7 +741,10 @@ export enum Event {
   rejoining,
   /** This acceptor has all that it must not hide when it promises: it votes as any other. */
   rejoined,
-  /** This acceptor fetched the decided instances that it may have held. Large: the lowest one it has. */
+  /**
+   * This acceptor fetched the decided instances that it may have held. Small: those of which nobody could
+   * say what was decided. Large: the lowest one it has.
+   */
   refilled,
   /** Phase 1 of this proposer finds no majority. Small: bits of the acceptors that recover. Large: bits of those that did not promise. */
   unpromised,

@@ -155,6 +155,15 @@ export function describe(
         fields: {},
       };
     case Event.refilled:
+      if (small > 0) {
+        return {
+          level: "warn",
+          message:
+            `this acceptor has fetched what it may have held before its restart, but for ${small} instances, ` +
+            "of which no other could say alone what was decided: replace no other acceptor's disk before every learner has them",
+          fields: { lowest: Number(large), missing: small },
+        };
+      }
       return {
         level: "info",
         message:

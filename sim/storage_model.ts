@@ -175,16 +175,18 @@ export class StorageModel {
       this.#of(RecordKind.confirmed).clear();
       this.#of(RecordKind.refilled).clear();
     }
-    if (kind === RecordKind.refilled) this.#mustBeFetched(instance);
+    if (kind === RecordKind.refilled) {
+      this.#mustBeFetched(instance, record.values);
+    }
     this.#of(placeOf(kind)).set(keyOf(record), record);
   }
 
-  /** Who says that it has fetched all from `from` on has it on its disk. */
-  #mustBeFetched(from: number): void {
+  /** Who says that it has fetched all from `from` on, but for so many, has it on its disk. */
+  #mustBeFetched(from: number, missing: number): void {
     const end = this.#of(RecordKind.refilled).get(0)?.instance ?? from;
     for (let i = Math.max(from, this.#low); i < end; i++) {
       const kept = this.#of(RecordKind.accept).get(i);
-      if (kept?.kind === RecordKind.fetched) continue;
+      if (kept?.kind === RecordKind.fetched || missing-- > 0) continue;
       throw new Violation(
         "durability",
         `${this.#name} stored that it has fetched all from ${from} on, and not instance ${i}`,

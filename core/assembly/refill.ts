@@ -89,6 +89,8 @@ let timeout_us: u64 = TIMEOUT_US;
 let isAsked: bool = false;
 let knownBefore: u64 = 0;
 let misses: i32 = 0;
+/** Instances that all others answered for, and could not say what was decided. */
+let leftOut: u32 = 0;
 /** Bits of the acceptors whose whole answers brought nothing new of this range: once, and again. */
 let inVainOnce: u32 = 0;
 let inVainBy: u32 = 0;
@@ -179,7 +181,7 @@ export function refillTick(now_us: u64, kept: u64): u64 {
   }
   if (persistent && isInVain()) {
     // What nobody can tell stays a hole, of which this one says nothing; what is below may be had.
-    reach(askedFrom, false);
+    reach(askedFrom, false, unknown());
     return NEVER;
   }
   if (now_us >= askAt_us) {
@@ -208,12 +210,13 @@ export function refillTick(now_us: u64, kept: u64): u64 {
   return askAt_us;
 }
 
-/** All from `to` on is known; `isLast`: and nobody has what is below. */
-function reach(to: u64, isLast: bool): void {
+/** All from `to` on is known but for so many instances; `isLast`: and nobody has what is below. */
+function reach(to: u64, isLast: bool, missing: u32 = 0): void {
   low = to;
+  leftOut += missing;
   isAll = isLast || low <= 1;
   if (persistent) {
-    appendRecord(Record.refilled, 0, 0, low, 0, 0, 0);
+    appendRecord(Record.refilled, 0, 0, low, 0, 0, missing);
     storing = records;
   }
   startRange();
@@ -237,6 +240,12 @@ function isInVain(): bool {
     if (acceptorId(i) != selfId && (inVainBy >> i & 1) == 0) return false;
   }
   return true;
+}
+
+/** Instances of the range that nobody told. */
+function unknown(): u32 {
+  const span = <u32>(low - lowestAsked());
+  return span - <u32>popcnt(known);
 }
 
 /** What is voted for goes before what is fetched. */
@@ -307,7 +316,7 @@ function take(entry: usize, instance: u64, bit: u32): bool {
 function finishRefill(): void {
   refilling = false;
   if (!persistent) logBegin(low);
-  note(Event.refilled, 0, persistent ? low : logLow);
+  note(Event.refilled, leftOut, persistent ? low : logLow);
 }
 
 function ask(): void {
