@@ -850,9 +850,13 @@ class Run implements NodeWatch {
       !post.lostMemory
     ).map(({ plan }) => plan.id);
     const isTold = node.events.some(({ code }) => code === Event.behindTrim);
-    if (!isTold && !tellers.some((id) => this.#checker.isUnsure(id, next))) {
-      return false;
-    }
+    const isUnsure = tellers.some((id) => this.#checker.isUnsure(id, next));
+    if (!isTold && !isUnsure) return false;
+    const isWaiting = node.events.some(({ code, large }) =>
+      code === Event.unobtainable && Number(large) === next
+    );
+    // What an acceptor that came back had to leave out for the same reason it does not tell either.
+    if (isWaiting && isUnsure) return true;
     return !this.#checker.canTell(tellers, next);
   }
 
