@@ -518,17 +518,12 @@ export function acceptorFetched(index: i32, bytes: u32): Fetched {
     fetchFrameAt = LEARNED_BYTES;
     fetchEntries = 0;
   }
-  const entry = fetchFrame + fetchFrameAt;
   const instance = load<u64>(recoveryAt, RECORD_INSTANCE);
   const ballot = load<u64>(recoveryAt, RECORD_BALLOT);
-  store<u64>(entry, instance, ENTRY_INSTANCE);
-  store<u64>(entry, ballot, ENTRY_BALLOT);
-  store<u32>(entry, batchBytes, ENTRY_BATCH_BYTES);
-  store<u16>(entry, load<u16>(recoveryAt, RECORD_VALUES), ENTRY_VALUES);
+  const values = load<u16>(recoveryAt, RECORD_VALUES);
   const isDecided = load<u16>(recoveryAt, RECORD_KIND) == Record.fetched || isChosen(ballot, instance);
-  store<u16>(entry, isDecided ? ENTRY_DECIDED : 0, ENTRY_FLAGS);
-  memory.copy(entry + ENTRY_BYTES, recoveryAt + RECORD_BYTES, batchBytes);
-  fetchFrameAt += ENTRY_BYTES + batchBytes;
+  const batch = recoveryAt + RECORD_BYTES;
+  fetchFrameAt = writeEntry(fetchFrame, fetchFrameAt, instance, ballot, batch, batchBytes, values, isDecided);
   fetchEntries++;
   count(Counter.fetched);
   return Fetched.more;
@@ -646,8 +641,8 @@ export function acceptorStorage(to: i32, low: u64): void {
 /**
  * Takes back the record at `recoveryAt`, as storage kept it; before the first step: what is known of other
  * acceptors, then the promise, a return and from where on storage has all since, the decided watermark, what
- * was accepted or fetched, ascending, and that it was confirmed. In the order in which they were appended will do as well. All from the decided watermark on fits
- * the log, if that is not smaller than it was.
+ * was accepted or fetched, ascending, and that it was confirmed. In the order in which they were appended
+ * will do as well. All from the decided watermark on fits the log, if that is not smaller than it was.
  */
 export function acceptorRecover(): void {
   const at = recoveryAt;
@@ -955,14 +950,37 @@ function sendPages(p: usize, ballot: u64, from: u64): void {
 }
 
 function putEntry(frame: usize, at: u32, accepted: Accepted): u32 {
+  return writeEntry(
+    frame,
+    at,
+    accepted.instance,
+    accepted.ballot,
+    accepted.batch,
+    accepted.bytes,
+    accepted.values,
+    accepted.decided,
+  );
+}
+
+/** Writes an accepted instance into a frame at `at`; returns where the next one goes. */
+function writeEntry(
+  frame: usize,
+  at: u32,
+  instance: u64,
+  ballot: u64,
+  batch: usize,
+  bytes: u32,
+  values: u16,
+  isDecided: bool,
+): u32 {
   const entry = frame + at;
-  store<u64>(entry, accepted.instance, ENTRY_INSTANCE);
-  store<u64>(entry, accepted.ballot, ENTRY_BALLOT);
-  store<u32>(entry, accepted.bytes, ENTRY_BATCH_BYTES);
-  store<u16>(entry, accepted.values, ENTRY_VALUES);
-  store<u16>(entry, accepted.decided ? ENTRY_DECIDED : 0, ENTRY_FLAGS);
-  memory.copy(entry + ENTRY_BYTES, accepted.batch, accepted.bytes);
-  return at + ENTRY_BYTES + accepted.bytes;
+  store<u64>(entry, instance, ENTRY_INSTANCE);
+  store<u64>(entry, ballot, ENTRY_BALLOT);
+  store<u32>(entry, bytes, ENTRY_BATCH_BYTES);
+  store<u16>(entry, values, ENTRY_VALUES);
+  store<u16>(entry, isDecided ? ENTRY_DECIDED : 0, ENTRY_FLAGS);
+  memory.copy(entry + ENTRY_BYTES, batch, bytes);
+  return at + ENTRY_BYTES + bytes;
 }
 
 /** Nothing was accepted for this instance. */
