@@ -61,6 +61,8 @@ struct kp;
 /* What differs between a packet card and a UDP card. */
 struct kp_kind {
     int (*receive)(struct kp *card);
+    /* Is it known without a system call that a frame is there? */
+    bool (*is_ready)(struct kp *card);
     int (*send)(struct kp *card, uint32_t first, uint32_t count);
     /* Is the interface lost when a socket reports this errno? */
     bool (*is_lost)(struct kp *card, int error);
@@ -123,6 +125,16 @@ struct kp {
     /* What is left of the time one kp_send may wait for room in the kernel. */
     int64_t send_patience_ns;
 
+    /* Waits spin. */
+    bool busy_poll;
+
+    /* The ring of a packet card; NULL: its frames come by recvmmsg. */
+    uint8_t *ring;
+    size_t ring_bytes;
+    uint32_t ring_place_bytes;
+    uint32_t ring_places;
+    uint32_t ring_next;
+
     struct mmsghdr *rx_messages;
     struct iovec *rx_parts;
     struct mmsghdr tx_messages[SEND_BATCH];
@@ -155,6 +167,11 @@ void kp_mark_down(struct kp *card);
 int kp_set_buffers(int fd);
 int kp_read_batch(struct kp *card, int fd, uint32_t first_slot);
 bool kp_write_batch(struct kp *card, int fd, uint32_t count);
+
+bool kp_ring_open(struct kp *card, int fd);
+bool kp_ring_is_ready(struct kp *card);
+int kp_ring_receive(struct kp *card);
+void kp_ring_close(struct kp *card);
 
 static inline uint8_t *kp_frame(struct kp *card, uint32_t slot)
 {
