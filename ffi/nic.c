@@ -23,8 +23,6 @@
 #define SEND_PATIENCE_NS (10 * 1000 * 1000LL)
 /* A full queue of the interface gives no event to wait for, so it is tried again after this. */
 #define QUEUE_RETRY_NS (100 * 1000LL)
-/* Looks of a busy wait at its card's own memory, some µs together, before it asks the kernel for all else. */
-#define SPINS 64
 
 int64_t kp_now_ns(void)
 {
@@ -353,54 +351,32 @@ static bool socket_lost(struct kp *card, int fd)
     return error != 0 && card->kind->is_lost(card, error);
 }
 
-static void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-/* As poll_until, but it does not sleep. fds[1] is the socket of which the card may see frames by itself. */
-static int poll_busily(struct kp *card, struct pollfd *fds, uint32_t count, int64_t deadline_ns)
-{
-    for (;;) {
-        for (int i = 0; i < SPINS; i++) {
-            if (card->kind->is_ready(card)) {
-                fds[1].revents = POLLIN;
-                return 1;
-            }
-            relax();
-        }
-        int ready = poll_until(fds, count, 0);
-        if (ready != 0 || (deadline_ns >= 0 && kp_now_ns() >= deadline_ns))
-            return ready;
-    }
-}
-
 /* Sleeps until a frame, a wake, the loss or return of the interface, or the time; returns WAIT_ bits. */
 int kp_wait(struct kp *card, double timeout_us)
 {
-    int64_t deadline_ns = timeout_us < 0 ? -1
-        : timeout_us == 0                ? 0
-        : kp_now_ns() + (int64_t)(timeout_us * 1000);
+    int64_t start_ns = kp_now_ns();
+    int64_t deadline_ns = timeout_us < 0 ? -1 : start_ns + (int64_t)(timeout_us * 1000);
     if (card->down)
         return wait_down(card, deadline_ns);
     /* A card that is lost has no frames for long, so that is found out nevertheless. */
-    if (card->kind->is_ready(card))
+    if (card->kind->is_ready(card)) {
+        card->was_short = true;
         return WAIT_FRAMES;
+    }
+    int bits = kp_yield(card, start_ns, deadline_ns);
+    if (bits != 0)
+        return bits;
 
     struct pollfd fds[3] = {
         {.fd = card->event_fd, .events = POLLIN},
         {.fd = card->sockets[0], .events = POLLIN},
         {.fd = card->sockets[1], .events = POLLIN}, /* -1 is ignored by ppoll */
     };
-    int ready = card->busy_poll ? poll_busily(card, fds, 3, deadline_ns)
-                                : poll_until(fds, 3, deadline_ns);
+    int ready = card->patience == SPINS ? kp_spin(card, fds, 3, deadline_ns)
+                                        : poll_until(fds, 3, deadline_ns);
+    kp_note_wait(card, start_ns);
     if (ready <= 0)
         return ready;
-    int bits = 0;
     if (fds[0].revents) {
         drain_event(card->event_fd);
         bits |= WAIT_WOKEN;
@@ -424,10 +400,10 @@ int kp_stats(struct kp *card, uint64_t *out)
     return 0;
 }
 
-/* From now on waits spin, on a core of their own: a frame is seen in less than a microsecond. */
-int kp_busy_poll(struct kp *card)
+/* How the card waits from now on: one of enum patience. */
+int kp_set_patience(struct kp *card, uint32_t patience)
 {
-    card->busy_poll = true;
+    card->patience = patience;
     return 0;
 }
 
