@@ -22,6 +22,8 @@ export const shim = openEmbedded("libkpnic.so", library, {
     parameters: ["pointer", "u32", "u32", "u32", "u32", "u32"],
     result: "i32",
   },
+  // int kp_set_patience(struct kp *card, uint32_t patience)
+  kp_set_patience: { parameters: ["pointer", "u32"], result: "i32" },
   // int kp_packet_open(struct kp *card, const char *name, const uint8_t *group)
   kp_packet_open: {
     parameters: ["pointer", "buffer", "buffer"],

@@ -48,6 +48,12 @@ export const OPTIONS = {
     help:
       "af_packet: bare Ethernet frames, needs CAP_NET_RAW; udp: the same frames in datagrams",
   },
+  "busy-poll": {
+    kind: WORDS["busy-poll"].kind,
+    placeholder: "AUTO|YES|NO",
+    help:
+      "how to wait for frames: auto: sleep, but under load give way to others first; yes: never sleep, on a core to spare; no: always sleep (default: as configured, else auto)",
+  },
   cluster: {
     kind: { type: "integer", min: 1, max: 65535 },
     placeholder: "N",
@@ -334,6 +340,7 @@ const NODE_OPTIONS = [
   "lifetime",
   "seed",
   "mtu",
+  "busy-poll",
   "udp-port",
   "udp-group",
   "udp-peers",

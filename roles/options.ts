@@ -256,6 +256,7 @@ function effectiveConfiguration(values: OptionValues): Configuration {
     leader: leader ?? read.leader,
     cluster: values.cluster ?? read.cluster,
     verbosity: values.verbosity ?? read.verbosity,
+    busyPoll: values["busy-poll"] ?? read.busyPoll,
     udpPort: values["udp-port"] ?? read.udpPort,
     udpGroup: values["udp-group"] ?? read.udpGroup,
   };

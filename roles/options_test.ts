@@ -76,19 +76,21 @@ Deno.test("an acceptor, proposer or replica that is not in the configuration is 
 
 Deno.test("the command line overrides the file", () => {
   const conf =
-    "cluster 5\nleader 2\nverbosity error\nudp-port 7500\nudp-group 239.1.1.1\n";
+    "cluster 5\nleader 2\nverbosity error\nbusy-poll no\nudp-port 7500\nudp-group 239.1.1.1\n";
   const file = options("replica --id 1 --conf CONF --nic udp", conf);
   assert.equal(file.configuration.cluster, 5);
   assert.equal(file.configuration.leader, 2);
   assert.equal(file.verbosity, "error");
+  assert.equal(file.configuration.busyPoll, "no");
   assert.deepEqual(file.udp, { group: { address: "239.1.1.1", port: 7500 } });
   const line = options(
-    "replica --id 1 --conf CONF --nic udp --cluster 6 --leader 3 --verbosity debug --udp-port 7600 --udp-group 239.2.2.2",
+    "replica --id 1 --conf CONF --nic udp --cluster 6 --leader 3 --verbosity debug --busy-poll yes --udp-port 7600 --udp-group 239.2.2.2",
     conf,
   );
   assert.equal(line.configuration.cluster, 6);
   assert.equal(line.configuration.leader, 3);
   assert.equal(line.verbosity, "debug");
+  assert.equal(line.configuration.busyPoll, "yes");
   assert.deepEqual(line.udp, { group: { address: "239.2.2.2", port: 7600 } });
 });
 

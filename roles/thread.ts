@@ -406,6 +406,7 @@ export function openNic(start: NodeStart, area: FrameArea): Nic {
     incarnation: start.incarnation,
     ethertype: configuration.ethertype,
     maxMtu: options.mtu,
+    busyPoll: configuration.busyPoll,
   };
   if (options.nic === "af_packet") return openPacketNic(common, area);
   return openUdpNic({ ...common, ...udp }, area);
