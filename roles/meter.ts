@@ -19,6 +19,18 @@ export interface Figures {
   retries: number;
 }
 
+/** The figures of a whole run. */
+export interface Summary extends Figures {
+  /** Pairs of a percentile, 0 to 100, and the latency in µs that so many per cent of the values were within. */
+  percentiles_us: readonly (readonly [number, number])[];
+}
+
+/** Dense where they rise steeply, as a plot against 1 / (1 - percentile) needs them. */
+const PERCENTILES = [
+  ...[0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75],
+  ...[99.9, 99.95, 99.975, 99.99, 99.995, 99.999, 99.9999, 100],
+];
+
 /** Latencies up to this are told apart to three digits, in µs. */
 const LATENCY_US_MAX = 3_600_000_000;
 
@@ -56,6 +68,14 @@ class Span {
       },
       retries: retries - this.retries,
     };
+  }
+
+  percentiles_us(): Summary["percentiles_us"] {
+    if (this.values === 0) return [];
+    return PERCENTILES.map((it) => [
+      it,
+      it === 0 ? this.histogram.min : this.histogram.percentile(it),
+    ]);
   }
 
   restart(now_us: number, retries: number): void {
@@ -100,9 +120,17 @@ export class Meter {
     return figures;
   }
 
-  /** The figures since the start. */
-  summary(now_us: number, retries: number): Figures {
-    return this.#run.figures(now_us, retries, this.#meanBytes());
+  /** The run begins only now: what came before was warming up. */
+  begin(now_us: number, retries: number): void {
+    this.#run.restart(now_us, retries);
+  }
+
+  /** The figures since the start, or since `begin`. */
+  summary(now_us: number, retries: number): Summary {
+    return {
+      ...this.#run.figures(now_us, retries, this.#meanBytes()),
+      percentiles_us: this.#run.percentiles_us(),
+    };
   }
 
   #meanBytes(): number {
