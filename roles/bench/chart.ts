@@ -121,7 +121,7 @@ function optionsOf(result: Result) {
       top: 68,
       left: 80,
       // Three in a line: a line for each topology.
-      width: 640,
+      width: 540,
       itemWidth: 34,
       itemGap: 18,
       textStyle: { color: INK.light, fontSize: 13 },
@@ -219,7 +219,7 @@ export function distributed(
   return (row?.percentiles_us ?? [])
     .filter(([percentile]) => percentile < 100)
     .map(([percentile, us]): [number, number] => [
-      -Math.log10(1 - percentile / 100),
+      Math.abs(Math.log10(1 - percentile / 100)),
       us,
     ])
     .filter(([nines]) => nines < 5.01);
@@ -301,5 +301,14 @@ function themed(svg: string): string {
   const style = `<style>@media (prefers-color-scheme:dark){${
     rules.join("")
   }}</style>`;
-  return svg.replace(/<svg[^>]*>/, (open) => `${open}\n${style}`) + "\n";
+  return withoutHover(svg).replace(
+    /<svg[^>]*>/,
+    (open) => `${open}\n${style}`,
+  ) + "\n";
+}
+
+/** The library's own rules for what is under the mouse: here nothing happens there. */
+function withoutHover(svg: string): string {
+  return svg.replace(/<style[^>]*>[^]*?<\/style>\s*/g, "")
+    .replace(/ class="zr[^"]*"/g, "");
 }
