@@ -23,6 +23,7 @@ import { checkFile } from "./meta_pages.ts";
 import { checkPages } from "./pages.ts";
 import { Sealer } from "./seal.ts";
 import { FORMAT_VERSION, readStamp, type Stamp, writeStamp } from "./stamp.ts";
+import { damageText } from "./storage.ts";
 import { StoreError } from "./store.ts";
 
 /** Whose storage is opened, and how. */
@@ -384,11 +385,4 @@ function explained(error: unknown, path: string): unknown {
     EXIT.environment,
     { cause: error },
   );
-}
-
-/** What to do about damage: said wherever it is found. */
-export function damageText(path: string, reason: string): string {
-  return `the storage in ${path} is damaged: ${reason}. A node must not vote upon a guess. ` +
-    `Move ${path} away and start again: the node then begins without its memory and gets it back from the others, ` +
-    "of which a majority must be sound";
 }
