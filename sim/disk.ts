@@ -272,7 +272,7 @@ export class DiskStorage implements Storage {
     this.#disk.walk(
       Table.log,
       from,
-      (instance, record) => instance < end && visit(record),
+      (instance, record) => visit(record) && instance < end,
     );
   }
 

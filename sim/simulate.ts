@@ -839,24 +839,18 @@ class Run implements NodeWatch {
     return true;
   }
 
-  /**
-   * A learner that needs what no acceptor has any more says so, and delivers no more. Nor does one that needs
-   * what too few can tell, since some restarted and are not sure what they accepted.
-   */
+  /** A learner that needs what the acceptors that are left have not, or cannot tell, says so, and delivers no more. */
   #isBehind(node: SimNode): boolean {
     const next = node.gauge(Gauge.delivered);
+    const says = node.events.some(({ code, large }) =>
+      code === Event.behindTrim ||
+      code === Event.unobtainable && Number(large) === next
+    );
+    if (!says) return false;
     const tellers = this.#posts.filter((post) =>
       post.node?.alive && (post.plan.roles & Role.acceptor) !== 0 &&
       !post.lostMemory
     ).map(({ plan }) => plan.id);
-    const isTold = node.events.some(({ code }) => code === Event.behindTrim);
-    const isUnsure = tellers.some((id) => this.#checker.isUnsure(id, next));
-    if (!isTold && !isUnsure) return false;
-    const isWaiting = node.events.some(({ code, large }) =>
-      code === Event.unobtainable && Number(large) === next
-    );
-    // What an acceptor that came back had to leave out for the same reason it does not tell either.
-    if (isWaiting && isUnsure) return true;
     return !this.#checker.canTell(tellers, next);
   }
 

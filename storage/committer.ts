@@ -156,14 +156,17 @@ export class Committer {
     const kind: RecordKind = view.getUint16(at + RECORD_KIND, true);
     const bytes = RECORD_BYTES + view.getUint32(at + RECORD_BATCH_BYTES, true);
     const instance = getNumber(view, at + RECORD_INSTANCE);
-    const isFetched = kind === RecordKind.fetched;
-    if (kind === RecordKind.accept || isFetched) {
-      // What was fetched is no vote.
-      if (!isFetched) this.#promise(view, at);
+    if (tableOf(kind) === Table.log) {
+      const isAccepted = kind === RecordKind.accept;
+      // What was fetched is no vote, and a hole none at all.
+      if (isAccepted) this.#promise(view, at);
       // It was removed, since it is decided and all learners have it; it need not come back.
       if (instance < this.low) return;
       this.#store.put(Table.log, instance, memory, at, bytes);
-      if (instance >= this.#present.decided) this.#present.ranges.add(instance);
+      // Of holes the watermark above them tells, which comes in the same transaction.
+      const isPresent = kind !== RecordKind.hole &&
+        instance >= this.#present.decided;
+      if (isPresent) this.#present.ranges.add(instance);
       return;
     }
     const table = tableOf(kind);

@@ -94,12 +94,11 @@ export class LmdbStorage implements Storage {
     if (this.condition === StorageCondition.failed) return;
     try {
       this.#options.directory.store.walk(Table.log, from, (key, record) => {
-        if (key >= end) return false;
         const flaw = flawOf(Table.log, key, record);
         if (flaw !== undefined) {
           throw new StoreError("damaged", `instance ${key}: ${flaw}`);
         }
-        return visit(record);
+        return visit(record) && key < end;
       });
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;

@@ -30,9 +30,9 @@ export interface Storage {
   /** Takes the records of a step. Must not block. */
   persist(records: Records): void;
   /**
-   * Visits the record of each accepted instance that it keeps from `from` to before `end`, ascending, as it
-   * was stored, until `visit` returns false. Bytes are valid during the visit alone. An instance may be
-   * missing, or not be durable yet. What cannot be read, or is damaged, is not visited and makes `condition`
+   * Visits the record of each instance that it keeps from `from` to before `end`, ascending, as it was stored,
+   * and one behind them, since a hole stands at its last instance; until `visit` returns false. Bytes are
+   * valid during the visit alone. An instance may be missing, or not be durable yet. What cannot be read, or is damaged, is not visited and makes `condition`
    * failed; nothing is thrown.
    */
   read(

@@ -12,6 +12,7 @@
  * record says from where on storage has all of it, so that a crash costs no more than the last range.
  */
 import {
+  ACCEPTORS_MAX,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
   ENTRY_BYTES,
@@ -47,6 +48,8 @@ const TIMEOUT_US: u64 = 20_000;
 const TIMEOUT_MAX_US: u64 = 200_000;
 /** Requests in a row that bring nothing new: without storage, those that answer cannot help. */
 const MISSES_MAX: i32 = 12;
+/** Answers that each other acceptor must give in vain, with storage: of one frames may be lost. */
+const IN_VAIN: u8 = 8;
 /** Whoever was silent for this long is not waited for, without storage. */
 const SILENT_US: u64 = 1_000_000;
 /** How much of the log it fills. */
@@ -91,9 +94,8 @@ let knownBefore: u64 = 0;
 let misses: i32 = 0;
 /** Instances that all others answered for, and could not say what was decided. */
 let leftOut: u32 = 0;
-/** Bits of the acceptors whose whole answers brought nothing new of this range: once, and again. */
-let inVainOnce: u32 = 0;
-let inVainBy: u32 = 0;
+/** For each acceptor, how many of its answers that came to their end in a row brought nothing new of this range. */
+const inVain = memory.data(ACCEPTORS_MAX);
 
 export function refillInit(): void {
   told = arenaTake(<usize>ASKED * offsetof<Told>());
@@ -161,8 +163,8 @@ export function refillLearned(p: usize, now_us: u64): void {
   // Nothing more will come of this request.
   askAt_us = now_us;
   if (isAsked && known == knownBefore && hasRoom()) {
-    inVainBy |= inVainOnce & bit;
-    inVainOnce |= bit;
+    const answers = inVain + acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+    store<u8>(answers, min(load<u8>(answers) + 1, IN_VAIN));
   }
 }
 
@@ -180,7 +182,7 @@ export function refillTick(now_us: u64, kept: u64): u64 {
     return NEVER;
   }
   if (persistent && isInVain()) {
-    // What nobody can tell stays a hole, of which this one says nothing; what is below may be had.
+    // What nobody can tell this one does not tell either; what is below may be had.
     reach(askedFrom, false, unknown());
     return NEVER;
   }
@@ -199,8 +201,7 @@ export function refillTick(now_us: u64, kept: u64): u64 {
     } else {
       misses = 0;
       timeout_us = TIMEOUT_US;
-      inVainOnce = 0;
-      inVainBy = 0;
+      memory.fill(inVain, 0, ACCEPTORS_MAX);
     }
     ask();
     isAsked = true;
@@ -228,16 +229,15 @@ function startRange(): void {
   known = 0;
   knownBefore = 0;
   trimmedBy = 0;
-  inVainOnce = 0;
-  inVainBy = 0;
+  memory.fill(inVain, 0, ACCEPTORS_MAX);
   isAsked = false;
   askAt_us = 0;
 }
 
-/** Every other acceptor answered twice, and that brought nothing. */
+/** Every other acceptor answered often, and that brought nothing. */
 function isInVain(): bool {
   for (let i = 0; i < acceptorCount; i++) {
-    if (acceptorId(i) != selfId && (inVainBy >> i & 1) == 0) return false;
+    if (acceptorId(i) != selfId && load<u8>(inVain + i) < IN_VAIN) return false;
   }
   return true;
 }
