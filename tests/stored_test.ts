@@ -19,6 +19,7 @@ import { Table } from "../storage/store.ts";
 import { StateKey } from "../storage/tables.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { fromAcceptor } from "./leader.ts";
+import { Rig } from "./rig.ts";
 import {
   accept,
   asks,
@@ -320,6 +321,25 @@ Deno.test("after a restart holes are told as before, below the recovered waterma
       [199, FIRST],
     ],
   );
+});
+
+Deno.test("what one acceptor has, and does not know to be chosen, a learner takes as another one vouches for its hole, though both restarted", () => {
+  const roles = Role.learner;
+  const learner = new Rig({ roles, id: 9, incarnation: 909, from: 1n });
+  learner.feed(heartbeat(4, SECOND));
+  for (const [id, accepted] of [[1, [1, 2, 3]], [2, [1, 3]]] as const) {
+    const acceptor = Stored.voting({ id });
+    for (const i of accepted) acceptor.settle(accept(i));
+    // Another leader than that of their ballot calls all decided.
+    acceptor.settle(heartbeat(4, SECOND));
+    acceptor.rig.now_us += 100_000;
+    acceptor.settle();
+    const again = acceptor.restart();
+    again.step(repair([1, 4]));
+    assert.equal(learner.core.gauge(Gauge.delivered), 1, "one is not enough");
+    learner.feed(...again.rig.sent());
+  }
+  assert.equal(learner.core.gauge(Gauge.delivered), 4);
 });
 
 Deno.test("a hole stays one: a late proposal for it is answered with where this acceptor votes, and is not accepted", () => {
