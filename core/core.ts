@@ -325,6 +325,8 @@ export class Core {
   readonly memoryBytes: number;
   readonly #exports: Exports;
   readonly #batchBytes: number;
+  /** Where a client's next value goes. */
+  readonly #stagingAt: number;
   readonly #instance: WebAssembly.Instance;
   readonly #view: DataView;
   readonly #delivery: Delivery;
@@ -363,6 +365,7 @@ export class Core {
     this.#configure(options);
     this.#batchBytes = batchBytesFit(options.mtu);
     this.memoryBytes = this.#exports.init(now_us);
+    this.#stagingAt = this.#exports.stagingAt();
     const bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
     this.area = {
@@ -666,7 +669,7 @@ export class Core {
    * @param value At most `valueBytes` of the options, or what `valueBytesFit` says.
    */
   submit(client: number, value: Uint8Array, now_us: number): number {
-    this.area.memory.set(value, this.#exports.stagingAt());
+    this.area.memory.set(value, this.#stagingAt);
     return this.#exports.clientSubmit(client, value.length, now_us);
   }
 
@@ -687,7 +690,7 @@ export class Core {
     now_us: number,
   ): number {
     const exports = this.#exports;
-    this.area.memory.set(piece, exports.stagingAt() + CHUNK_BYTES);
+    this.area.memory.set(piece, this.#stagingAt + CHUNK_BYTES);
     return exports.clientSubmitChunk(
       client,
       piece.length,

@@ -1,6 +1,12 @@
 /** A card of the C shim as the node cycle sees it, whatever socket lies behind. */
 import { systemError } from "./errno.ts";
-import { type FrameArea, type Nic, type NicStats, WAIT } from "./nic.ts";
+import {
+  type BusyPoll,
+  type FrameArea,
+  type Nic,
+  type NicStats,
+  WAIT,
+} from "./nic.ts";
 import { shim } from "./shim.ts";
 
 /** Who this node is: what its card lets through follows from it. */
@@ -16,6 +22,15 @@ export interface CardIdentity {
   /** EtherType of the cluster's frames. */
   readonly ethertype: number;
 }
+
+/** What every card is opened with. */
+export interface CardOptions extends CardIdentity {
+  /** How it waits (default: no). */
+  readonly busyPoll?: BusyPoll;
+}
+
+/** `enum patience` of the shim. */
+const PATIENCE: Record<BusyPoll, number> = { no: 0, auto: 1, yes: 2 };
 
 /** Opens the sockets of a new card: 0, or -errno, of which the caller makes an error. */
 export type OpenSockets = (handle: Deno.PointerObject) => number;
@@ -43,7 +58,7 @@ export class ShimCard implements Nic {
    */
   constructor(
     area: FrameArea,
-    identity: CardIdentity,
+    options: CardOptions,
     group: Uint8Array,
     mtu: number,
     open: OpenSockets,
@@ -67,12 +82,13 @@ export class ShimCard implements Nic {
     }
     shim.kp_identify(
       handle,
-      identity.cluster,
-      identity.ethertype,
-      identity.roles,
-      identity.id,
-      identity.incarnation,
+      options.cluster,
+      options.ethertype,
+      options.roles,
+      options.id,
+      options.incarnation,
     );
+    shim.kp_set_patience(handle, PATIENCE[options.busyPoll ?? "no"]);
     const result = open(handle);
     if (result < 0) {
       shim.kp_close(handle);

@@ -354,21 +354,29 @@ static bool socket_lost(struct kp *card, int fd)
 /* Sleeps until a frame, a wake, the loss or return of the interface, or the time; returns WAIT_ bits. */
 int kp_wait(struct kp *card, double timeout_us)
 {
-    int64_t deadline_ns = timeout_us < 0 ? -1
-        : timeout_us == 0                ? 0
-        : kp_now_ns() + (int64_t)(timeout_us * 1000);
+    int64_t start_ns = kp_now_ns();
+    int64_t deadline_ns = timeout_us < 0 ? -1 : start_ns + (int64_t)(timeout_us * 1000);
     if (card->down)
         return wait_down(card, deadline_ns);
+    /* A card that is lost has no frames for long, so that is found out nevertheless. */
+    if (card->kind->is_ready(card)) {
+        card->was_short = true;
+        return WAIT_FRAMES;
+    }
+    int bits = kp_yield(card, start_ns, deadline_ns);
+    if (bits != 0)
+        return bits;
 
     struct pollfd fds[3] = {
         {.fd = card->event_fd, .events = POLLIN},
         {.fd = card->sockets[0], .events = POLLIN},
         {.fd = card->sockets[1], .events = POLLIN}, /* -1 is ignored by ppoll */
     };
-    int ready = poll_until(fds, 3, deadline_ns);
+    int ready = card->patience == SPINS ? kp_spin(card, fds, 3, deadline_ns)
+                                        : poll_until(fds, 3, deadline_ns);
+    kp_note_wait(card, start_ns);
     if (ready <= 0)
         return ready;
-    int bits = 0;
     if (fds[0].revents) {
         drain_event(card->event_fd);
         bits |= WAIT_WOKEN;
@@ -389,6 +397,13 @@ int kp_stats(struct kp *card, uint64_t *out)
 {
     card->kind->count_kernel_drops(card);
     memcpy(out, &card->counters, sizeof card->counters);
+    return 0;
+}
+
+/* How the card waits from now on: one of enum patience. */
+int kp_set_patience(struct kp *card, uint32_t patience)
+{
+    card->patience = patience;
     return 0;
 }
 

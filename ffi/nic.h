@@ -50,6 +50,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "kpaxos runs on little
 
 enum { WAIT_FRAMES = 1, WAIT_WOKEN = 2, WAIT_DOWN = 4 };
 
+/* How a card waits: asleep; first giving its core to whoever has work; or never asleep, on a core of its own. */
+enum patience { SLEEPS, YIELDS, SPINS };
+
 /* Most frames handed to the kernel by one sendmmsg: DESIGN measured no gain beyond. */
 enum { SEND_BATCH = 64 };
 
@@ -61,6 +64,8 @@ struct kp;
 /* What differs between a packet card and a UDP card. */
 struct kp_kind {
     int (*receive)(struct kp *card);
+    /* Is it known without a system call that a frame is there? */
+    bool (*is_ready)(struct kp *card);
     int (*send)(struct kp *card, uint32_t first, uint32_t count);
     /* Is the interface lost when a socket reports this errno? */
     bool (*is_lost)(struct kp *card, int error);
@@ -123,6 +128,21 @@ struct kp {
     /* What is left of the time one kp_send may wait for room in the kernel. */
     int64_t send_patience_ns;
 
+    /* One of enum patience. */
+    uint32_t patience;
+    /* The last wait was short, so the next one may be. */
+    bool was_short;
+    /* Yields do not pay before this, after that long a pause. */
+    int64_t yield_from_ns;
+    int64_t yield_pause_ns;
+
+    /* The ring of a packet card; NULL: its frames come by recvmmsg. */
+    uint8_t *ring;
+    size_t ring_bytes;
+    uint32_t ring_place_bytes;
+    uint32_t ring_places;
+    uint32_t ring_next;
+
     struct mmsghdr *rx_messages;
     struct iovec *rx_parts;
     struct mmsghdr tx_messages[SEND_BATCH];
@@ -155,6 +175,16 @@ void kp_mark_down(struct kp *card);
 int kp_set_buffers(int fd);
 int kp_read_batch(struct kp *card, int fd, uint32_t first_slot);
 bool kp_write_batch(struct kp *card, int fd, uint32_t count);
+
+struct pollfd;
+void kp_note_wait(struct kp *card, int64_t start_ns);
+int kp_yield(struct kp *card, int64_t now_ns, int64_t deadline_ns);
+int kp_spin(struct kp *card, struct pollfd *fds, uint32_t count, int64_t deadline_ns);
+
+bool kp_ring_open(struct kp *card, int fd);
+bool kp_ring_is_ready(struct kp *card);
+int kp_ring_receive(struct kp *card);
+void kp_ring_close(struct kp *card);
 
 static inline uint8_t *kp_frame(struct kp *card, uint32_t slot)
 {

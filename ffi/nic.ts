@@ -45,6 +45,12 @@ export interface FrameArea {
  */
 export const WAIT = { frames: 1, woken: 2, down: 4 } as const;
 
+/**
+ * How a card waits: `no`: asleep; `auto`: when frames come close upon each other it gives its core to
+ * whoever has work before it sleeps; `yes`: it never sleeps, which takes a core of its own.
+ */
+export type BusyPoll = "auto" | "yes" | "no";
+
 /** Counters since the card was opened. */
 export interface NicStats {
   receivedFrames: number;

@@ -158,8 +158,15 @@ static int packet_recover(struct kp *card)
     return 0;
 }
 
+static bool packet_is_ready(struct kp *card)
+{
+    return card->ring && kp_ring_is_ready(card);
+}
+
 static int packet_receive(struct kp *card)
 {
+    if (card->ring)
+        return kp_ring_receive(card);
     int taken = kp_read_batch(card, card->sockets[0], 0);
     uint32_t kept = 0;
     for (int i = 0; i < taken; i++) {
@@ -215,11 +222,12 @@ static void packet_count_kernel_drops(struct kp *card)
 
 static void packet_release(struct kp *card)
 {
-    (void)card; /* kp_close closes the socket, and with it goes the membership. */
+    kp_ring_close(card); /* kp_close closes the socket, and with it goes the membership. */
 }
 
 static const struct kp_kind PACKET = {
     .receive = packet_receive,
+    .is_ready = packet_is_ready,
     .send = packet_send,
     .is_lost = packet_is_lost,
     .recover = packet_recover,
@@ -254,5 +262,6 @@ int kp_packet_open(struct kp *card, const char *name, const uint8_t *group)
     result = kp_set_buffers(fd);
     if (result < 0)
         return result;
+    kp_ring_open(card, fd);
     return packet_recover(card);
 }

@@ -1,5 +1,5 @@
 /** The card on AF_PACKET: raw Ethernet frames, no IP. */
-import { type CardIdentity, ShimCard } from "./card.ts";
+import { type CardOptions, ShimCard } from "./card.ts";
 import { packetOpenError } from "./errno.ts";
 import { probeInterface } from "./interfaces.ts";
 import { type FrameArea, MTU_DEFAULT } from "./nic.ts";
@@ -7,7 +7,7 @@ import { cString } from "./c_string.ts";
 import { shim } from "./shim.ts";
 
 /** What an AF_PACKET card is opened with. */
-export interface PacketNicOptions extends CardIdentity {
+export interface PacketNicOptions extends CardOptions {
   /** Name of the interface, "eth0". */
   readonly interfaceName: string;
   /** Use no more of the interface's MTU than this, in bytes (default 1500, most 9000). */

@@ -302,6 +302,13 @@ static int receive_from(struct kp *card, int fd, uint32_t first, int64_t now)
     return (int)kept;
 }
 
+/* What a socket has, only a system call tells. */
+static bool udp_is_ready(struct kp *card)
+{
+    (void)card;
+    return false;
+}
+
 static int udp_receive(struct kp *card)
 {
     struct kp_udp *udp = card->udp;
@@ -396,6 +403,7 @@ static void udp_release(struct kp *card)
 
 static const struct kp_kind UDP = {
     .receive = udp_receive,
+    .is_ready = udp_is_ready,
     .send = udp_send,
     .is_lost = udp_is_lost,
     .recover = udp_recover,

@@ -1,6 +1,6 @@
 /** The card on UDP: the same frames in datagrams, with no privilege at all. */
 import { EXIT, UserError } from "../roles/errors.ts";
-import { type CardIdentity, ShimCard } from "./card.ts";
+import { type CardOptions, ShimCard } from "./card.ts";
 import { udpOpenError } from "./errno.ts";
 import { probeInterface } from "./interfaces.ts";
 import { type FrameArea, MTU_DEFAULT } from "./nic.ts";
@@ -15,7 +15,7 @@ export interface Endpoint {
 }
 
 /** What a UDP card is opened with. */
-export interface UdpNicOptions extends CardIdentity {
+export interface UdpNicOptions extends CardOptions {
   /** Name of the interface whose first IPv4 address is this node's, "eth0". */
   readonly interfaceName: string;
   /** The IP multicast group that group frames go to (default 239.75.112.1, port 7400). */

@@ -1,6 +1,7 @@
 /** The configuration file: the grammar of libpaxos and Kernel Paxos, read strictly. */
 
 import { ACCEPTORS_MAX, PROPOSERS_MAX } from "../core/layout.ts";
+import type { BusyPoll } from "../ffi/nic.ts";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import {
   MEMBER_WORDS,
@@ -66,6 +67,8 @@ export interface Configuration {
   /** Memory for an acceptor's log. */
   readonly acceptorLogBytes: number;
   readonly verbosity: Verbosity;
+  /** How nodes wait for frames. */
+  readonly busyPoll: BusyPoll;
   readonly udpPort: number;
   readonly udpGroup: string;
   readonly storageBackend: "memory" | "lmdb";
@@ -202,6 +205,7 @@ class Parser {
       clientTimeout_ms: values["client-timeout"],
       acceptorLogBytes: values["acceptor-log-size"],
       verbosity: values.verbosity,
+      busyPoll: values["busy-poll"],
       udpPort: values["udp-port"],
       udpGroup: values["udp-group"],
       storageBackend: values["storage-backend"],

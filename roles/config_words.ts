@@ -66,6 +66,10 @@ export const WORDS = {
     kind: { type: "bytes", min: 1 << 20, max: 512 << 20 },
     default: "64mb",
   },
+  "busy-poll": {
+    kind: { type: "choice", choices: ["auto", "yes", "no"] },
+    default: "auto",
+  },
   "udp-port": {
     kind: { type: "integer", min: 1, max: 65535 },
     default: "7400",

@@ -111,6 +111,7 @@ export class LargeValues {
     sequence: number,
     latency_us: number,
   ): number | undefined {
+    if (this.idle) return latency_us;
     const large = this.#underWay.get(client);
     const submitted_us = large?.chunks.get(sequence);
     if (large === undefined || submitted_us === undefined) return latency_us;

@@ -1,5 +1,5 @@
 /** A client's figures: values, bytes and latencies, of the last second and of the whole run. */
-import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import { Histogram } from "./histogram.ts";
 
 /** Latencies in µs. */
 export interface Latencies {
@@ -19,17 +19,21 @@ export interface Figures {
   retries: number;
 }
 
-/** Latencies up to this are told apart to three digits, in µs. */
-const LATENCY_US_MAX = 3_600_000_000;
-
-function histogram(): RecordableHistogram {
-  return createHistogram({ lowest: 1, highest: LATENCY_US_MAX, figures: 3 });
+/** The figures of a whole run. */
+export interface Summary extends Figures {
+  /** Pairs of a percentile, 0 to 100, and the latency in µs that so many per cent of the values were within. */
+  percentiles_us: readonly (readonly [number, number])[];
 }
+
+/** Dense where they rise steeply, as a plot against 1 / (1 - percentile) needs them. */
+const PERCENTILES = [
+  ...[0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75],
+  ...[99.9, 99.95, 99.975, 99.99, 99.995, 99.999, 99.9999, 100],
+];
 
 /** Collects the answers of one span of time. */
 class Span {
-  readonly histogram = histogram();
-  values = 0;
+  readonly latencies = new Histogram();
   from_us: number;
   retries: number;
 
@@ -40,11 +44,11 @@ class Span {
 
   figures(now_us: number, retries: number, valueBytes: number): Figures {
     const seconds = Math.max((now_us - this.from_us) / 1e6, 1e-6);
-    const rate = this.values / seconds;
-    const at = (percentile: number) =>
-      this.values === 0 ? 0 : this.histogram.percentile(percentile);
+    const { count, max } = this.latencies;
+    const rate = count / seconds;
+    const at = (percentile: number) => this.latencies.percentile(percentile);
     return {
-      values: this.values,
+      values: count,
       values_per_s: Math.round(rate),
       mbit_per_s: Math.round(rate * valueBytes * 8 / 1e4) / 100,
       latency_us: {
@@ -52,15 +56,19 @@ class Span {
         p90: at(90),
         p99: at(99),
         p999: at(99.9),
-        max: this.values === 0 ? 0 : this.histogram.max,
+        max,
       },
       retries: retries - this.retries,
     };
   }
 
+  percentiles_us(): Summary["percentiles_us"] {
+    if (this.latencies.count === 0) return [];
+    return PERCENTILES.map((it) => [it, this.latencies.percentile(it)]);
+  }
+
   restart(now_us: number, retries: number): void {
-    this.histogram.reset();
-    this.values = 0;
+    this.latencies.reset();
     this.from_us = now_us;
     this.retries = retries;
   }
@@ -86,23 +94,32 @@ export class Meter {
 
   /** A value was decided after so many µs. */
   record(latency_us: number): void {
-    const sample = Math.max(1, latency_us);
-    this.#second.histogram.record(sample);
-    this.#second.values++;
-    this.#run.histogram.record(sample);
-    this.#run.values++;
+    this.#second.latencies.record(Math.max(1, latency_us));
   }
 
   /** The figures since the last call. */
   second(now_us: number, retries: number): Figures {
     const figures = this.#second.figures(now_us, retries, this.#meanBytes());
+    this.#run.latencies.add(this.#second.latencies);
     this.#second.restart(now_us, retries);
     return figures;
   }
 
-  /** The figures since the start. */
-  summary(now_us: number, retries: number): Figures {
-    return this.#run.figures(now_us, retries, this.#meanBytes());
+  /** The run begins only now: what came before was warming up. */
+  begin(now_us: number, retries: number): void {
+    this.#run.restart(now_us, retries);
+    this.#second.restart(now_us, retries);
+  }
+
+  /** The figures since the start, or since `begin`. */
+  summary(now_us: number, retries: number): Summary {
+    const run = this.#run;
+    run.latencies.add(this.#second.latencies);
+    this.#second.latencies.reset();
+    return {
+      ...run.figures(now_us, retries, this.#meanBytes()),
+      percentiles_us: run.percentiles_us(),
+    };
   }
 
   #meanBytes(): number {

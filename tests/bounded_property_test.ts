@@ -69,11 +69,11 @@ Deno.test("sessions forget the least recently used client and no other, for any 
       const number = (client: number) => scattered(client, salt);
       for (let client = 1; client <= SESSIONS_MAX; client++) {
         add(client, 1);
-        units.sessionsAdd(number(client), 1n);
+        units.sessionsAdd(number(client), 1n, 1);
       }
       for (const { adds, client, sequence } of calls) {
         const known = adds
-          ? units.sessionsAdd(number(client), BigInt(sequence)) !== 0
+          ? units.sessionsAdd(number(client), BigInt(sequence), 1) !== 0
           : units.sessionsHas(number(client), BigInt(sequence)) !== 0;
         const expected = adds ? add(client, sequence) : has(client, sequence);
         assert.equal(

@@ -86,6 +86,11 @@ const options = fc.tuple(
   ),
   line("client-timeout", "clientTimeout_ms", duration_ms),
   line("acceptor-log-size", "acceptorLogBytes", logBytes),
+  line(
+    "busy-poll",
+    "busyPoll",
+    fc.constantFrom(["yes", "yes"] as const, ["auto", "auto"] as const),
+  ),
   line("udp-port", "udpPort", integer(1, 65535)),
   line("udp-group", "udpGroup", group),
 ).chain((lines) => fc.subarray(lines));

@@ -91,7 +91,7 @@ Deno.test("it tells whose storage it is, the promise, the instances and an insta
     const { code, out } = inspect(directory, { instance: 2, verify: true });
     assert.equal(code, EXIT.done);
     const lines = out.split("\n");
-    assert.equal(lines[0], `${directory}: replica 2 of cluster 9, format 1`);
+    assert.equal(lines[0], `${directory}: replica 2 of cluster 9, format 2`);
     assert.match(
       lines[1],
       /^memory 0000004d, lmdb-sync yes, all of it on disk$/,

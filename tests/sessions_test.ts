@@ -46,7 +46,7 @@ function compare(calls: readonly [boolean, bigint, number][]): void {
   calls.forEach(([adds, client, sequence], i) => {
     const [core, expected] = adds
       ? [
-        units.sessionsAdd(client, BigInt(sequence)) !== 0,
+        units.sessionsAdd(client, BigInt(sequence), 1) !== 0,
         model.add(client, sequence),
       ]
       : [
@@ -78,6 +78,47 @@ Deno.test("sessions answer as the model for any calls near the edges of the wind
   );
 });
 
+Deno.test("values that follow one another are added together as they would be one by one", () => {
+  const place = fc.integer({ min: 1, max: SESSION_SEQUENCES * 3 });
+  const length = fc.oneof(
+    fc.integer({ min: 1, max: 200 }),
+    fc.constantFrom(SESSION_SEQUENCES, SESSION_SEQUENCES + 70),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(place, length), { minLength: 1, maxLength: 12 }),
+      (runs) => {
+        units.sessionsClear();
+        const model = new Model();
+        runs.forEach(([first, count], i) => {
+          let areNew = true;
+          for (let n = 0; n < count; n++) {
+            areNew = model.add(5n, first + n) && areNew;
+          }
+          // What is longer than the window is never said to be new.
+          assert.equal(
+            units.sessionsAdd(5n, BigInt(first), count) !== 0,
+            areNew && count <= SESSION_SEQUENCES,
+            `run ${i}: ${first}, ${count} values`,
+          );
+          const near = [-65, -64, -63, -1, 0, 1, 63, 64, 65];
+          const edges = [1, first, first + count, first - SESSION_SEQUENCES];
+          edges.push(first + count - SESSION_SEQUENCES);
+          for (const edge of edges.flatMap((at) => near.map((n) => at + n))) {
+            if (edge < 1) continue;
+            assert.equal(
+              units.sessionsHas(5n, BigInt(edge)) !== 0,
+              model.has(5n, edge),
+              `after run ${i}: ${edge}`,
+            );
+          }
+        });
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
 Deno.test("sessions forget the client whose last use is the oldest, and only that one", () => {
   const calls: [boolean, bigint, number][] = [];
   const clients = SESSIONS_MAX;
@@ -98,8 +139,8 @@ Deno.test("sessions forget the client whose last use is the oldest, and only tha
 });
 
 Deno.test("sessions that are cleared know nobody", () => {
-  units.sessionsAdd(9n, 1n);
+  units.sessionsAdd(9n, 1n, 1);
   units.sessionsClear();
   assert.equal(units.sessionsHas(9n, 1n), 0);
-  assert.equal(units.sessionsAdd(9n, 1n), 1);
+  assert.equal(units.sessionsAdd(9n, 1n, 1), 1);
 });

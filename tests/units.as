@@ -43,8 +43,8 @@ export function sessionsMake(): void {
 export function sessionsHas(client: u64, sequence: u64): bool {
   return sessions.has(client, sequence);
 }
-export function sessionsAdd(client: u64, sequence: u64): bool {
-  return sessions.add(client, sequence);
+export function sessionsAdd(client: u64, sequence: u64, count: u32): bool {
+  return sessions.add(client, sequence, count);
 }
 export function sessionsClear(): void {
   sessions.clear();

@@ -12,7 +12,7 @@ export type Units = {
   hash(at: number, bytes: number, seed: bigint): bigint;
   sessionsMake(): void;
   sessionsHas(client: bigint, sequence: bigint): number;
-  sessionsAdd(client: bigint, sequence: bigint): number;
+  sessionsAdd(client: bigint, first: bigint, count: number): number;
   sessionsClear(): void;
   logMake(bytes: number): void;
   put(

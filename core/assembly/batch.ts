@@ -55,6 +55,15 @@ export class Run {
   @inline static pad(at: usize): usize {
     return (at + 7) & ~7;
   }
+  /** Whether one of its values is a chunk. */
+  static hasChunk(run: usize): bool {
+    let value = run + RUN_BYTES;
+    for (let n = Run.count(run); n > 0; n--) {
+      if (Run.isChunk(value)) return true;
+      value = Run.next(value);
+    }
+    return false;
+  }
   /** Where the run ends, padding included. */
   static end(run: usize): usize {
     let value = run + RUN_BYTES;

@@ -95,6 +95,7 @@ import {
   sessionOfRun,
   sessionTableInit,
   sessionTake,
+  sessionTakeAll,
 } from "./session_table";
 import { NO_SESSION } from "./sessions";
 import {
@@ -443,7 +444,14 @@ function deliver(instance: u64, batch: usize, bytes: u32): bool {
     let sequence = Run.first(run);
     let value = run + RUN_BYTES;
     const session = sequence == 0 ? NO_SESSION : sessionOfRun(client, sequence, instance);
-    for (let n = values; n > 0; n--) {
+    // Nearly always: all are new, and none ends a step.
+    const areNew = session != NO_SESSION && index >= resumeIndex && !Run.hasChunk(run) &&
+      sessionTakeAll(session, sequence, values);
+    for (let n = areNew ? values : 0; n > 0; n--) {
+      append(instance, client, sequence++, value + VALUE_HEADER_BYTES, Run.bytes(value), index++);
+      value = Run.next(value);
+    }
+    for (let n = areNew ? 0 : values; n > 0; n--) {
       if (index >= resumeIndex) {
         if (sequence == 0) obey(instance, client, value + VALUE_HEADER_BYTES);
         else if (session == NO_SESSION) count(Counter.refusedValues);

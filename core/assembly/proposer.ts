@@ -721,10 +721,8 @@ function admitBatch(table: Sessions, instance: u64): void {
   const batch = window.batch(instance);
   const end = batch + window.slot(instance).bytes;
   for (let run = batch; run < end; run = Run.end(run)) {
-    const client = Run.client(run);
-    let sequence = Run.first(run);
-    if (sequence == 0) continue;
-    for (let n = Run.count(run); n > 0; n--) table.add(client, sequence++);
+    const first = Run.first(run);
+    if (first != 0) table.add(Run.client(run), first, Run.count(run));
   }
 }
 
@@ -766,7 +764,7 @@ function queue(client: u64, first: u64, values: u32, from: usize, to: usize): vo
   memory.fill(run + RUN_BYTES + bytes, 0, padded - RUN_BYTES - bytes);
   pendingPush(run + padded);
   if (first == 0) return;
-  for (let n: u32 = 0; n < values; n++) admitted.add(client, first + n);
+  admitted.add(client, first, values);
 }
 
 /** A client named this proposer, which does not lead: the leader gets its values, once. */

@@ -112,6 +112,11 @@ export function sessionTake(index: u32, sequence: u64): bool {
   return sessions.take(index, sequence);
 }
 
+/** Adds sequence numbers that follow one another; false, and none was added, if one of them was there. */
+export function sessionTakeAll(index: u32, first: u64, values: u32): bool {
+  return sessions.takeAll(index, first, values);
+}
+
 /** Where large values of the session are put together; NO_ASSEMBLY: no room was reserved. */
 export function sessionAssembly(index: u32, instance: u64): u32 {
   const standing = at(index);

@@ -69,16 +69,45 @@ export class Sessions {
     return (load<u8>(this.bitmapByte(index, sequence)) & Sessions.bit(sequence)) != 0;
   }
 
-  /** Adds the value, and forgets the least recently used client when there is no room; false if it was there. */
-  add(client: u64, sequence: u64): bool {
+  /** Adds `count` values from `first` on, and forgets the least recently used client when there is no room; false if one was there. */
+  add(client: u64, first: u64, count: u32): bool {
     let index = this.find(client);
     if (index == NONE) {
       if (this.full) this.remove(this.oldest);
-      index = this.insert(client, sequence);
+      index = this.insert(client, first);
     } else {
       this.use(index);
     }
-    return this.take(index, sequence);
+    if (this.takeAll(index, first, count)) return true;
+    this.fill(index, first, count);
+    return false;
+  }
+
+  /** Adds the values to the session at `index`; false, and nothing was added, if one of them was there. */
+  takeAll(index: u32, first: u64, count: u32): bool {
+    const session = this.at(index);
+    if (first < session.base || count > SESSION_SEQUENCES) return false;
+    // Beyond the window none was seen.
+    const end = min(first + count, session.base + SESSION_SEQUENCES);
+    for (let s = first; s < end;) {
+      const span = min(64 - (s & 63), end - s);
+      if ((load<u64>(this.bitmapWord(index, s)) & Sessions.bits(s, span)) != 0) return false;
+      s += span;
+    }
+    this.fill(index, first, count);
+    return true;
+  }
+
+  private fill(index: u32, first: u64, count: u32): void {
+    const session = this.at(index);
+    const end = first + count;
+    if (end > session.base + SESSION_SEQUENCES) this.slide(index, end - 1);
+    for (let s = max(first, session.base); s < end;) {
+      const span = min(64 - (s & 63), end - s);
+      const at = this.bitmapWord(index, s);
+      store<u64>(at, load<u64>(at) | Sessions.bits(s, span));
+      s += span;
+    }
   }
 
   /** Adds the value to the session at `index`; false if it was there. */
@@ -262,6 +291,17 @@ export class Sessions {
       <usize>((sequence & (SESSION_SEQUENCES - 1)) >> 3);
   }
 
+  /** The word, little-endian as the bytes are, that holds the bit of this and up to 63 of its neighbours. */
+  @inline private bitmapWord(index: u32, sequence: u64): usize {
+    return this.bitmaps + <usize>index * BITMAP_BYTES +
+      (<usize>((sequence & (SESSION_SEQUENCES - 1)) >> 6) << 3);
+  }
+
+  /** The bits of `span` values, 1 to 64, that lie in one word. */
+  @inline private static bits(sequence: u64, span: u64): u64 {
+    return (u64.MAX_VALUE >> (64 - span)) << (sequence & 63);
+  }
+
   @inline private static bit(sequence: u64): u8 {
     return <u8>1 << (<u8>sequence & 7);
   }
@@ -278,9 +318,11 @@ export class Sessions {
     if (base - session.base >= SESSION_SEQUENCES) {
       memory.fill(this.bitmaps + <usize>index * BITMAP_BYTES, 0, BITMAP_BYTES);
     } else {
-      for (let s = session.base; s < base; s++) {
-        const at = this.bitmapByte(index, s);
-        store<u8>(at, load<u8>(at) & ~Sessions.bit(s));
+      for (let s = session.base; s < base;) {
+        const span = min(64 - (s & 63), base - s);
+        const at = this.bitmapWord(index, s);
+        store<u64>(at, load<u64>(at) & ~Sessions.bits(s, span));
+        s += span;
       }
     }
     session.base = base;

@@ -1,0 +1,100 @@
+/* How a card waits before it sleeps, or in place of sleeping. */
+#include "nic.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <unistd.h>
+
+/*
+ * To sleep costs this thread some 20 µs until it runs again, and whoever wakes it
+ * an interrupt of another core: several times what a frame costs otherwise. So a
+ * card whose last wait was short gives its core away instead, again and again, to
+ * whoever has work, and looks for a frame in between. It sleeps when none came for
+ * YIELD_NS, and then until waits are short again: an idle node costs nothing.
+ */
+#define YIELD_NS (50 * 1000LL)
+/*
+ * A core that comes back only after so long is in the hands of a program that
+ * computes all the time, which a sleeper would interrupt. Then a card sleeps at
+ * once for a while, and longer each time it finds the core as busy as before.
+ */
+#define YIELD_LONG_NS (1000 * 1000LL)
+#define PAUSE_NS_MIN (20 * 1000 * 1000LL)
+#define PAUSE_NS_MAX (1280 * 1000 * 1000LL)
+#define PAUSE_AGAIN_NS (100 * 1000 * 1000LL)
+/* Looks of a busy wait at its card's own memory, some µs together, before it asks the kernel for all else. */
+#define LOOKS 64
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void pause_yielding(struct kp *card, int64_t now_ns)
+{
+    bool again = now_ns - card->yield_from_ns < PAUSE_AGAIN_NS;
+    card->yield_pause_ns = again ? card->yield_pause_ns * 2 : PAUSE_NS_MIN;
+    if (card->yield_pause_ns > PAUSE_NS_MAX)
+        card->yield_pause_ns = PAUSE_NS_MAX;
+    card->yield_from_ns = now_ns + card->yield_pause_ns;
+}
+
+/* Ends what the last wait told of the next: one that took no longer than a card yields is short. */
+void kp_note_wait(struct kp *card, int64_t start_ns)
+{
+    card->was_short = kp_now_ns() - start_ns < YIELD_NS;
+}
+
+/* Yields for a while from `now_ns` on, where that may pay; returns WAIT_ bits, 0: nothing came. */
+int kp_yield(struct kp *card, int64_t now_ns, int64_t deadline_ns)
+{
+    /* Without a ring only a system call tells whether a frame is there. */
+    if (card->patience != YIELDS || !card->ring || !card->was_short || now_ns < card->yield_from_ns)
+        return 0;
+    int64_t end_ns = now_ns + YIELD_NS;
+    if (deadline_ns >= 0 && deadline_ns < end_ns)
+        end_ns = deadline_ns;
+    while (now_ns < end_ns) {
+        int64_t before_ns = now_ns;
+        sched_yield();
+        now_ns = kp_now_ns();
+        if (now_ns - before_ns > YIELD_LONG_NS) {
+            pause_yielding(card, now_ns);
+            return 0;
+        }
+        if (card->kind->is_ready(card))
+            return WAIT_FRAMES;
+        uint64_t wakes;
+        if (read(card->event_fd, &wakes, sizeof wakes) > 0)
+            return WAIT_WOKEN;
+    }
+    return 0;
+}
+
+/*
+ * As ppoll, without a sleep, until `deadline_ns` (negative: for ever). A frame that
+ * the card saw by itself is told as one of fds[1], its socket.
+ */
+int kp_spin(struct kp *card, struct pollfd *fds, uint32_t count, int64_t deadline_ns)
+{
+    static const struct timespec AT_ONCE;
+    for (;;) {
+        for (int i = 0; i < LOOKS; i++) {
+            if (card->kind->is_ready(card)) {
+                fds[1].revents = POLLIN;
+                return 1;
+            }
+            relax();
+        }
+        int ready = ppoll(fds, count, &AT_ONCE, NULL);
+        if (ready < 0 && errno != EINTR)
+            return -errno;
+        if (ready > 0 || (deadline_ns >= 0 && kp_now_ns() >= deadline_ns))
+            return ready > 0 ? ready : 0;
+    }
+}
