@@ -798,9 +798,9 @@ function evictLimit(): u64 {
   return persistent ? decidedDurable : trimLimit();
 }
 
-/** The lowest instance that is kept, in the log or in storage. */
+/** The lowest instance that is kept, in the log or in storage, where that is asked. */
 function lowestKept(): u64 {
-  return persistent ? min(logLow, max(storageLow, storedFrom)) : logLow;
+  return persistent ? min(lowestInLog(), max(storageLow, storedFrom)) : logLow;
 }
 
 /** The lowest instance of which the log tells, and of holes from there on; storage tells of those below. */
