@@ -13,6 +13,7 @@ import {
   LINK_BYTES,
   Record as RecordKind,
   Role,
+  StorageCondition,
 } from "../core/layout.ts";
 import type { Recovered } from "../storage/recovery.ts";
 import { StorageError } from "../storage/storage.ts";
@@ -769,7 +770,8 @@ class Run implements NodeWatch {
       () => cluster.turns - turns > TURNS_MAX || this.#finished(),
     );
     this.#ended = this.#finished();
-    if (capable && !this.#ended && this.#opens()) {
+    // Damage may be met only now, and makes an acceptor mute for good.
+    if (capable && !this.#ended && this.#capable() && this.#opens()) {
       const passed_us = cluster.now_us - this.#plan.heal_us;
       throw new Violation(
         "liveness",
@@ -788,7 +790,10 @@ class Run implements NodeWatch {
     const acceptors = this.#posts.filter(({ plan }) =>
       (plan.roles & Role.acceptor) !== 0
     );
-    const able = acceptors.filter((post) => lives(post) && !post.lostMemory);
+    const able = acceptors.filter((post) =>
+      lives(post) && !post.lostMemory &&
+      post.node!.storage.condition !== StorageCondition.failed
+    );
     // Who is not confirmed yet needs all others for it.
     const voting = able.length === acceptors.length
       ? able
