@@ -132,6 +132,8 @@ struct kp {
     uint32_t patience;
     /* The last wait was short, so the next one may be. */
     bool was_short;
+    /* LONG_WEIGHT for each yield that took long, less one for each that did not. */
+    int32_t long_yields;
     /* Yields do not pay before this, after that long a pause. */
     int64_t yield_from_ns;
     int64_t yield_pause_ns;
