@@ -37,6 +37,8 @@ for (const nic of ["af_packet", "udp"] as const) {
         seconds: 0.2,
         window: 16,
         payloadBytes: 100,
+        loneBytes: 60,
+        spins: false,
       });
       const { p50, p90, p99, max } = floor.latency_us;
       assert(0 < p50 && p50 <= p90 && p90 <= p99 && p99 <= max);
@@ -62,6 +64,8 @@ Deno.test("measureFloor() refuses a window or payload that does not fit, and sil
     seconds: 0.01,
     window: 16,
     payloadBytes: 100,
+    loneBytes: 60,
+    spins: false,
   };
   assert.throws(
     () => measureFloor(card, { ...options, window: 17 }),
@@ -71,6 +75,6 @@ Deno.test("measureFloor() refuses a window or payload that does not fit, and sil
     () => measureFloor(card, { ...options, payloadBytes: 1473 }),
     RangeError,
   );
-  assert.throws(() => measureFloor(card, options), /no echo came back/);
+  assert.throws(() => measureFloor(card, options), /no frame came back/);
   card.close();
 });

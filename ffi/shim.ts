@@ -49,15 +49,28 @@ export const shim = openEmbedded("libkpnic.so", library, {
   kp_address: { parameters: ["pointer", "buffer"], result: "i32" },
   // int kp_stats(struct kp *card, uint64_t *out)
   kp_stats: { parameters: ["pointer", "buffer"], result: "i32" },
-  // double kp_echo(struct kp *card, double seconds): frames echoed
-  kp_echo: { parameters: ["pointer", "f64"], result: "f64" },
-  // double kp_pingpong(struct kp *card, const uint8_t *target, uint32_t length,
-  //   uint32_t window, double seconds, uint32_t *samples_ns,
-  //   uint32_t sample_capacity): frames that came back
-  kp_pingpong: {
-    parameters: ["pointer", "buffer", "u32", "u32", "f64", "buffer", "u32"],
+  // double kp_relay(struct kp *card, uint32_t role, bool spins, double seconds): frames sent
+  kp_relay: { parameters: ["pointer", "u32", "bool", "f64"], result: "f64" },
+  // double kp_drive(struct kp *card, const uint8_t *target, uint32_t length,
+  //   uint32_t window, bool spins, double seconds, uint32_t *samples_ns,
+  //   uint32_t sample_capacity): frames that were answered
+  kp_drive: {
+    parameters: [
+      ...["pointer", "buffer", "u32", "u32", "bool", "f64"] as const,
+      ...["buffer", "u32"] as const,
+    ],
     result: "f64",
   },
+  // int kp_seal_open(const char *path, uint32_t may_write, uint64_t *out)
+  kp_seal_open: { parameters: ["buffer", "u32", "buffer"], result: "i32" },
+  // int kp_seal(struct kp_sealer *sealer)
+  kp_seal: { parameters: ["pointer"], result: "i32" },
+  // int kp_seal_look(struct kp_sealer *sealer, struct kp_slot_state states[2])
+  kp_seal_look: { parameters: ["pointer", "buffer"], result: "i32" },
+  // int kp_seal_go_back(struct kp_sealer *sealer, uint32_t index)
+  kp_seal_go_back: { parameters: ["pointer", "u32"], result: "i32" },
+  // void kp_seal_close(struct kp_sealer *sealer)
+  kp_seal_close: { parameters: ["pointer"], result: "void" },
   // int kp_close(struct kp *card)
   kp_close: { parameters: ["pointer"], result: "i32" },
 }).symbols;

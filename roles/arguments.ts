@@ -7,6 +7,7 @@ import {
   type CommandName,
   commandSpec,
   isCommand,
+  kindOf,
   type OptionName,
   OPTIONS,
   optionSpec,
@@ -188,7 +189,7 @@ function readOption(
   name: OptionName,
   text: string | boolean,
 ): unknown {
-  const { kind } = optionSpec(name);
+  const kind = kindOf(command, name);
   if (kind === undefined || typeof text === "boolean") return text;
   const value = readValue(kind, text);
   if (value !== undefined) return value;

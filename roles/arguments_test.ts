@@ -54,6 +54,7 @@ Deno.test("every default in the table is a good value of an option of its comman
     outstanding: 32,
     "value-size": 64,
     clients: 1,
+    "warm-up": 0,
   });
 });
 

@@ -25,6 +25,8 @@ export class ClientSide implements Workload {
   readonly #submitted?: LineFile;
   readonly #acknowledged?: LineFile;
   readonly #stopAt_us: number;
+  /** What is answered before is left out of the summary. */
+  #warmAt_us: number;
   #answeredAt_us: number;
   #answered = 0;
   /** Values submitted and not answered; a large one is one. */
@@ -41,9 +43,10 @@ export class ClientSide implements Workload {
     this.#heardAt_us = start.options.configuration.acceptors.map(() =>
       -Infinity
     );
+    this.#warmAt_us = now_us + client.warmUp_s * SECOND_US;
     this.#stopAt_us = client.seconds === undefined
       ? Infinity
-      : now_us + client.seconds * SECOND_US;
+      : this.#warmAt_us + client.seconds * SECOND_US;
     if (client.statsFile !== undefined) {
       this.#stats = new LineFile(client.statsFile, "latencies");
     }
@@ -116,6 +119,10 @@ export class ClientSide implements Workload {
   /** Looks at the clock after a turn, and lets the file have what was acknowledged in it. */
   each(now_us: number): void {
     this.#acknowledged?.flush();
+    if (now_us >= this.#warmAt_us) {
+      this.#warmAt_us = Infinity;
+      this.meter.begin(now_us, this.#core.counter(Counter.retries));
+    }
     if (now_us >= this.#stopAt_us) this.#workload.stop();
     if (now_us >= this.#stopAt_us + DRAIN_US) this.#givenUp = true;
     const answered = this.#core.counter(Counter.completed);

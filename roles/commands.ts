@@ -9,6 +9,17 @@ import type { ValueKind, ValueOf } from "./values.ts";
 /** Longest duration of an experiment: more would overflow a 32-bit timer of milliseconds. */
 const LONGEST_MS = 500 * 3_600_000;
 
+/** What the bench may keep votes in. */
+export const STORAGES = ["memory", "lmdb-sync", "lmdb-async"] as const;
+
+/** One of `STORAGES`. */
+export type StorageWord = (typeof STORAGES)[number];
+
+/** Layouts of the bench's cluster: three replicas; or a proposer, three acceptors and a learner. */
+export const BENCH_TOPOLOGIES = ["replicas", "roles"] as const;
+/** One of `BENCH_TOPOLOGIES`. */
+export type Topology = (typeof BENCH_TOPOLOGIES)[number];
+
 /** An option; without `kind` it is a flag, which takes no value. */
 export interface OptionSpec {
   readonly kind?: ValueKind;
@@ -23,7 +34,7 @@ export interface OptionSpec {
   readonly needs?: { readonly option: string; readonly value: string };
 }
 
-/** Every option of every command, by its name without the dashes. An option means the same everywhere. */
+/** Every option of every command, by its name without the dashes. An option means the same everywhere, though a command may take several values of it. */
 export const OPTIONS = {
   id: {
     kind: { type: "integer", min: 1, max: 65535 },
@@ -179,6 +190,11 @@ export const OPTIONS = {
     placeholder: "TIME",
     help: "stop submitting after this time",
   },
+  "warm-up": {
+    kind: { type: "duration", min_ms: 0, max_ms: LONGEST_MS },
+    placeholder: "TIME",
+    help: "submit for so long before, and leave that out of the summary",
+  },
   count: {
     kind: { type: "integer", min: 1, max: Number.MAX_SAFE_INTEGER },
     placeholder: "N",
@@ -255,7 +271,7 @@ export const OPTIONS = {
   minutes: {
     kind: { type: "integer", min: 1, max: 100_000 },
     placeholder: "N",
-    help: "run seeds for so long",
+    help: "run for so long",
     excludes: ["seeds"],
   },
   topology: {
@@ -289,6 +305,32 @@ export const OPTIONS = {
   "require-termination": {
     help: "fail also when a proposed value was not delivered by every learner",
   },
+  storage: {
+    kind: { type: "list", of: { type: "choice", choices: STORAGES } },
+    placeholder: "KIND",
+    help:
+      "where votes are kept: in memory, in LMDB on disk, or in LMDB and soon after on disk",
+  },
+  repeats: {
+    kind: { type: "integer", min: 1, max: 1000 },
+    placeholder: "N",
+    help: "how often everything is measured; the medians are told",
+  },
+  folder: {
+    kind: { type: "path" },
+    placeholder: "FOLDER",
+    help: "a folder on the disk to measure (default: $TMPDIR, or /tmp)",
+  },
+  chart: {
+    kind: { type: "path" },
+    placeholder: "FILE",
+    help:
+      "draw what was measured: FILE.svg a picture, FILE.html a page with it",
+  },
+  full: {
+    help:
+      "both topologies, more values in flight, and values of 16, 64 and 1024 bytes, for 2 s each, where nothing else is said",
+  },
   help: { help: "show this help (also -h)" },
 } as const satisfies Record<string, OptionSpec>;
 
@@ -311,6 +353,8 @@ export interface CommandSpec {
   readonly description?: string;
   readonly options: readonly OptionName[];
   readonly required?: readonly OptionName[];
+  /** Kinds of options that are others here than elsewhere: several values, other words. */
+  readonly kinds?: { readonly [Name in OptionName]?: ValueKind };
   /** What an option is when it is not given, written as on a command line. */
   readonly defaults?: { readonly [Name in OptionName]?: string };
   /** A word that may follow the command. */
@@ -358,6 +402,10 @@ const STORAGE_OPTIONS = [
 ] as const satisfies readonly OptionName[];
 
 const NODE_DEFAULTS = { nic: "af_packet", loss: "0", "log-format": "text" };
+
+function listOf(kind: ValueKind): ValueKind {
+  return { type: "list", of: kind };
+}
 
 /** Shells that `kpaxos completions` writes for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -476,6 +524,7 @@ export const COMMANDS = {
       "outstanding",
       "value-size",
       "clients",
+      "warm-up",
       "seconds",
       "count",
       "proposer-id",
@@ -492,6 +541,7 @@ export const COMMANDS = {
       outstanding: "32",
       "value-size": "64",
       clients: "1",
+      "warm-up": "0",
     },
     examples: [
       {
@@ -527,6 +577,55 @@ export const COMMANDS = {
       {
         line: "demo --replicas 5 --seconds 10 --keep",
         does: "longer, and keep what was logged and learned",
+      },
+    ],
+  },
+  bench: {
+    summary: "measure a cluster on this machine, beside what it could reach",
+    description:
+      "Makes a private network as the demo does, runs a cluster in it with each kind of storage and load, " +
+      "and prints medians beside the floors of the same run: what the same hops take with no protocol, and what the disk alone does. " +
+      "With --minutes or --count it is one long run, whose last minute is compared with its first. docs/performance.md says what each figure means.",
+    options: [
+      "topology",
+      "storage",
+      "outstanding",
+      "value-size",
+      "clients",
+      "mtu",
+      "repeats",
+      "seconds",
+      "full",
+      "minutes",
+      "count",
+      "folder",
+      "chart",
+      "json",
+    ],
+    kinds: {
+      topology: listOf({ type: "choice", choices: BENCH_TOPOLOGIES }),
+      outstanding: listOf(OPTIONS.outstanding.kind),
+      "value-size": listOf(OPTIONS["value-size"].kind),
+      clients: listOf(OPTIONS.clients.kind),
+      mtu: listOf(OPTIONS.mtu.kind),
+    },
+    examples: [
+      {
+        line: "bench",
+        does: "three replicas, every storage, in about two minutes",
+      },
+      {
+        line: "bench --full --chart bench.svg",
+        does: "all of it, and a chart",
+      },
+      {
+        line:
+          "bench --topology roles --storage memory --outstanding 1,128 --mtu 1500,9000",
+        does: "chosen loads, with and without jumbo frames",
+      },
+      {
+        line: "bench --minutes 12 --outstanding 4096",
+        does: "whether it is as fast after a billion values as before",
       },
     ],
   },
@@ -682,6 +781,14 @@ export function isCommand(word: string): word is CommandName {
 /** The row of a command. */
 export function commandSpec(name: CommandName): CommandSpec {
   return COMMANDS[name];
+}
+
+/** What an option's value looks like for a command; undefined: it is a flag. */
+export function kindOf(
+  command: CommandName,
+  option: OptionName,
+): ValueKind | undefined {
+  return commandSpec(command).kinds?.[option] ?? optionSpec(option).kind;
 }
 
 /** The row of an option. */

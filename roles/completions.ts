@@ -31,7 +31,8 @@ function completionOf(
   kind: "words";
   words: readonly string[];
 } {
-  const { kind } = optionSpec(option);
+  const { kind: written } = optionSpec(option);
+  const kind = written?.type === "list" ? written.of : written;
   switch (kind?.type) {
     case undefined:
       return { kind: "flag" };

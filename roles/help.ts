@@ -4,6 +4,7 @@ import {
   COMMAND_NAMES,
   type CommandName,
   commandSpec,
+  kindOf,
   type OptionName,
   optionSpec,
 } from "./commands.ts";
@@ -77,18 +78,24 @@ function usage(name: CommandName): string {
 }
 
 function optionHelp(command: CommandName, option: OptionName): string[] {
-  const { kind, help, repeatable, needs, excludes } = optionSpec(option);
-  const { required = [], defaults = {} } = commandSpec(command);
+  const { help, repeatable, needs, excludes = [] } = optionSpec(option);
+  const { required = [], defaults = {}, options } = commandSpec(command);
   const notes: string[] = [];
+  const written = kindOf(command, option);
+  const kind = written?.type === "list" ? written.of : written;
   if (kind?.type === "integer" && kind.max < Number.MAX_SAFE_INTEGER) {
     notes.push(`${kind.min} to ${kind.max}`);
   }
   if (kind?.type === "fraction") notes.push("0 to 1");
   if (kind?.type === "duration") notes.push("seconds, or 500ms, 2s, 1m");
   if (kind?.type === "choice") notes.push(kind.choices.join(", "));
+  if (written?.type === "list") notes.push("or several, as A,B");
   if (needs !== undefined) notes.push(`with --${needs.option} ${needs.value}`);
-  if (excludes !== undefined) {
-    notes.push(`not with ${excludes.map((it) => `--${it}`).join(", ")}`);
+  const others = excludes.filter((it) =>
+    (options as readonly string[]).includes(it)
+  );
+  if (others.length > 0) {
+    notes.push(`not with ${others.map((it) => `--${it}`).join(", ")}`);
   }
   if (repeatable) notes.push("may be repeated");
   if (required.includes(option)) notes.push("required");

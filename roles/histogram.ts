@@ -55,7 +55,7 @@ export class Histogram {
   /**
    * The number that `percentile` percent of those recorded do not exceed, to three digits, or a little more.
    *
-   * @param percentile Above 0, at most 100.
+   * @param percentile 0 to 100; of 0 the least of them.
    * @returns 0 if nothing was recorded.
    */
   percentile(percentile: number): number {

@@ -8,6 +8,7 @@ import { completionScript, type Shell } from "./completions.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import {
+  benchOptions,
   demoOptions,
   nodeOptions,
   simOptions,
@@ -90,6 +91,10 @@ async function run(
     case "demo": {
       const { runDemo } = await import("./demo.ts");
       return await runDemo(demoOptions(values));
+    }
+    case "bench": {
+      const { runBench } = await import("./bench/command.ts");
+      return await runBench(benchOptions(values), console);
     }
     case "check":
       return check(values, console);

@@ -19,6 +19,18 @@ export interface Figures {
   retries: number;
 }
 
+/** The figures of a whole run. */
+export interface Summary extends Figures {
+  /** Pairs of a percentile, 0 to 100, and the latency in µs that so many per cent of the values were within. */
+  percentiles_us: readonly (readonly [number, number])[];
+}
+
+/** Dense where they rise steeply, as a plot against 1 / (1 - percentile) needs them. */
+const PERCENTILES = [
+  ...[0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75],
+  ...[99.9, 99.95, 99.975, 99.99, 99.995, 99.999, 99.9999, 100],
+];
+
 /** Collects the answers of one span of time. */
 class Span {
   readonly latencies = new Histogram();
@@ -48,6 +60,11 @@ class Span {
       },
       retries: retries - this.retries,
     };
+  }
+
+  percentiles_us(): Summary["percentiles_us"] {
+    if (this.latencies.count === 0) return [];
+    return PERCENTILES.map((it) => [it, this.latencies.percentile(it)]);
   }
 
   restart(now_us: number, retries: number): void {
@@ -88,12 +105,21 @@ export class Meter {
     return figures;
   }
 
-  /** The figures since the start. */
-  summary(now_us: number, retries: number): Figures {
+  /** The run begins only now: what came before was warming up. */
+  begin(now_us: number, retries: number): void {
+    this.#run.restart(now_us, retries);
+    this.#second.restart(now_us, retries);
+  }
+
+  /** The figures since the start, or since `begin`. */
+  summary(now_us: number, retries: number): Summary {
     const run = this.#run;
     run.latencies.add(this.#second.latencies);
     this.#second.latencies.reset();
-    return run.figures(now_us, retries, this.#meanBytes());
+    return {
+      ...run.figures(now_us, retries, this.#meanBytes()),
+      percentiles_us: run.percentiles_us(),
+    };
   }
 
   #meanBytes(): number {

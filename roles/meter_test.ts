@@ -34,3 +34,30 @@ Deno.test("a latency below a microsecond counts as one", () => {
   meter.record(0);
   assert.equal(meter.summary(1, 0).latency_us.max, 1);
 });
+
+Deno.test("what came before the run began is in no summary", () => {
+  const meter = new Meter(0);
+  meter.record(9_000);
+  meter.begin(1_000_000, 3);
+  for (let latency_us = 1; latency_us <= 100; latency_us++) {
+    meter.record(latency_us);
+  }
+  const run = meter.summary(3_000_000, 5);
+  assert.equal(run.values, 100);
+  assert.equal(run.values_per_s, 50);
+  assert.equal(run.retries, 2);
+  assert.equal(run.latency_us.max, 100);
+});
+
+Deno.test("a summary tells percentiles from the least to the greatest latency", () => {
+  const meter = new Meter(0);
+  assert.deepEqual(meter.summary(1, 0).percentiles_us, []);
+  for (let latency_us = 1; latency_us <= 1000; latency_us++) {
+    meter.record(latency_us);
+  }
+  const told = new Map(meter.summary(1, 0).percentiles_us);
+  assert.deepEqual(
+    [0, 50, 90, 99, 100].map((it) => told.get(it)),
+    [1, 500, 900, 990, 1000],
+  );
+});

@@ -7,7 +7,7 @@
  * others ask for and only storage has is read last, so that nothing waits for it.
  */
 import type { Core, CoreEvent, Delivery } from "../core/core.ts";
-import { Fetched, RECEIVE_FRAMES, StorageCondition } from "../core/layout.ts";
+import { RECEIVE_FRAMES, StorageCondition } from "../core/layout.ts";
 import { type Nic, WAIT } from "../ffi/nic.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -162,7 +162,7 @@ export class Node {
       storage.read(
         from,
         end,
-        (record) => core.fetched(i, record) === Fetched.more,
+        (record) => core.fetched(i, record),
       );
       core.fetchDone(i);
     }

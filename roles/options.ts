@@ -1,7 +1,14 @@
 /** What a command works with: parsed options and the configuration, joined into one typed object. */
 
 import { JOURNAL_BYTES_MAX } from "../core/layout.ts";
-import type { OptionValues } from "./commands.ts";
+import { MTU_DEFAULT } from "../ffi/nic.ts";
+import {
+  BENCH_TOPOLOGIES,
+  type OptionValues,
+  STORAGES,
+  type StorageWord,
+  type Topology,
+} from "./commands.ts";
 import {
   type Configuration,
   defaultConfiguration,
@@ -95,6 +102,8 @@ export interface ClientOptions {
   readonly outstanding: number;
   readonly valueBytes: number;
   readonly clients: number;
+  /** Not counted in the summary, nor in `seconds`. */
+  readonly warmUp_s: number;
   readonly seconds?: number;
   readonly count?: number;
   readonly proposerId?: number;
@@ -111,6 +120,24 @@ export interface DemoOptions {
   readonly seconds: number;
   readonly outstanding: number;
   readonly keep: boolean;
+  readonly json: boolean;
+}
+
+/** What `kpaxos bench` is started with. */
+export interface BenchOptions {
+  readonly topologies: readonly Topology[];
+  readonly storages: readonly StorageWord[];
+  /** Values in flight of each virtual client. */
+  readonly outstanding: readonly number[];
+  readonly valueBytes: readonly number[];
+  readonly clients: readonly number[];
+  readonly mtus: readonly number[];
+  readonly repeats: number;
+  readonly seconds: number;
+  /** One long run of the first of each, in place of the matrix. */
+  readonly long?: { readonly minutes?: number; readonly count?: number };
+  readonly folder?: string;
+  readonly chartFile?: string;
   readonly json: boolean;
 }
 
@@ -168,12 +195,55 @@ export function demoOptions(values: OptionValues): DemoOptions {
 }
 
 /**
+ * The options of `kpaxos bench`.
+ *
+ * @throws {UserError} if the chart's file has a name that says no form.
+ */
+export function benchOptions(values: OptionValues): BenchOptions {
+  // Here these are lists: see `kinds` of the command.
+  const lists = values as unknown as {
+    [Name in "outstanding" | "value-size" | "clients" | "mtu"]?: number[];
+  };
+  const { repeats = 3, minutes, count, folder, chart } = values;
+  const full = values.full === true;
+  if (chart !== undefined && !/\.(svg|html)$/.test(chart)) {
+    throw new UserError(
+      `--chart ${chart} names no form; end it with .svg or .html`,
+      EXIT.usage,
+    );
+  }
+  return {
+    topologies: values.topology as unknown as Topology[] | undefined ??
+      (full ? BENCH_TOPOLOGIES : ["replicas"]),
+    storages: values.storage ?? STORAGES,
+    outstanding: lists.outstanding ??
+      (full ? [1, 32, 128, 512, 4096] : [1, 32, 128, 4096]),
+    valueBytes: lists["value-size"] ?? (full ? [16, 64, 1024] : [64]),
+    clients: lists.clients ?? [1],
+    mtus: lists.mtu ?? [MTU_DEFAULT],
+    repeats,
+    seconds: toSeconds(values.seconds) ?? (full ? 2 : 1),
+    long: minutes === undefined && count === undefined
+      ? undefined
+      : { minutes, count },
+    folder,
+    chartFile: chart,
+    json: values.json === true,
+  };
+}
+
+/**
  * The options of `kpaxos status`.
  *
  * @throws {UserError} as `nodeOptions` does.
  */
 export function statusOptions(values: OptionValues): StatusOptions {
-  const client = { clients: 1, outstanding: 1, "value-size": 1 };
+  const client = {
+    clients: 1,
+    outstanding: 1,
+    "value-size": 1,
+    "warm-up": 0,
+  };
   return {
     node: nodeOptions("client", {
       ...values,
@@ -359,6 +429,7 @@ function clientOptions(
     outstanding: values.outstanding!,
     valueBytes: values["value-size"]!,
     clients: values.clients!,
+    warmUp_s: toSeconds(values["warm-up"])!,
     seconds: toSeconds(values.seconds),
     count: values.count,
     proposerId,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { parseCommandLine } from "./arguments.ts";
 import { EXIT, UserError } from "./errors.ts";
 import {
+  benchOptions,
   demoOptions,
   type NodeKind,
   type NodeOptions,
@@ -108,13 +109,14 @@ Deno.test("a leader and a client's proposer must be proposers", () => {
 
 Deno.test("every option of a client is passed on", () => {
   const { client, lifetime_s, seed, mtu } = options(
-    "client --outstanding 128 --value-size 100 --clients 4 --seconds 500ms --count 9 --json " +
+    "client --outstanding 128 --value-size 100 --clients 4 --warm-up 200ms --seconds 500ms --count 9 --json " +
       "--stats s --submitted v --acknowledged w --lifetime 1m --seed 7 --mtu 9000",
   );
   assert.deepEqual(client, {
     outstanding: 128,
     valueBytes: 100,
     clients: 4,
+    warmUp_s: 0.2,
     seconds: 0.5,
     count: 9,
     proposerId: undefined,
@@ -309,5 +311,63 @@ Deno.test("options of LMDB are warned about in a file, and refused on the comman
   assert.match(
     refusal("replica --id 1 --lmdb-mapsize 2gb"),
     /--lmdb-mapsize means nothing .* add --storage-backend lmdb/,
+  );
+});
+
+/** What `kpaxos bench` would be started with. */
+function bench(line: string) {
+  const request = parseCommandLine(["bench", ...line.split(" ").slice(1)]);
+  assert(request.kind === "command");
+  return benchOptions(request.values);
+}
+
+Deno.test("a bench measures little by default, more with --full, and what is named in any case", () => {
+  const { topologies, storages, outstanding, valueBytes, seconds, repeats } =
+    bench("bench");
+  assert.deepEqual(topologies, ["replicas"]);
+  assert.deepEqual(storages, ["memory", "lmdb-sync", "lmdb-async"]);
+  assert.deepEqual(outstanding, [1, 32, 128, 4096]);
+  assert.deepEqual(valueBytes, [64]);
+  assert.deepEqual([seconds, repeats], [1, 3]);
+  assert.deepEqual(bench("bench --full").topologies, ["replicas", "roles"]);
+  assert.deepEqual(bench("bench --full").valueBytes, [16, 64, 1024]);
+  const named = bench(
+    "bench --full --topology roles --storage lmdb-sync,memory --outstanding 7,9 " +
+      "--value-size 1kb --clients 2,3 --mtu 1500,9000 --repeats 2 --seconds 300ms",
+  );
+  assert.deepEqual(named.topologies, ["roles"]);
+  assert.deepEqual(named.storages, ["lmdb-sync", "memory"]);
+  assert.deepEqual(named.outstanding, [7, 9]);
+  assert.deepEqual(named.valueBytes, [1024]);
+  assert.deepEqual(named.clients, [2, 3]);
+  assert.deepEqual(named.mtus, [1500, 9000]);
+  assert.deepEqual([named.seconds, named.repeats], [0.3, 2]);
+  assert.deepEqual(bench("bench --minutes 2").long, {
+    minutes: 2,
+    count: undefined,
+  });
+});
+
+Deno.test("a bench refuses lists with a word that does not belong there, and charts of no form", () => {
+  const refused = (line: string) => {
+    try {
+      bench(line);
+    } catch (error) {
+      assert(error instanceof UserError && error.exitCode === 2, line);
+      return error.message;
+    }
+    assert.fail(line);
+  };
+  assert.match(
+    refused("bench --topology replicas,mixed"),
+    /--topology cannot be .*: expected replicas or roles, or several with commas/,
+  );
+  assert.match(refused("bench --storage disk"), /memory, lmdb-sync or lmdb-/);
+  assert.match(refused("bench --storage memory,"), /--storage cannot be/);
+  assert.match(refused("bench --outstanding 1,many"), /--outstanding cannot/);
+  assert.match(refused("bench --repeats 0"), /--repeats cannot be/);
+  assert.match(
+    refused("bench --chart bench.png"),
+    /end it with \.svg or \.html/,
   );
 });

@@ -11,6 +11,8 @@
  * of them has ended, the kernel has removed everything (namespaces(7), veth(4)).
  */
 
+import { MTU_DEFAULT } from "../ffi/nic.ts";
+
 /** Where nodes can be started. */
 export interface LocalNetwork {
   readonly kind: "namespaces" | "loopback";
@@ -19,6 +21,16 @@ export interface LocalNetwork {
   /** The command line that runs `argv` as node number `node`, from 1 on; each number once. */
   command(node: number, argv: readonly string[]): string[];
   /** Removes it; the nodes must have ended. */
+  close(): Promise<void>;
+}
+
+/** A node's place for several processes, one after another or at once. */
+export interface Host {
+  /** The command line that runs `argv` there, as often as one likes. */
+  command(argv: readonly string[]): string[];
+  /** The kernel's table of the host's interfaces and what went over them: proc_pid_net(5). */
+  readonly countersPath: string;
+  /** Its processes must have ended. */
   close(): Promise<void>;
 }
 
@@ -40,7 +52,8 @@ command -v ip >/dev/null || { echo 'ip(8) is not installed; Debian has it in ipr
 ip link add br0 type bridge && ip link set br0 up || exit 1
 node=1
 while [ $node -le $1 ]; do
-  ip link add port$node type veth peer name node$node && ip link set port$node master br0 up || exit 1
+  ip link add port$node mtu $2 type veth peer name node$node mtu $2 &&
+    ip link set port$node master br0 up || exit 1
   node=$((node + 1))
 done
 echo ready
@@ -56,18 +69,25 @@ shift 2
 exec "$@"
 `;
 
+/** What a host does: keeps its namespace until its input ends. */
+const KEEPER = "trap '' INT TERM; echo ready; read -r _";
+
 /**
  * Makes network namespaces for so many nodes, joined by a bridge.
  *
+ * @param mtu Of every interface, in bytes.
  * @throws {NoNamespaces} with the reason if this system does not let this user.
  */
-export async function openNamespaces(nodes: number): Promise<LocalNetwork> {
+export async function openNamespaces(
+  nodes: number,
+  mtu = MTU_DEFAULT,
+): Promise<Namespaces> {
   // Root needs no user namespace, and where it has one, its sockets get smaller buffers.
   const ways = Deno.uid() === 0 ? [[], ["-U", "-r"]] : [["-U", "-r"]];
   let failure: unknown;
   for (const way of ways) {
     try {
-      return await Namespaces.open(nodes, way);
+      return await Namespaces.open(nodes, mtu, way);
     } catch (error) {
       if (!(error instanceof NoNamespaces)) throw error;
       failure = error;
@@ -76,20 +96,26 @@ export async function openNamespaces(nodes: number): Promise<LocalNetwork> {
   throw failure;
 }
 
-class Namespaces implements LocalNetwork {
+/** Network namespaces, joined by a bridge; see `openNamespaces`. */
+export class Namespaces implements LocalNetwork {
   readonly kind = "namespaces";
-  readonly nodeOptions = ["--if", "eth0"];
+  readonly nodeOptions: readonly string[] = ["--if", "eth0"];
   readonly #holder: Deno.ChildProcess;
-  readonly #enter: readonly string[];
+  readonly #hasUserNamespace: boolean;
 
+  /** Only for `openNamespaces`. */
   static async open(
     nodes: number,
+    mtu: number,
     way: readonly string[],
   ): Promise<Namespaces> {
     let holder: Deno.ChildProcess;
     try {
       holder = new Deno.Command("unshare", {
-        args: [...way, "-n", "--", "sh", "-c", HOLDER, "sh", String(nodes)],
+        args: [
+          ...[...way, "-n", "--", "sh", "-c", HOLDER],
+          ...["sh", String(nodes), String(mtu)],
+        ],
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",
@@ -125,20 +151,53 @@ class Namespaces implements LocalNetwork {
 
   private constructor(holder: Deno.ChildProcess, hasUserNamespace: boolean) {
     this.#holder = holder;
-    this.#enter = hasUserNamespace
-      ? [
-        ...["nsenter", "-t", String(holder.pid), "-U", "-n"],
-        ...["--preserve-credentials", "--"],
-      ]
-      : [];
+    this.#hasUserNamespace = hasUserNamespace;
   }
 
   command(node: number, argv: readonly string[]): string[] {
     return [
-      ...this.#enter,
+      // Where there is one, it is what gives the right to the cable.
+      ...(this.#hasUserNamespace ? this.#enter(this.#holder.pid) : []),
       ...["unshare", "-n", "--", "env", `PATH=${PATH}`, "sh", "-c", NODE, "sh"],
       ...[String(this.#holder.pid), String(node), ...argv],
     ];
+  }
+
+  /** Makes a node a host. */
+  async openHost(node: number): Promise<Host> {
+    const [program, ...args] = this.command(node, ["sh", "-c", KEEPER]);
+    const keeper = new Deno.Command(program, {
+      args,
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const output = keeper.stdout.getReader();
+    const { done } = await output.read();
+    await output.cancel();
+    const close = async () => {
+      await keeper.stdin.close().catch(() => {
+        // It has ended already.
+      });
+      await keeper.status;
+    };
+    if (done) {
+      await close();
+      throw new NoNamespaces(`the namespace of node ${node} was not made`);
+    }
+    return {
+      command: (argv) => [...this.#enter(keeper.pid), ...argv],
+      countersPath: `/proc/${keeper.pid}/net/dev`,
+      close,
+    };
+  }
+
+  #enter(pid: number): string[] {
+    return this.#hasUserNamespace
+      ? [
+        ...["nsenter", "-t", String(pid), "-U", "-n"],
+        ...["--preserve-credentials", "--"],
+      ]
+      : ["nsenter", "-t", String(pid), "-n", "--"];
   }
 
   async close(): Promise<void> {

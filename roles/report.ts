@@ -1,5 +1,5 @@
 /** What a client prints: a line a second, and a summary; for people on stderr, for programs on stdout. */
-import type { Figures } from "./meter.ts";
+import type { Figures, Summary } from "./meter.ts";
 
 /** Prints a client's figures. */
 export class ClientReport {
@@ -42,7 +42,7 @@ export class ClientReport {
   }
 
   /** The figures of the whole run. */
-  summary(figures: Figures, unanswered: number, reason?: string): void {
+  summary(figures: Summary, unanswered: number, reason?: string): void {
     if (this.#json) {
       this.#printJson({ ...figures, unanswered });
     } else {

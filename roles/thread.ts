@@ -25,7 +25,7 @@ import { EXIT, UserError } from "./errors.ts";
 import { CHUNKS_IN_FLIGHT } from "./large_values.ts";
 import { LostSessions } from "./lost_sessions.ts";
 import { describe, type Entry } from "./events.ts";
-import type { Figures } from "./meter.ts";
+import type { Figures, Summary } from "./meter.ts";
 import { Node } from "./node.ts";
 import type { NodeStorage } from "./node_storage.ts";
 import type { NodeOptions } from "./options.ts";
@@ -66,7 +66,7 @@ export type NodeMessage =
   }
   | {
     readonly type: "ended";
-    readonly summary?: Figures;
+    readonly summary?: Summary;
     readonly unanswered: number;
     readonly reason?: string;
   }

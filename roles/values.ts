@@ -31,7 +31,8 @@ export type ValueKind =
   | { readonly type: "path" }
   | { readonly type: "interface" }
   | { readonly type: "group" }
-  | { readonly type: "endpoints" };
+  | { readonly type: "endpoints" }
+  | { readonly type: "list"; readonly of: ValueKind };
 
 /** What a value of a kind becomes: durations are milliseconds, sizes bytes. */
 export type ValueOf<K extends ValueKind> = K extends { type: "wide" } ? bigint
@@ -39,6 +40,7 @@ export type ValueOf<K extends ValueKind> = K extends { type: "wide" } ? bigint
   : K extends { type: "choice"; choices: readonly (infer C)[] } ? C
   : K extends { type: "yes_no" } ? boolean
   : K extends { type: "endpoints" } ? Endpoint[]
+  : K extends { type: "list"; of: infer O extends ValueKind } ? ValueOf<O>[]
   : string;
 
 /**
@@ -98,6 +100,10 @@ export function readValue(kind: ValueKind, text: string): unknown {
       const endpoints = text.split(",").map(parseEndpoint);
       return endpoints.every((it) => it !== undefined) ? endpoints : undefined;
     }
+    case "list": {
+      const values = text.split(",").map((it) => readValue(kind.of, it));
+      return values.every((it) => it !== undefined) ? values : undefined;
+    }
   }
 }
 
@@ -134,6 +140,8 @@ export function describeValue(kind: ValueKind): string {
       return "an IPv4 multicast address (224.0.0.0 to 239.255.255.255)";
     case "endpoints":
       return "ADDRESS:PORT[,ADDRESS:PORT...] with IPv4 addresses";
+    case "list":
+      return `${describeValue(kind.of)}, or several with commas between`;
   }
 }
 

@@ -581,7 +581,7 @@ export class Checker implements NodeWatch {
     const receiver = view.getUint16(HEADER_RECEIVER_ID, true);
     const isMeant = (view.getUint8(HEADER_RECEIVER_ROLES) & roles) !== 0 &&
       (receiver === 0 || receiver === own);
-    if (!isMeant || !isSound && !this.#acceptors.includes(id)) return;
+    if (!isMeant) return;
     const memories = this.#memoriesOf(node);
     const tell = (
       acceptor: number,

@@ -7,7 +7,7 @@
  * lost; a crash leaves the commit under way whole, or none of it.
  */
 import { type CoreRecord, type Journal, readRecord } from "../core/core.ts";
-import { StorageCondition } from "../core/layout.ts";
+import { Fetched, StorageCondition } from "../core/layout.ts";
 import { Committer } from "../storage/committer.ts";
 import { MapStore } from "../storage/map_store.ts";
 import {
@@ -18,7 +18,7 @@ import {
 } from "../storage/recovery.ts";
 import type { Records, Storage } from "../storage/storage.ts";
 import { StoreError, Table } from "../storage/store.ts";
-import { flawOf } from "../storage/stored_record.ts";
+import { flawOf, isOf } from "../storage/stored_record.ts";
 import { StateKey } from "../storage/tables.ts";
 import type { Random } from "./random.ts";
 import { Violation } from "./violation.ts";
@@ -267,17 +267,15 @@ export class DiskStorage implements Storage {
   read(
     from: number,
     end: number,
-    visit: (record: Uint8Array) => boolean,
+    visit: (record: Uint8Array) => Fetched,
   ): void {
-    this.#disk.walk(
-      Table.log,
-      from,
-      (instance, record) => instance < end && visit(record),
-    );
-  }
-
-  fail(): void {
-    this.#isDamaged = true;
+    if (this.failed) return;
+    this.#disk.walk(Table.log, from, (instance, record) => {
+      if (instance >= end) return false;
+      const fetched = isOf(instance, record) ? visit(record) : Fetched.damaged;
+      if (fetched === Fetched.damaged) this.#isDamaged = true;
+      return fetched === Fetched.more;
+    });
   }
 
   /** The process is gone: the commit under way may have reached the disk, or not. */

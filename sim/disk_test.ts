@@ -1,7 +1,11 @@
 /** The simulated disk: what is durable when, what a crash leaves, and damage that is seen. */
 import assert from "node:assert/strict";
 import { readRecord } from "../core/core.ts";
-import { Record as RecordKind, StorageCondition } from "../core/layout.ts";
+import {
+  Fetched,
+  Record as RecordKind,
+  StorageCondition,
+} from "../core/layout.ts";
 import { StorageError } from "../storage/storage.ts";
 import { TestJournal } from "../storage/testing.ts";
 import { Disk, DiskStorage } from "./disk.ts";
@@ -138,9 +142,12 @@ Deno.test("what is read back is what was stored, until somebody finds that it is
   persist(1, 2, 3, 5);
   pass(100);
   const found: number[] = [];
-  storage.read(2, 5, (record) => found.push(readRecord(record).instance) > 0);
+  storage.read(2, 5, (record) => {
+    found.push(readRecord(record).instance);
+    return Fetched.more;
+  });
   assert.deepEqual(found, [2, 3]);
-  storage.fail();
+  storage.read(1, 6, () => Fetched.damaged);
   persist(6);
   pass(1000);
   assert.equal(storage.condition, StorageCondition.failed);

@@ -86,7 +86,7 @@ Deno.test("a newer format is refused", async () => {
     const newer = { ...directory.stamp, format: FORMAT_VERSION + 1 };
     writeStamp(directory.store, newer);
     directory.abandon();
-    refuses(options, /format 2/, /reads 1/);
+    refuses(options, /format 3/, /reads 2/);
   });
 });
 

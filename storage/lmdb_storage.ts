@@ -1,12 +1,12 @@
 /** Storage on LMDB as the node's cycle sees it: records go to the storage thread, which tells what is durable. */
 import type { Journal } from "../core/core.ts";
-import { StorageCondition } from "../core/layout.ts";
+import { Fetched, StorageCondition } from "../core/layout.ts";
 import { StorageControl } from "./control.ts";
-import { damageText, type StorageDirectory } from "./directory.ts";
+import type { StorageDirectory } from "./directory.ts";
 import type { LmdbHandle } from "./lmdb_store.ts";
-import type { Records, Storage } from "./storage.ts";
+import { damageText, type Records, type Storage } from "./storage.ts";
 import { StoreError, Table } from "./store.ts";
-import { flawOf } from "./stored_record.ts";
+import { flawOf, isOf } from "./stored_record.ts";
 
 /** What the storage thread is started with. */
 export interface StorageStart {
@@ -89,17 +89,19 @@ export class LmdbStorage implements Storage {
   read(
     from: number,
     end: number,
-    visit: (record: Uint8Array) => boolean,
+    visit: (record: Uint8Array) => Fetched,
   ): void {
     if (this.condition === StorageCondition.failed) return;
     try {
       this.#options.directory.store.walk(Table.log, from, (key, record) => {
         if (key >= end) return false;
-        const flaw = flawOf(Table.log, key, record);
-        if (flaw !== undefined) {
+        const fetched = isOf(key, record) ? visit(record) : Fetched.damaged;
+        if (fetched === Fetched.damaged) {
+          const flaw = flawOf(Table.log, key, record) ??
+            "it holds what is no acceptance";
           throw new StoreError("damaged", `instance ${key}: ${flaw}`);
         }
-        return visit(record);
+        return fetched === Fetched.more;
       });
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;

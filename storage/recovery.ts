@@ -13,7 +13,7 @@ import {
   RECORD_INSTANCE,
 } from "../core/layout.ts";
 import { counts, Present, sumAt } from "./present.ts";
-import { StorageError } from "./storage.ts";
+import { damageText, StorageError } from "./storage.ts";
 import { type Store, Table } from "./store.ts";
 import { flawOf, getNumber } from "./stored_record.ts";
 import { keyText, StateKey } from "./tables.ts";
@@ -182,7 +182,10 @@ export function readTables(
     present.high !== found.high
   ) {
     throw new StorageError(
-      `${name} is damaged: it should hold ${present.values} values besides its log, and holds ${found.values}, or older ones. ${REMEDY}`,
+      damageText(
+        name,
+        `it should hold ${present.values} values besides its log, and holds ${found.values}, or older ones`,
+      ),
     );
   }
   const decided = numberIn(state.get(StateKey.decided), RECORD_INSTANCE) ?? 1;
@@ -288,9 +291,6 @@ export function walkChecked(
   });
 }
 
-const REMEDY =
-  "With a part of what was stored an acceptor could break a promise, and a learner deliver a value twice; so this node does not start with it. Move the directory away and start the node with an empty one: the others let an acceptor rejoin, and a learner begins anew.";
-
 function damaged(
   name: string,
   table: Table,
@@ -298,7 +298,7 @@ function damaged(
   flaw: string,
 ): StorageError {
   return new StorageError(
-    `${name} is damaged: ${keyText(table, key)}: ${flaw}. ${REMEDY}`,
+    damageText(name, `${keyText(table, key)}: ${flaw}`),
   );
 }
 

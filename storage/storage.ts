@@ -1,6 +1,6 @@
 /** What the node cycle asks of storage: take the core's records, say how many are durable, read accepted instances back. */
 import type { CoreRecord } from "../core/core.ts";
-import type { StorageCondition } from "../core/layout.ts";
+import type { Fetched, StorageCondition } from "../core/layout.ts";
 
 /** The records of a step, as the core shows them. */
 export interface Records {
@@ -31,14 +31,14 @@ export interface Storage {
   persist(records: Records): void;
   /**
    * Visits the record of each accepted instance that it keeps from `from` to before `end`, ascending, as it
-   * was stored, until `visit` returns false. Bytes are valid during the visit alone. An instance may be
-   * missing, or not be durable yet. What cannot be read, or is damaged, is not visited and makes `condition`
+   * was stored, while `visit` asks for more. Bytes are valid during the visit alone. An instance may be
+   * missing, or not be durable yet. What cannot be read, or is damaged, as `visit` may say, makes `condition`
    * failed; nothing is thrown.
    */
   read(
     from: number,
     end: number,
-    visit: (record: Uint8Array) => boolean,
+    visit: (record: Uint8Array) => Fetched,
   ): void;
   /** Finishes what was taken and releases the files. */
   close(): void;
@@ -47,4 +47,11 @@ export interface Storage {
 /** What was written cannot be read back, or cannot be written: the acceptor must not vote. */
 export class StorageError extends Error {
   override readonly name = "StorageError";
+}
+
+/** What the user reads of damage, wherever it is found: what is damaged, why that is known, the remedy. */
+export function damageText(name: string, reason: string): string {
+  return `the storage in ${name} is damaged: ${reason}. With a part of what was stored an acceptor could break a promise, ` +
+    "and a learner deliver a value twice, so this node does not go on with it. " +
+    `Move ${name} away and start again: an acceptor gets its memory back from the others, of which a majority must be sound, and a learner begins anew`;
 }

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
-import { Record as RecordKind, StorageCondition } from "../core/layout.ts";
+import {
+  Fetched,
+  Record as RecordKind,
+  StorageCondition,
+} from "../core/layout.ts";
 import { StorageControl } from "./control.ts";
+import { isSealed } from "./stored_record.ts";
 import { StorageDirectory } from "./directory.ts";
 import { LmdbStorage } from "./lmdb_storage.ts";
 import { LmdbStore } from "./lmdb_store.ts";
@@ -70,10 +75,18 @@ Deno.test("what is stored can be read by the node while the thread goes on", asy
     await rig.stored();
     rig.accept(41, 80);
     const sizes: number[] = [];
-    rig.storage.read(10, 30, (record) => sizes.push(record.length) < 15);
+    rig.storage.read(
+      10,
+      30,
+      (record) =>
+        sizes.push(record.length) < 15 ? Fetched.more : Fetched.enough,
+    );
     assert.deepEqual(sizes, new Array(15).fill(1040));
     let last = 0;
-    rig.storage.read(30, 35, () => ++last > 0);
+    rig.storage.read(30, 35, () => {
+      last++;
+      return Fetched.more;
+    });
     assert.equal(last, 5);
     rig.close();
   });
@@ -144,8 +157,11 @@ Deno.test("damage that is met while it runs is a failure, and not an absence", a
       file_.writeSync(Uint8Array.of(bytes[at + 20] ^ 4));
     }
     let visited = 0;
-    rig.storage.read(1, 41, () => ++visited > 0);
-    assert.equal(visited, 19);
+    rig.storage.read(1, 41, (record) => {
+      visited++;
+      return isSealed(record) ? Fetched.more : Fetched.damaged;
+    });
+    assert.equal(visited, 20);
     assert.equal(rig.storage.condition, StorageCondition.failed);
     assert.match(rig.told[0], /is damaged: instance 20: its checksum/);
     rig.accept(41, 50);

@@ -87,6 +87,13 @@ export function flawOf(
   }
 }
 
+/** Whether a record of the log is that of this instance, by its own word. */
+export function isOf(instance: number, record: Uint8Array): boolean {
+  if (record.length < RECORD_BYTES) return false;
+  const view = new DataView(record.buffer, record.byteOffset, record.length);
+  return getNumber(view, RECORD_INSTANCE) === instance;
+}
+
 /** A u64 that is known to stay below 2^53. */
 export function getNumber(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;

@@ -1,33 +1,105 @@
-/** The bench's command line, and the disk's own figures. */
+/** `kpaxos bench` on real sockets, to its end and interrupted; and the disk's own figures. */
 import assert from "node:assert/strict";
-import { measureDisk } from "../scripts/disk_floor.ts";
+import { measureDisk } from "../roles/bench/disk_floor.ts";
+import type { Result } from "../roles/bench/summary.ts";
+import { inNamespaces, Stage } from "./process.ts";
 
-/** What it says to arguments that it refuses. */
-function refusal(...words: string[]): string {
-  const { code, stderr } = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "scripts/bench.ts", ...words],
-  }).outputSync();
-  assert.equal(code, 2, words.join(" "));
-  return new TextDecoder().decode(stderr);
+/** The environment of a bench whose files go to this stage's folder. */
+function environment(stage: Stage) {
+  return { ...Deno.env.toObject(), TMPDIR: stage.folder };
 }
 
-Deno.test("the bench refuses words that it does not know, before it measures anything", () => {
-  assert.match(refusal("everything"), /unknown argument everything/);
-  assert.match(
-    refusal("--storage", "disk"),
-    /--storage wants memory, .*not disk/,
-  );
-  assert.match(refusal("--storage", "memory,"), /not nothing/);
-  assert.match(refusal("--outstanding", "1,many"), /--outstanding .*not many/);
-  assert.match(refusal("--repeats", "0"), /--repeats wants .*not 0/);
+function filesIn(folder: string): string[] {
+  return Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
+}
+
+Deno.test({
+  name:
+    "a bench measures every cell beside its floors, and leaves its chart alone behind",
+  ...inNamespaces,
+  async fn() {
+    await using stage = new Stage();
+    const chart = stage.path("chart.svg");
+    const bench = stage.start(
+      "bench --topology replicas,roles --storage memory,lmdb-sync --outstanding 1,64 " +
+        `--repeats 1 --seconds 200ms --json --chart ${chart}`,
+      { env: environment(stage) },
+    );
+    await bench.ended;
+    await bench.ends(0);
+    assert.equal(bench.output.lines.length, 1);
+    const result: Result = JSON.parse(bench.output.lines[0]);
+    assert.deepEqual(
+      result.rows.map(({ topology, storage, outstanding }) =>
+        `${topology} ${storage} ${outstanding}`
+      ),
+      ["replicas", "roles"].flatMap((topology) =>
+        ["memory", "lmdb-sync"].flatMap((storage) =>
+          [1, 64].map((outstanding) => `${topology} ${storage} ${outstanding}`)
+        )
+      ),
+    );
+    for (const row of result.rows) {
+      assert(row.values_per_s.median > 0 && row.p50_us.median > 0);
+      assert(row.frames_per_value > 0 && row.bytes_per_value > 64);
+      assert(row.processes.some(({ name }) => name === "client"));
+      assert.equal(row.processes.length, row.topology === "roles" ? 6 : 4);
+      assert(row.processes.every(({ rssBytes }) => rssBytes > 1 << 20));
+    }
+    const [network] = result.networks;
+    assert(network.relay_p50_us > 0 && network.relay_frames_per_s > 0);
+    assert(network.spinning_p50_us > 0);
+    assert(result.disk!.inPlace.per_s > 0);
+    assert(result.start_ms!.median > 0);
+    assert.match(Deno.readTextFileSync(chart), /^<svg [^]*<\/svg>\s*$/);
+    assert.deepEqual(filesIn(stage.folder), ["chart.svg"]);
+  },
+});
+
+Deno.test({
+  name: "an interrupted bench prints what it has, and leaves nothing behind",
+  ...inNamespaces,
+  async fn() {
+    await using stage = new Stage();
+    const bench = stage.start(
+      "bench --storage memory --outstanding 1 --repeats 1 --seconds 60",
+      { env: environment(stage) },
+    );
+    await bench.says(/replicas, memory/);
+    await bench.endsOn("SIGINT", 130);
+    assert.match(
+      bench.output.lines.join("\n"),
+      /relay, MTU 1500: .* p50 [^]*No cell/,
+    );
+    assert.deepEqual(filesIn(stage.folder), []);
+  },
+});
+
+Deno.test({
+  name: "one long run compares its end with its beginning",
+  ...inNamespaces,
+  async fn() {
+    await using stage = new Stage();
+    const bench = stage.start(
+      "bench --storage memory --outstanding 1 --count 40000 --json",
+      { env: environment(stage) },
+    );
+    await bench.ended;
+    await bench.ends(0);
+    const told = JSON.parse(bench.output.lines[0]);
+    assert(told.values > 0 && told.ratio > 0);
+    assert.equal(told.last.processes.length, 4);
+    assert.deepEqual(filesIn(stage.folder), []);
+  },
 });
 
 Deno.test("the disk's own figures are counted for every batch, and nothing is left in the folder", () => {
   const folder = Deno.makeTempDirSync();
-  const { fdatasyncs_per_s, lmdb } = measureDisk(folder, 0.3);
-  assert(fdatasyncs_per_s > 0);
-  assert.deepEqual(lmdb.map(({ batch }) => batch), [1, 16, 64, 256, 1024]);
-  for (const { batch, commits_per_s, puts_per_s, commit_p50_us } of lmdb) {
+  const disk = measureDisk(folder, 0.4);
+  assert(disk.growing.per_s > 0 && disk.inPlace.per_s > 0);
+  assert(disk.growing_bytes_per_s > 0 && disk.inPlace_bytes_per_s > 0);
+  assert.deepEqual(disk.lmdb.map(({ batch }) => batch), [1, 16, 64, 256, 1024]);
+  for (const { batch, commits_per_s, puts_per_s, commit_p50_us } of disk.lmdb) {
     assert(commits_per_s > 0 && commit_p50_us > 0);
     assert.equal(puts_per_s, commits_per_s * batch);
   }

@@ -1,6 +1,6 @@
 /** A process with one real card, which does what its stdin says: the far side of `card_process.ts`. */
 import type { ShimCard } from "../ffi/card.ts";
-import { echo, type FloorOptions, measureFloor } from "../ffi/floor.ts";
+import { type FloorOptions, measureFloor, relay } from "../ffi/floor.ts";
 import { openPacketNic, type PacketNicOptions } from "../ffi/packet.ts";
 import { openUdpNic, type UdpNicOptions } from "../ffi/udp.ts";
 import {
@@ -79,7 +79,7 @@ class Agent {
           stats: card.stats(),
         };
       case "echo":
-        return { echoed: echo(card, request.seconds) };
+        return { echoed: relay(card, "echo", request.seconds) };
       case "floor":
         return measureFloor(card, {
           ...request.floor,

@@ -13,7 +13,12 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What the program is made of. */
 const SOURCES = ["cli.ts", "core", "ffi", "roles", "sim", "storage"];
 /** What the program embeds; other builds lie there too. */
-const BUILT = ["core.wasm", "libkpnic.so", "liblmdb.so.0"];
+const BUILT = [
+  "core.wasm",
+  "libkpnic.so",
+  "liblmdb.so.0",
+  "echarts.js.gz",
+];
 
 /**
  * The command that starts kpaxos: `KPAXOS_BIN`; otherwise the tree's ./kpaxos, unless one of its

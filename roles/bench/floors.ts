@@ -1,0 +1,111 @@
+/** What the same hops and the same disk take with no protocol, measured by processes of the bench's own. */
+import type { Floor } from "../../ffi/floor.ts";
+import type { LocalProcess } from "../local_process.ts";
+import { selfCommand } from "../self.ts";
+import type { DiskFloor } from "./disk_floor.ts";
+import { type Part, PART_VARIABLE } from "./part.ts";
+import { CLIENT_HOST, CLUSTER_HOSTS, type Stage } from "./stage.ts";
+
+/** How long each half of a measurement takes. */
+const HALF_S = 0.5;
+const DISK_S = 2.5;
+/** About how long it all takes, with the starts of the processes. */
+export const RELAY_TAKES_S: number = HALF_S * 6 + 1.5;
+export const DISK_TAKES_S: number = DISK_S + 0.3;
+
+/** Frames under way in the measurement of throughput. */
+const WINDOW = 128;
+/** A submission of one value of 64 bytes (docs/wire.md). */
+const LONE_BYTES = 122;
+
+/** What the network reaches. */
+export interface NetworkFloor {
+  /** Client, leader, acceptors, client; the three hops of a decision. */
+  readonly relay: Floor;
+  /** Two processes, one frame to and fro: asleep between frames, and spinning on a core each. */
+  readonly asleep: Floor;
+  readonly spinning: Floor;
+}
+
+/** Measures the network with this MTU. */
+export async function measureNetwork(
+  stage: Stage,
+  mtu: number,
+): Promise<NetworkFloor> {
+  await stage.connect(mtu);
+  return {
+    relay: await driven(stage, mtu, false, ["leader", "acceptor", "acceptor"]),
+    asleep: await driven(stage, mtu, false, ["echo"]),
+    spinning: await driven(stage, mtu, true, ["echo"]),
+  };
+}
+
+/** Measures the disk of the stage's folder. */
+export async function measureDiskOf(stage: Stage): Promise<DiskFloor> {
+  const { folder } = stage;
+  const process = startPart(stage, "disk", [], {
+    kind: "disk",
+    folder,
+    seconds: DISK_S,
+  });
+  const [line] = await stage.finish(process);
+  return JSON.parse(line);
+}
+
+/** Drives relays, one a host from the first on; the first is the one that is spoken to. */
+async function driven(
+  stage: Stage,
+  mtu: number,
+  spins: boolean,
+  roles: readonly ("leader" | "acceptor" | "echo")[],
+): Promise<Floor> {
+  const hosts = stage.hosts(mtu);
+  const relays = roles.slice(0, CLUSTER_HOSTS).map((role, i) =>
+    startPart(stage, `relay ${role}`, hosts[i].command([]), {
+      kind: "relay",
+      role,
+      mtu,
+      spins,
+      seconds: 60,
+    })
+  );
+  try {
+    // They have their address when they listen.
+    const [leader] = await Promise.all(
+      relays.map((it) => stage.firstLine(it)),
+    );
+    const driver = startPart(
+      stage,
+      "the relay's client",
+      hosts[CLIENT_HOST].command([]),
+      {
+        kind: "drive",
+        peer: leader,
+        mtu,
+        spins,
+        window: WINDOW,
+        loneBytes: LONE_BYTES,
+        seconds: HALF_S,
+      },
+    );
+    const [line] = await stage.finish(driver);
+    return JSON.parse(line);
+  } finally {
+    // They sleep in a system call, and hold nothing that must be put in order.
+    relays.forEach((relay) => relay.signal("SIGKILL"));
+    await Promise.all(relays.map((relay) => relay.ended));
+  }
+}
+
+function startPart(
+  stage: Stage,
+  name: string,
+  prefix: readonly string[],
+  part: Part,
+): LocalProcess {
+  return stage.start({
+    name,
+    argv: [...prefix, ...selfCommand(), "bench"],
+    env: { ...Deno.env.toObject(), [PART_VARIABLE]: JSON.stringify(part) },
+  });
+}

@@ -1,0 +1,58 @@
+/** What the bench measures: every cluster, and every load on it. */
+import type { StorageWord, Topology } from "../commands.ts";
+import type { BenchOptions } from "../options.ts";
+
+/** One cluster: it is started anew for each repeat. */
+export interface Layout {
+  readonly topology: Topology;
+  readonly storage: StorageWord;
+  readonly mtu: number;
+}
+
+/** What a client does to it. */
+export interface Load {
+  /** Values in flight of each virtual client. */
+  readonly outstanding: number;
+  readonly valueBytes: number;
+  readonly clients: number;
+}
+
+/** One row of the result. */
+export type Cell = Layout & Load;
+
+/** Every cluster of the matrix. */
+export function layoutsOf(
+  { topologies, storages, mtus }: BenchOptions,
+): Layout[] {
+  return topologies.flatMap((topology) =>
+    storages.flatMap((storage) =>
+      mtus.map((mtu) => ({ topology, storage, mtu }))
+    )
+  );
+}
+
+/** Every load on each of them. */
+export function loadsOf(
+  { valueBytes, clients, outstanding }: BenchOptions,
+): Load[] {
+  return valueBytes.flatMap((bytes) =>
+    clients.flatMap((count) =>
+      outstanding.map((it) => ({
+        outstanding: it,
+        valueBytes: bytes,
+        clients: count,
+      }))
+    )
+  );
+}
+
+/** What a cell is, in a few words. */
+export function describeLayout({ topology, storage, mtu }: Layout): string {
+  return `${topology}, ${storage}, MTU ${mtu}`;
+}
+
+/** The same for two cells that are the same. */
+export function keyOf(cell: Cell): string {
+  const { topology, storage, mtu, outstanding, valueBytes, clients } = cell;
+  return [topology, storage, mtu, valueBytes, clients, outstanding].join(" ");
+}

@@ -1,0 +1,235 @@
+/** From samples to figures: medians, their spread, and ratios to the floors of the same run. */
+import {
+  BATCH_OVERHEAD_BYTES,
+  RUN_BYTES,
+  VALUE_HEADER_BYTES,
+} from "../../core/layout.ts";
+import type { StorageWord } from "../commands.ts";
+import type { ProcessCost, Sample } from "./cluster.ts";
+import type { DiskFloor } from "./disk_floor.ts";
+import type { NetworkFloor } from "./floors.ts";
+import { type Cell, keyOf } from "./matrix.ts";
+
+/** Of several runs. */
+export interface Spread {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Everything that was measured, as it came. */
+export interface Measured {
+  readonly cells: Map<
+    string,
+    { readonly cell: Cell; readonly samples: Sample[] }
+  >;
+  /** By MTU. */
+  readonly networks: Map<number, NetworkFloor[]>;
+  readonly disks: DiskFloor[];
+  readonly starts_ms: number[];
+  readonly idle: (readonly ProcessCost[])[];
+}
+
+/** What frames of one MTU reach with no protocol; medians. */
+export interface NetworkFigures {
+  readonly mtu: number;
+  /** One frame at a time through the three hops of a decision. */
+  readonly relay_p50_us: number;
+  readonly relay_p99_us: number;
+  /** Full frames through the same hops with many under way. */
+  readonly relay_frames_per_s: number;
+  readonly relay_bytes_per_s: number;
+  /** A frame to and fro between two processes that sleep, and that spin. */
+  readonly asleep_p50_us: number;
+  readonly spinning_p50_us: number;
+}
+
+/** One line of the result. */
+export interface Row extends Cell {
+  readonly values_per_s: Spread;
+  readonly p50_us: Spread;
+  readonly p99_us: number;
+  readonly p999_us: number;
+  readonly max_us: number;
+  /** Pairs of a percentile and a latency. */
+  readonly percentiles_us: readonly (readonly [number, number])[];
+  readonly retries: number;
+  /** Throughput as part of what full frames of such values reach in the relay. */
+  readonly to_relay: number;
+  /** p50 over the relay's; with synchronous commits over the relay's and one commit's. */
+  readonly p50_to_floor: number;
+  /** Throughput as part of the same cell's in memory. */
+  readonly to_memory?: number;
+  readonly processes: readonly ProcessCost[];
+  readonly frames_per_value: number;
+  readonly bytes_per_value: number;
+}
+
+/** The result of a bench. */
+export interface Result {
+  readonly repeats: number;
+  readonly seconds: number;
+  readonly networks: readonly NetworkFigures[];
+  readonly disk?: DiskFloor;
+  /** A client's start to its first decided value. */
+  readonly start_ms?: Spread;
+  /** The busiest node of a cluster that nobody asks for anything, in cores. */
+  readonly idle_cores?: Spread;
+  readonly rows: readonly Row[];
+}
+
+/** The middle one; of an even number the mean of the two in the middle. */
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const half = sorted.length / 2;
+  return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
+}
+
+/** Median, least and most. */
+export function spread(numbers: readonly number[]): Spread {
+  return {
+    median: median(numbers),
+    least: Math.min(...numbers),
+    most: Math.max(...numbers),
+  };
+}
+
+/** How many values of this size one full frame brings to the acceptors; less than 1: it takes several. */
+export function valuesPerFrame(mtu: number, valueBytes: number): number {
+  const room = (mtu - BATCH_OVERHEAD_BYTES) & ~7;
+  const values = (room - RUN_BYTES) / (VALUE_HEADER_BYTES + valueBytes);
+  return values < 1 ? values : Math.floor(values);
+}
+
+/** Joins what was measured; cells without a sample are left out. */
+export function summarise(
+  measured: Measured,
+  repeats: number,
+  seconds: number,
+): Result {
+  const { cells, networks, disks, starts_ms, idle } = measured;
+  const figures = [...networks].filter(([, floors]) => floors.length > 0)
+    .map(([mtu, floors]) => networkFigures(mtu, floors));
+  const disk = disks.length === 0 ? undefined : diskFigures(disks);
+  const rows = [...cells.values()].filter(({ samples }) => samples.length > 0)
+    .map(({ cell, samples }) => {
+      const network = figures.find(({ mtu }) => mtu === cell.mtu)!;
+      const commit_us = disk?.lmdb[0].commit_p50_us ?? 0;
+      return rowOf(cell, samples, network, commit_us);
+    });
+  const inMemory = new Map(
+    rows.filter(({ storage }) => storage === "memory")
+      .map((row) => [keyOf(row), row.values_per_s.median]),
+  );
+  const busiest = idle.map((nodes) =>
+    Math.max(...nodes.map((it) => it.user_cores + it.system_cores))
+  );
+  return {
+    repeats,
+    seconds,
+    networks: figures,
+    disk,
+    start_ms: starts_ms.length === 0 ? undefined : spread(starts_ms),
+    idle_cores: busiest.length === 0 ? undefined : spread(busiest),
+    rows: rows.map((row) => besideMemory(row, inMemory)),
+  };
+}
+
+function besideMemory(row: Row, inMemory: Map<string, number>): Row {
+  const storage: StorageWord = "memory";
+  const memory = inMemory.get(keyOf({ ...row, storage }));
+  if (row.storage === storage || memory === undefined) return row;
+  return { ...row, to_memory: row.values_per_s.median / memory };
+}
+
+function networkFigures(
+  mtu: number,
+  floors: readonly NetworkFloor[],
+): NetworkFigures {
+  const of = (figure: (floor: NetworkFloor) => number) =>
+    median(floors.map(figure));
+  const frames_per_s = of(({ relay }) => relay.frames_per_s);
+  return {
+    mtu,
+    relay_p50_us: of(({ relay }) => relay.latency_us.p50),
+    relay_p99_us: of(({ relay }) => relay.latency_us.p99),
+    relay_frames_per_s: frames_per_s,
+    relay_bytes_per_s: frames_per_s * mtu,
+    asleep_p50_us: of(({ asleep }) => asleep.latency_us.p50),
+    spinning_p50_us: of(({ spinning }) => spinning.latency_us.p50),
+  };
+}
+
+function diskFigures(disks: readonly DiskFloor[]): DiskFloor {
+  const of = (figure: (disk: DiskFloor) => number) => median(disks.map(figure));
+  return {
+    growing: {
+      per_s: of((it) => it.growing.per_s),
+      p50_us: of((it) => it.growing.p50_us),
+    },
+    inPlace: {
+      per_s: of((it) => it.inPlace.per_s),
+      p50_us: of((it) => it.inPlace.p50_us),
+    },
+    growing_bytes_per_s: of((it) => it.growing_bytes_per_s),
+    inPlace_bytes_per_s: of((it) => it.inPlace_bytes_per_s),
+    lmdb: disks[0].lmdb.map(({ batch }, i) => ({
+      batch,
+      commits_per_s: of((it) => it.lmdb[i].commits_per_s),
+      puts_per_s: of((it) => it.lmdb[i].puts_per_s),
+      commit_p50_us: of((it) => it.lmdb[i].commit_p50_us),
+    })),
+  };
+}
+
+/** @param commit_us What one synchronous commit takes. */
+function rowOf(
+  cell: Cell,
+  samples: readonly Sample[],
+  network: NetworkFigures,
+  commit_us: number,
+): Row {
+  const of = (figure: (sample: Sample) => number) =>
+    median(samples.map(figure));
+  const values_per_s = spread(samples.map((it) => it.values_per_s));
+  const p50_us = spread(samples.map((it) => it.latency_us.p50));
+  const floor_us = network.relay_p50_us +
+    (cell.storage === "lmdb-sync" ? commit_us : 0);
+  const full_per_s = network.relay_frames_per_s *
+    valuesPerFrame(cell.mtu, cell.valueBytes);
+  return {
+    ...cell,
+    values_per_s,
+    p50_us,
+    p99_us: of((it) => it.latency_us.p99),
+    p999_us: of((it) => it.latency_us.p999),
+    max_us: of((it) => it.latency_us.max),
+    percentiles_us: samples[0].percentiles_us.map(([percentile], i) =>
+      [percentile, of((it) => it.percentiles_us[i]?.[1] ?? 0)] as const
+    ),
+    retries: samples.reduce((sum, { retries }) => sum + retries, 0),
+    to_relay: values_per_s.median / full_per_s,
+    p50_to_floor: p50_us.median / floor_us,
+    processes: processMedians(samples),
+    frames_per_value: of((it) => it.frames_per_value),
+    bytes_per_value: of((it) => it.bytes_per_value),
+  };
+}
+
+/** Of each process that was seen in the first run: the medians over all that saw it. */
+function processMedians(samples: readonly Sample[]): ProcessCost[] {
+  return samples[0].processes.map(({ name }) => {
+    const runs = samples.flatMap(({ processes }) =>
+      processes.filter((it) => it.name === name)
+    );
+    const of = (figure: (process: ProcessCost) => number) =>
+      median(runs.map(figure));
+    return {
+      name,
+      user_cores: of((it) => it.user_cores),
+      system_cores: of((it) => it.system_cores),
+      switches_per_s: of((it) => it.switches_per_s),
+      rssBytes: of((it) => it.rssBytes),
+    };
+  });
+}
