@@ -21,7 +21,7 @@
  * one time in LONG_WEIGHT, a card sleeps at once for a while, and longer each time
  * it finds the core as busy as before.
  */
-#define LONG_NS (1000 * 1000LL)
+#define LONG_NS (2000 * 1000LL)
 #define LONG_WEIGHT 8
 #define LONG_MOST (4 * LONG_WEIGHT)
 #define PAUSE_NS_MIN (20 * 1000 * 1000LL)
