@@ -9,12 +9,14 @@
 /*
  * To sleep costs this thread some 20 µs until it runs again, and whoever wakes it
  * an interrupt of another core: several times what a frame costs otherwise. So a
- * card whose last wait was short gives its core away instead, again and again, to
+ * card whose last waits were short gives its core away instead, again and again, to
  * whoever has work, and looks for a frame in between. It sleeps when none came for
  * YIELD_NS. An idle node, whose waits are long, costs nothing.
  */
 #define YIELD_NS (50 * 1000LL)
 #define SHORT_NS (1000 * 1000LL)
+/* So many one after another: the few frames of an idle cluster come in twos and threes. */
+#define SHORT_WAITS 4
 /*
  * A core that is away for so long may be in the hands of a program that computes
  * all the time, which a sleeper would interrupt. Where that happens more often than
@@ -57,14 +59,18 @@ static void yielded_long(struct kp *card, int64_t now_ns)
 /* What a wait that slept from `start_ns` on tells of the next. */
 void kp_note_wait(struct kp *card, int64_t start_ns)
 {
-    card->was_short = kp_now_ns() - start_ns < SHORT_NS;
+    if (kp_now_ns() - start_ns >= SHORT_NS)
+        card->short_waits = 0;
+    else if (card->short_waits < SHORT_WAITS)
+        card->short_waits++;
 }
 
 /* Yields for a while from `now_ns` on, where that may pay; returns WAIT_ bits, 0: nothing came. */
 int kp_yield(struct kp *card, int64_t now_ns, int64_t deadline_ns)
 {
     /* Without a ring only a system call tells whether a frame is there. */
-    if (card->patience != YIELDS || !card->ring || !card->was_short || now_ns < card->yield_from_ns)
+    if (card->patience != YIELDS || !card->ring || card->short_waits < SHORT_WAITS ||
+        now_ns < card->yield_from_ns)
         return 0;
     int64_t end_ns = now_ns + YIELD_NS;
     if (deadline_ns >= 0 && deadline_ns < end_ns)
