@@ -1,6 +1,11 @@
 /** `kpaxos inspect`: what one node keeps in its storage, for people or for a program. It changes nothing. */
 import { readRecord } from "../core/core.ts";
-import { Record as RecordKind, RECORD_BATCH_BYTES } from "../core/layout.ts";
+import {
+  Record as RecordKind,
+  RECORD_BATCH_BYTES,
+  RECORD_BYTES,
+  RECORD_KIND,
+} from "../core/layout.ts";
 import { type LmdbStore, openLmdbStore } from "../storage/lmdb_store.ts";
 import { bootId, readMark } from "../storage/mark.ts";
 import { checkFile } from "../storage/meta_pages.ts";
@@ -8,7 +13,7 @@ import { checkPages } from "../storage/pages.ts";
 import { Sealer } from "../storage/seal.ts";
 import { readStamp, type Stamp } from "../storage/stamp.ts";
 import { type Store, StoreError, Table } from "../storage/store.ts";
-import { flawOf } from "../storage/stored_record.ts";
+import { flawOf, getNumber } from "../storage/stored_record.ts";
 import { StateKey } from "../storage/tables.ts";
 import { verifyAll } from "../storage/verify.ts";
 import { EXIT, UserError } from "./errors.ts";
@@ -45,7 +50,7 @@ export interface Inspection {
   readonly learner:
     | { readonly next_instance: number; readonly sessions: number }
     | null;
-  readonly instance?: Instance | null;
+  readonly instance?: Instance | "hole" | null;
   readonly verified?: {
     readonly values: number;
     readonly bytes: number;
@@ -71,7 +76,8 @@ export interface Acceptor {
   readonly rejoined: Readonly<Record<number, number>>;
   /** Instances below were deleted. */
   readonly low: number;
-  readonly instances: number;
+  /** Records of the log: of instances that were accepted or fetched, and of holes, where nothing was accepted. */
+  readonly records: number;
   readonly ranges: readonly Range[];
   /** There are more ranges than are told. */
   readonly more_ranges: boolean;
@@ -178,7 +184,7 @@ function acceptorOf(store: Store): Acceptor {
     known: memories(store, StateKey.known, StateKey.assembly),
     rejoined: memories(store, StateKey.rejoined, StateKey.known),
     low: recordAt(store, StateKey.trim)?.instance ?? 1,
-    instances: store.count(Table.log),
+    records: store.count(Table.log),
     ranges,
     more_ranges: more,
   };
@@ -195,14 +201,23 @@ function learnerOf(store: Store): Inspection["learner"] {
   return { next_instance: checkpoint.instance, sessions };
 }
 
-/** One instance; null: it is not there. */
-function instanceOf(store: Store, number: number): Instance | null {
-  const value = store.get(Table.log, number);
+/** One instance; "hole": nothing was accepted for it; null: it is not there. */
+function instanceOf(store: Store, number: number): Instance | "hole" | null {
+  let key = number;
+  let value: Uint8Array | undefined;
+  // A hole lies under its last instance.
+  store.walk(Table.log, number, (found, record) => {
+    if (found > number && (firstOf(record) ?? found) > number) return false;
+    key = found;
+    value = record.slice();
+    return false;
+  });
   if (value === undefined) return null;
-  const flaw = flawOf(Table.log, number, value);
+  const flaw = flawOf(Table.log, key, value);
   if (flaw !== undefined) {
-    throw new StoreError("damaged", `instance ${number}: ${flaw}`);
+    throw new StoreError("damaged", `instance ${key}: ${flaw}`);
   }
+  if (firstOf(value) !== undefined) return "hole";
   const { kind, ballot, incarnation, values, batch } = readRecord(value);
   return {
     number,
@@ -268,7 +283,17 @@ function memories(
   return found;
 }
 
-/** The instances of the log as ranges: where none is missing between the ends, its keys need not be read. */
+/** The first instance of a hole, which is kept under its last one; undefined: it is none. */
+function firstOf(record: Uint8Array): number | undefined {
+  const view = viewOf(record);
+  const kind: RecordKind = view.getUint16(RECORD_KIND, true);
+  return kind === RecordKind.hole ? getNumber(view, RECORD_BYTES) : undefined;
+}
+
+/**
+ * The instances of which the log tells, if only that nothing was accepted, as ranges: where none is missing
+ * between the ends, its keys need not be read.
+ */
 function rangesOf(store: Store): { ranges: Range[]; more: boolean } {
   const first = store.first(Table.log);
   const last = store.last(Table.log);
@@ -280,10 +305,11 @@ function rangesOf(store: Store): { ranges: Range[]; more: boolean } {
   }
   const ranges: { first: number; last: number }[] = [];
   let more = false;
-  store.walk(Table.log, 0, (key) => {
+  store.walk(Table.log, 0, (last, value) => {
     const range = ranges.at(-1);
-    if (range !== undefined && key === range.last + 1) range.last = key;
-    else if (ranges.length < RANGES_MAX) ranges.push({ first: key, last: key });
+    const first = firstOf(value) ?? last;
+    if (range !== undefined && first === range.last + 1) range.last = last;
+    else if (ranges.length < RANGES_MAX) ranges.push({ first, last });
     else more = true;
     return !more;
   });

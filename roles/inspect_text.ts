@@ -108,7 +108,7 @@ export function inspectionText(inspection: Inspection): string {
 
 function acceptorLines(acceptor: Acceptor): string[] {
   const { promised, decided, confirmed, rejoined_at, refilled_from } = acceptor;
-  const { low, instances } = acceptor;
+  const { low, records } = acceptor;
   const ranges = acceptor.ranges.map(({ first, last }) =>
     first === last ? `${first}` : `${first}-${last}`
   );
@@ -131,15 +131,18 @@ function acceptorLines(acceptor: Acceptor): string[] {
         refilled_from ?? rejoined_at
       } on`,
     ],
-    `log: ${instances} instances: ${ranges.join(", ") || "none"}${
+    `log: ${records} records of instances: ${ranges.join(", ") || "none"}${
       low > 1 ? `; deleted below ${low}` : ""
     }`,
     ...tables,
   ];
 }
 
-function instanceLines(instance: Instance | null): string[] {
+function instanceLines(instance: Instance | "hole" | null): string[] {
   if (instance === null) return ["that instance is not there"];
+  if (instance === "hole") {
+    return ["nothing was accepted for that instance, which is decided"];
+  }
   const { number, ballot, fetched, values, bytes, runs } = instance;
   return [
     `instance ${number}: ${

@@ -102,7 +102,7 @@ Deno.test("it tells whose storage it is, the promise, the instances and an insta
       lines.includes("acceptor: promised 3.2, all below 4 decided, votes"),
       out,
     );
-    assert.ok(lines.includes("log: 4 instances: 1-3, 5"), out);
+    assert.ok(lines.includes("log: 4 records of instances: 1-3, 5"), out);
     assert.ok(lines.includes("acceptors known: 3 0000abcd"), out);
     assert.ok(lines.includes("learner: no checkpoint"), out);
     assert.match(
