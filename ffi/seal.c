@@ -1,14 +1,14 @@
 /*
  * Seals of LMDB's commits: after a power cut a seal tells whether all pages of a commit reached the disk.
  *
- * LMDB flushes a commit's pages and then the first page (0 or 1) that refers to them, so that it never refers to
- * what is not there. Here both go to disk with one flush, in any order, and the seal beside the reference
+ * LMDB flushes a commit's pages and then the first page (0 or 1) that refers to them, so that it never
+ * refers to what is not there. Here both go to disk with one flush, in any order, and the seal beside the reference
  * is a hash of all of them: where it does not match, the commit did not end.
  *
  * A commit goes into the first page that its lowest bit says. LMDB writes its first 152 bytes; of the same
  * sector, so that they get to the disk with it or not at all, these are ours:
  *
- *   256  magic u64 | hash of the pages that the commit wrote u64 | hash of bytes 0 to 152 and of these two u64
+ *   256  magic u64 | hash of the pages that the commit wrote u64 | hash of 0 to 152 and of these two u64
  *   320  number of the commit before, which is on disk u64 | hash of it u64
  */
 #include <errno.h>
@@ -302,7 +302,7 @@ static int add_root(struct forest *forest, const struct tree *tree)
     return add(&forest->heights[tree->depth], tree->root);
 }
 
-/* Adds what a node of a leaf refers to: a big value, or the root of a table if this is the table of `tables`. */
+/* Adds what a node of a leaf refers to: a big value, or a table's root if this is the table of `tables`. */
 static int follow_value(struct kp_sealer *sealer, uint32_t at, uint16_t flags,
                         struct forest *forest, struct forest *tables)
 {
@@ -406,8 +406,8 @@ static void clear(struct forest *forest)
 }
 
 /*
- * Makes the hash of all pages of a commit that the one before it has not. A commit changes no page in its place, so
- * what is new hangs on what is new, and the walk descends only there. In both a page has the same height,
+ * Makes the hash of all pages of a commit that the one before it has not. A commit changes no page in its
+ * place, so what is new hangs on what is new, and the walk descends only there. In both a page has the same height,
  * so what they share meets there and is left out.
  *
  * Returns -EBADMSG if the pages cannot be followed, or another -errno.
@@ -489,10 +489,10 @@ static int seal_slot(struct kp_sealer *sealer, struct slot slots[2], int index)
 }
 
 /*
- * Seals the newest commit and brings it to disk; notes then that it is there, beside the commit before, with no flush
- * of its own: so it is known when damage and not a power cut made the seal wrong.
+ * Seals the newest commit and brings it to disk; notes then that it is there, beside the commit before, with
+ * no flush of its own: so it is known when damage and not a power cut made the seal wrong.
  *
- * Returns 0 or -errno. The commit counts for nothing then, whatever of it is on disk: it has no seal any more.
+ * Returns 0 or -errno. The commit counts for nothing then, whatever of it is on disk: its seal is gone.
  */
 int kp_seal(struct kp_sealer *sealer)
 {
@@ -511,7 +511,7 @@ int kp_seal(struct kp_sealer *sealer)
         return is_known ? 0 : write_known(sealer, !index, transaction);
     if (!is_known) {
         struct seal none = {0};
-        /* Where this fails too, the disk takes nothing any more, and what it has is seen after the next boot. */
+        /* Where this fails too, the disk takes nothing any more; what it has is seen after a boot. */
         (void)write_seal(sealer, index, &none);
     }
     return result;
@@ -565,14 +565,14 @@ int kp_seal_go_back(struct kp_sealer *sealer, uint32_t index)
     uint64_t number = !index, transaction = copy.meta.transaction;
     memcpy(copy.meta.header, &number, sizeof number);
     copy.meta.transaction--;
-    /* It has no pages of its own, so no seal either; what stands beside it tells that the newer one is on disk. */
+    /* It has no pages of its own, so no seal either; the note beside it says that the newer is on disk. */
     copy.seal = (struct seal){0};
     copy.known = (struct known){transaction, hash_of(&transaction, sizeof transaction, SEAL_MAGIC)};
     result = write_at(sealer, &copy, sizeof copy, number * sealer->page_bytes);
     return result < 0 ? result : flush(sealer);
 }
 
-/* Bytes of a page, as the database says; where it says nothing sensible, those of the system, LMDB's choice. */
+/* Bytes of a page, as the database says; where that makes no sense, those of the system, LMDB's choice. */
 static uint32_t page_bytes_of(const struct kp_sealer *sealer)
 {
     struct meta meta;
@@ -601,7 +601,10 @@ void kp_seal_close(struct kp_sealer *sealer)
     free(sealer);
 }
 
-/* Opens the database's file, to look only or to seal, and puts the address of the sealer into `out`. Returns 0 or -errno. */
+/*
+ * Opens the database's file, to look only or to seal, and puts the address of the sealer into `out`. Returns 0 or
+ * -errno.
+ */
 int kp_seal_open(const char *path, uint32_t may_write, uint64_t *out)
 {
     struct kp_sealer *sealer = calloc(1, sizeof *sealer);
