@@ -10,6 +10,7 @@ import { type LmdbStore, openLmdbStore } from "../storage/lmdb_store.ts";
 import { bootId, readMark } from "../storage/mark.ts";
 import { checkFile } from "../storage/meta_pages.ts";
 import { checkPages } from "../storage/pages.ts";
+import { Sealer } from "../storage/seal.ts";
 import { readStamp, type Stamp } from "../storage/stamp.ts";
 import { type Store, StoreError, Table } from "../storage/store.ts";
 import { flawOf, getNumber } from "../storage/stored_record.ts";
@@ -33,8 +34,12 @@ export interface InspectOptions {
 export interface Inspection {
   readonly directory: string;
   readonly stamp: Stamp;
-  /** "closed": all of it is on disk; "open": in use, or left by a crash; "torn": the machine lost power meanwhile. */
-  readonly state: "closed" | "open" | "torn";
+  /**
+   * "closed": all of it is on disk; "open": in use, or left by a crash; "unfinished": its last commit had not ended,
+   * and the next start takes it back; "damaged": its last commit was on disk, and is not whole any more; "torn":
+   * the machine lost power before all was on disk.
+   */
+  readonly state: "closed" | "open" | "unfinished" | "damaged" | "torn";
   readonly file: {
     readonly bytes: number;
     readonly used_bytes: number;
@@ -102,6 +107,9 @@ const RANGES_MAX = 20;
 const ADDRESSES_BYTES = 2 ** 40;
 /** Looks at a running node's file, which may be about to change between two of its pages. */
 const LOOKS = 5;
+/** How long a running node may take to seal its commit, and how often that is looked at. */
+const SEALING_MS = 300;
+const SEALING_LOOK_MS = 10;
 
 /**
  * Looks at a node's directory and prints what is there.
@@ -126,7 +134,8 @@ function inspect(options: InspectOptions, console: Console): Inspection {
   const { directory } = options;
   let store: LmdbStore | undefined;
   try {
-    const { bytes } = checkedFile(directory);
+    const state = stateOf(directory);
+    const { bytes } = checkedFile(directory, state);
     store = openLmdbStore({
       directory,
       bytesMax: ADDRESSES_BYTES,
@@ -134,7 +143,7 @@ function inspect(options: InspectOptions, console: Console): Inspection {
       readOnly: true,
     });
     // A running node goes on meanwhile, and what is told must belong together.
-    const found = store.snapshot(() => look(store!, bytes, options));
+    const found = store.snapshot(() => look(store!, state, bytes, options));
     if (!options.verify) return found;
     return { ...found, verified: verified(store, directory, console) };
   } catch (error) {
@@ -146,6 +155,7 @@ function inspect(options: InspectOptions, console: Console): Inspection {
 
 function look(
   store: Store,
+  state: Inspection["state"],
   bytes: number,
   { directory, instance }: InspectOptions,
 ): Inspection {
@@ -153,7 +163,7 @@ function look(
   return {
     directory,
     stamp,
-    state: stateOf(directory),
+    state,
     file: { bytes, used_bytes: store.bytes },
     acceptor: stamp.kind === "learner" ? null : acceptorOf(store),
     learner: learnerOf(store),
@@ -306,22 +316,48 @@ function rangesOf(store: Store): { ranges: Range[]; more: boolean } {
   return { ranges, more };
 }
 
-/** Only what was not synced has a mark beside it. */
+/** Only what was not synced has a mark beside it; without one the last commit is sealed. */
 function stateOf(directory: string): Inspection["state"] {
   const mark = readMark(directory);
-  if (mark === undefined) return "closed";
-  return mark.boot === bootId() ? "open" : "torn";
+  if (mark !== undefined) return mark.boot === bootId() ? "open" : "torn";
+  return sealState(`${directory}/data.mdb`);
+}
+
+/** How the last commit is, or soon will be. */
+function sealState(path: string): "closed" | "unfinished" | "damaged" {
+  // Whether it is there and may be read: that has errors of its own.
+  Deno.openSync(path).close();
+  const sealer = Sealer.open(path, false);
+  const sleeping = new Int32Array(new SharedArrayBuffer(4));
+  try {
+    for (let left_ms = SEALING_MS;; left_ms -= SEALING_LOOK_MS) {
+      try {
+        if (sealer.judge().kind === "whole") return "closed";
+        if (left_ms <= 0) return "unfinished";
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        // A running node may have used pages again while they were looked at.
+        if (left_ms <= 0) return "damaged";
+      }
+      Atomics.wait(sleeping, 0, 0, SEALING_LOOK_MS);
+    }
+  } finally {
+    sealer.close();
+  }
 }
 
 /** As `checkFile`, of a file that a running node may be writing to. */
-function checkedFile(directory: string): { bytes: number } {
+function checkedFile(
+  directory: string,
+  state: Inspection["state"],
+): { bytes: number } {
   const path = `${directory}/data.mdb`;
-  const isTorn = stateOf(directory) === "torn";
+  const isSound = state === "closed" || state === "open";
   for (let looks = 1;; looks++) {
     try {
       const file = checkFile(path);
       // Pages at its end that hold nothing need not be there; LMDB would not survive it if others were not.
-      if (isTorn || file.bytes < file.bytesLeast) {
+      if (!isSound || file.bytes < file.bytesLeast) {
         checkPages(path, { ...file, tailBytes: Infinity });
       }
       return file;

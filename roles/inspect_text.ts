@@ -70,6 +70,8 @@ function content(value: Uint8Array): { text: string } | { base64: string } {
 const STATE_TEXT = {
   closed: "all of it on disk",
   open: "in use, or left by a crash",
+  unfinished: "its last commit had not ended: the next start takes that back",
+  damaged: "its last commit is damaged: not to be trusted",
   torn: "left by a machine that lost power: not to be trusted",
 } as const;
 
