@@ -175,6 +175,7 @@ Deno.test("eight first starts at once all work", async () => {
     const left = [...Deno.readDirSync(runtime.replace(/\/kpaxos$/, ""))];
     assert.deepEqual(left.map((entry) => entry.name).sort(), [
       "checked",
+      "compiled",
       "kpaxos",
     ]);
   });
