@@ -15,8 +15,8 @@ export const STORAGES = ["memory", "lmdb-sync", "lmdb-async"] as const;
 /** One of `STORAGES`. */
 export type StorageWord = (typeof STORAGES)[number];
 
-/** Layouts of the bench's cluster: three replicas; or a proposer, three acceptors and a learner. */
-export const BENCH_TOPOLOGIES = ["replicas", "roles"] as const;
+/** Layouts of the bench's cluster: three replicas; a proposer, three acceptors and a learner; one replica. */
+export const BENCH_TOPOLOGIES = ["replicas", "roles", "single"] as const;
 /** One of `BENCH_TOPOLOGIES`. */
 export type Topology = (typeof BENCH_TOPOLOGIES)[number];
 
@@ -271,7 +271,7 @@ export const OPTIONS = {
   minutes: {
     kind: { type: "integer", min: 1, max: 100_000 },
     placeholder: "N",
-    help: "run for so long",
+    help: "run seeds for so long",
     excludes: ["seeds"],
   },
   topology: {
@@ -326,6 +326,12 @@ export const OPTIONS = {
     placeholder: "FILE",
     help:
       "draw what was measured: FILE.svg a picture, FILE.html a page with it",
+  },
+  long: {
+    kind: { type: "duration", min_ms: 1000, max_ms: LONGEST_MS },
+    placeholder: "TIME",
+    help:
+      "one run of so long in place of all others, of the first cluster and the last load that are named",
   },
   full: {
     help:
@@ -585,7 +591,7 @@ export const COMMANDS = {
     description:
       "Makes a private network as the demo does, runs a cluster in it with each kind of storage and load, " +
       "and prints medians beside the floors of the same run: what the same hops take with no protocol, and what the disk alone does. " +
-      "With --minutes or --count it is one long run, whose last minute is compared with its first. docs/performance.md says what each figure means.",
+      "With --long or --count it is one long run, whose last minute is compared with its first. docs/performance.md says what each figure means.",
     options: [
       "topology",
       "storage",
@@ -593,10 +599,11 @@ export const COMMANDS = {
       "value-size",
       "clients",
       "mtu",
+      "busy-poll",
       "repeats",
       "seconds",
       "full",
-      "minutes",
+      "long",
       "count",
       "folder",
       "chart",
@@ -608,6 +615,7 @@ export const COMMANDS = {
       "value-size": listOf(OPTIONS["value-size"].kind),
       clients: listOf(OPTIONS.clients.kind),
       mtu: listOf(OPTIONS.mtu.kind),
+      "busy-poll": listOf(OPTIONS["busy-poll"].kind),
     },
     examples: [
       {
@@ -624,7 +632,12 @@ export const COMMANDS = {
         does: "chosen loads, with and without jumbo frames",
       },
       {
-        line: "bench --minutes 12 --outstanding 4096",
+        line:
+          "bench --topology single --storage memory --outstanding 1 --busy-poll auto,yes",
+        does: "one hop there and one back, asleep and spinning",
+      },
+      {
+        line: "bench --long 12m --storage memory --outstanding 4096",
         does: "whether it is as fast after a billion values as before",
       },
     ],

@@ -1,9 +1,8 @@
 /** What a command works with: parsed options and the configuration, joined into one typed object. */
 
 import { JOURNAL_BYTES_MAX } from "../core/layout.ts";
-import { MTU_DEFAULT } from "../ffi/nic.ts";
+import { type BusyPoll, MTU_DEFAULT } from "../ffi/nic.ts";
 import {
-  BENCH_TOPOLOGIES,
   type OptionValues,
   STORAGES,
   type StorageWord,
@@ -132,10 +131,11 @@ export interface BenchOptions {
   readonly valueBytes: readonly number[];
   readonly clients: readonly number[];
   readonly mtus: readonly number[];
+  readonly busyPolls: readonly BusyPoll[];
   readonly repeats: number;
   readonly seconds: number;
-  /** One long run of the first of each, in place of the matrix. */
-  readonly long?: { readonly minutes?: number; readonly count?: number };
+  /** One long run in place of the matrix. */
+  readonly long?: { readonly seconds?: number; readonly count?: number };
   readonly folder?: string;
   readonly chartFile?: string;
   readonly json: boolean;
@@ -204,7 +204,7 @@ export function benchOptions(values: OptionValues): BenchOptions {
   const lists = values as unknown as {
     [Name in "outstanding" | "value-size" | "clients" | "mtu"]?: number[];
   };
-  const { repeats = 3, minutes, count, folder, chart } = values;
+  const { repeats = 3, long, count, folder, chart } = values;
   const full = values.full === true;
   if (chart !== undefined && !/\.(svg|html)$/.test(chart)) {
     throw new UserError(
@@ -214,18 +214,20 @@ export function benchOptions(values: OptionValues): BenchOptions {
   }
   return {
     topologies: values.topology as unknown as Topology[] | undefined ??
-      (full ? BENCH_TOPOLOGIES : ["replicas"]),
+      (full ? ["replicas", "roles"] : ["replicas"]),
     storages: values.storage ?? STORAGES,
     outstanding: lists.outstanding ??
       (full ? [1, 32, 128, 512, 4096] : [1, 32, 128, 4096]),
     valueBytes: lists["value-size"] ?? (full ? [16, 64, 1024] : [64]),
     clients: lists.clients ?? [1],
     mtus: lists.mtu ?? [MTU_DEFAULT],
+    busyPolls: values["busy-poll"] as unknown as BusyPoll[] | undefined ??
+      ["auto"],
     repeats,
     seconds: toSeconds(values.seconds) ?? (full ? 2 : 1),
-    long: minutes === undefined && count === undefined
+    long: long === undefined && count === undefined
       ? undefined
-      : { minutes, count },
+      : { seconds: toSeconds(long), count },
     folder,
     chartFile: chart,
     json: values.json === true,

@@ -342,8 +342,13 @@ Deno.test("a bench measures little by default, more with --full, and what is nam
   assert.deepEqual(named.clients, [2, 3]);
   assert.deepEqual(named.mtus, [1500, 9000]);
   assert.deepEqual([named.seconds, named.repeats], [0.3, 2]);
-  assert.deepEqual(bench("bench --minutes 2").long, {
-    minutes: 2,
+  assert.deepEqual(bench("bench --busy-poll auto,yes").busyPolls, [
+    "auto",
+    "yes",
+  ]);
+  assert.equal(bench("bench").long, undefined);
+  assert.deepEqual(bench("bench --long 2m").long, {
+    seconds: 120,
     count: undefined,
   });
 });
@@ -360,7 +365,7 @@ Deno.test("a bench refuses lists with a word that does not belong there, and cha
   };
   assert.match(
     refused("bench --topology replicas,mixed"),
-    /--topology cannot be .*: expected replicas or roles, or several with commas/,
+    /--topology cannot be .*: expected replicas, roles or single, or several with commas/,
   );
   assert.match(refused("bench --storage disk"), /memory, lmdb-sync or lmdb-/);
   assert.match(refused("bench --storage memory,"), /--storage cannot be/);

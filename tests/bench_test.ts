@@ -81,7 +81,7 @@ Deno.test({
   async fn() {
     await using stage = new Stage();
     const bench = stage.start(
-      "bench --storage memory --outstanding 1 --count 40000 --json",
+      "bench --storage memory --outstanding 1 --long 3s --json",
       { env: environment(stage) },
     );
     await bench.ended;

@@ -23,6 +23,7 @@ const TOPOLOGIES: Readonly<
 > = {
   replicas: { stroke: "solid", symbol: "circle", labels: "top" },
   roles: { stroke: "dashed", symbol: "rect", labels: "bottom" },
+  single: { stroke: "dotted", symbol: "triangle", labels: "bottom" },
 };
 /** What the chart shows where several sizes were measured. */
 const USUAL_BYTES = 64;
@@ -225,12 +226,12 @@ export function distributed(
     .filter(([nines]) => nines < 5.01);
 }
 
-/** A line for each topology and storage: of one size, number of clients and MTU, where several were measured. */
+/** A line for each topology and storage: of one size, MTU and so on, where several were measured. */
 export function seriesOf(rows: readonly Row[]): Series[] {
-  const { valueBytes, clients, mtu } =
-    rows.find((row) => row.valueBytes === USUAL_BYTES) ?? rows[0];
+  const usual = rows.find((row) => row.valueBytes === USUAL_BYTES) ?? rows[0];
   const shown = rows.filter((row) =>
-    row.valueBytes === valueBytes && row.clients === clients && row.mtu === mtu
+    (["valueBytes", "clients", "mtu", "busyPoll"] as const)
+      .every((name) => row[name] === usual[name])
   );
   const byName = Map.groupBy(
     shown,

@@ -10,7 +10,13 @@ function row(
 ): Row {
   const spread = (median: number) => ({ median, least: median, most: median });
   return {
-    ...{ topology: "replicas", storage, mtu: 1500, clients: 1 },
+    ...{
+      topology: "replicas",
+      storage,
+      mtu: 1500,
+      busyPoll: "auto",
+      clients: 1,
+    },
     ...{ outstanding, valueBytes: 64 },
     values_per_s: spread(values_per_s),
     p50_us: spread(p50_us),

@@ -57,6 +57,7 @@ function nodesOf({ topology }: Layout): Node[] {
       id: host + 1,
       host,
     }));
+  if (topology === "single") return [{ kind: "replica", id: 1, host: 0 }];
   if (topology === "replicas") return everywhere("replica");
   return [
     ...everywhere("acceptor"),
@@ -91,6 +92,7 @@ export class Cluster implements AsyncDisposable {
   readonly #layout: Layout;
   readonly #hosts: readonly Host[];
   readonly #folder: string;
+  readonly #conf: string;
   readonly #processes: readonly LocalProcess[];
   #leaving = false;
 
@@ -100,6 +102,12 @@ export class Cluster implements AsyncDisposable {
     this.#hosts = stage.hosts(layout.mtu);
     // Each begins with nothing stored.
     this.#folder = Deno.makeTempDirSync({ dir: stage.folder });
+    this.#conf = `${this.#folder}/paxos.conf`;
+    const members = layout.topology === "single" ? 1 : CLUSTER_HOSTS;
+    Deno.writeTextFileSync(
+      this.#conf,
+      Array.from({ length: members }, (_, i) => `replica ${i + 1}\n`).join(""),
+    );
     this.#processes = nodesOf(layout).map(({ kind, id, host }) =>
       this.#start(host, `${kind} ${id}`, [
         ...[kind, "--id", String(id)],
@@ -221,7 +229,8 @@ export class Cluster implements AsyncDisposable {
   ): LocalProcess {
     const argv = this.#hosts[host].command([
       ...[...selfCommand(), ...command, "--if", "eth0"],
-      ...["--mtu", String(this.#layout.mtu)],
+      ...["--conf", this.#conf, "--mtu", String(this.#layout.mtu)],
+      ...["--busy-poll", this.#layout.busyPoll],
     ]);
     return this.#stage.start({ name, argv, onOutput });
   }

@@ -1,12 +1,14 @@
 /** What the bench measures: every cluster, and every load on it. */
 import type { StorageWord, Topology } from "../commands.ts";
 import type { BenchOptions } from "../options.ts";
+import type { BusyPoll } from "../../ffi/nic.ts";
 
 /** One cluster: it is started anew for each repeat. */
 export interface Layout {
   readonly topology: Topology;
   readonly storage: StorageWord;
   readonly mtu: number;
+  readonly busyPoll: BusyPoll;
 }
 
 /** What a client does to it. */
@@ -22,11 +24,13 @@ export type Cell = Layout & Load;
 
 /** Every cluster of the matrix. */
 export function layoutsOf(
-  { topologies, storages, mtus }: BenchOptions,
+  { topologies, storages, mtus, busyPolls }: BenchOptions,
 ): Layout[] {
   return topologies.flatMap((topology) =>
     storages.flatMap((storage) =>
-      mtus.map((mtu) => ({ topology, storage, mtu }))
+      mtus.flatMap((mtu) =>
+        busyPolls.map((busyPoll) => ({ topology, storage, mtu, busyPoll }))
+      )
     )
   );
 }
@@ -47,12 +51,17 @@ export function loadsOf(
 }
 
 /** What a cell is, in a few words. */
-export function describeLayout({ topology, storage, mtu }: Layout): string {
-  return `${topology}, ${storage}, MTU ${mtu}`;
+export function describeLayout(layout: Layout): string {
+  const { topology, storage, mtu, busyPoll } = layout;
+  return `${topology}, ${storage}, MTU ${mtu}, busy-poll ${busyPoll}`;
 }
 
 /** The same for two cells that are the same. */
 export function keyOf(cell: Cell): string {
-  const { topology, storage, mtu, outstanding, valueBytes, clients } = cell;
-  return [topology, storage, mtu, valueBytes, clients, outstanding].join(" ");
+  const { topology, storage, mtu, busyPoll } = cell;
+  const { outstanding, valueBytes, clients } = cell;
+  return [
+    ...[topology, storage, mtu, busyPoll],
+    ...[valueBytes, clients, outstanding],
+  ].join(" ");
 }

@@ -41,19 +41,26 @@ export interface Comparison {
   readonly ratio: number;
 }
 
-/** Runs the first cell that the options name, and compares. Its other values are refused. */
+/**
+ * Runs one load on one cluster, and compares.
+ *
+ * @param limits When it ends.
+ * @throws {UserError} if it was too short for that.
+ */
 export async function runLong(
   stage: Stage,
   options: BenchOptions,
-  { minutes, count }: { readonly minutes?: number; readonly count?: number },
+  limits: { readonly seconds?: number; readonly count?: number },
   console: Console,
 ): Promise<number> {
   const layout = layoutsOf(options)[0];
   // The largest load: this is about what it costs to go on for long.
   const load = loadsOf(options).at(-1)!;
   const limit = [
-    ...(minutes === undefined ? [] : ["--seconds", String(minutes * 60)]),
-    ...(count === undefined ? [] : ["--count", String(count)]),
+    ...(limits.seconds === undefined
+      ? []
+      : ["--seconds", String(limits.seconds)]),
+    ...(limits.count === undefined ? [] : ["--count", String(limits.count)]),
   ];
   const seconds: Second[] = [];
   let values = 0;
@@ -93,7 +100,7 @@ export async function runLong(
   if (comparison === undefined) {
     if (code === EXIT.interrupted) return code;
     throw new UserError(
-      `the run took ${seconds.length} s, too short to compare its ends; give more --minutes, or a larger --count`,
+      `the run took ${seconds.length} s, too short to compare its ends; give a longer --long, or a larger --count`,
     );
   }
   console.out(

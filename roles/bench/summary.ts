@@ -42,6 +42,8 @@ export interface NetworkFigures {
   /** A frame to and fro between two processes that sleep, and that spin. */
   readonly asleep_p50_us: number;
   readonly spinning_p50_us: number;
+  /** Full frames to and fro with many under way. */
+  readonly echo_frames_per_s: number;
 }
 
 /** One line of the result. */
@@ -54,9 +56,9 @@ export interface Row extends Cell {
   /** Pairs of a percentile and a latency. */
   readonly percentiles_us: readonly (readonly [number, number])[];
   readonly retries: number;
-  /** Throughput as part of what full frames of such values reach in the relay. */
+  /** Throughput as part of what full frames of such values reach over the same hops. */
   readonly to_relay: number;
-  /** p50 over the relay's; with synchronous commits over the relay's and one commit's. */
+  /** p50 over that of the same hops alone; with synchronous commits over theirs and one commit's. */
   readonly p50_to_floor: number;
   /** Throughput as part of the same cell's in memory. */
   readonly to_memory?: number;
@@ -157,6 +159,7 @@ function networkFigures(
     relay_bytes_per_s: frames_per_s * mtu,
     asleep_p50_us: of(({ asleep }) => asleep.latency_us.p50),
     spinning_p50_us: of(({ spinning }) => spinning.latency_us.p50),
+    echo_frames_per_s: of(({ asleep }) => asleep.frames_per_s),
   };
 }
 
@@ -182,6 +185,22 @@ function diskFigures(disks: readonly DiskFloor[]): DiskFloor {
   };
 }
 
+/** The floor of a decision: with one replica a frame to and fro, which may spin where it does. */
+function hopsOf(
+  { topology, busyPoll }: Cell,
+  network: NetworkFigures,
+): { readonly p50_us: number; readonly frames_per_s: number } {
+  if (topology !== "single") {
+    const { relay_p50_us, relay_frames_per_s } = network;
+    return { p50_us: relay_p50_us, frames_per_s: relay_frames_per_s };
+  }
+  const spins = busyPoll === "yes";
+  return {
+    p50_us: spins ? network.spinning_p50_us : network.asleep_p50_us,
+    frames_per_s: network.echo_frames_per_s,
+  };
+}
+
 /** @param commit_us What one synchronous commit takes. */
 function rowOf(
   cell: Cell,
@@ -193,9 +212,9 @@ function rowOf(
     median(samples.map(figure));
   const values_per_s = spread(samples.map((it) => it.values_per_s));
   const p50_us = spread(samples.map((it) => it.latency_us.p50));
-  const floor_us = network.relay_p50_us +
-    (cell.storage === "lmdb-sync" ? commit_us : 0);
-  const full_per_s = network.relay_frames_per_s *
+  const hops = hopsOf(cell, network);
+  const floor_us = hops.p50_us + (cell.storage === "lmdb-sync" ? commit_us : 0);
+  const full_per_s = hops.frames_per_s *
     valuesPerFrame(cell.mtu, cell.valueBytes);
   return {
     ...cell,

@@ -15,6 +15,7 @@ const MEMORY: Cell = {
   topology: "replicas",
   storage: "memory",
   mtu: 1500,
+  busyPoll: "auto",
   outstanding: 1,
   valueBytes: 64,
   clients: 1,
@@ -103,6 +104,24 @@ Deno.test("summarise() tells medians and spread, beside the floors of the same r
   assert.equal(memory.processes[0].user_cores, 0.2);
   assert.equal(start_ms?.median, 120);
   assert.equal(idle_cores?.median, 0.02, "of the busiest node");
+});
+
+Deno.test("one replica stands beside one frame to and fro, which spins where it does", () => {
+  const { cells, networks, ...rest } = measured();
+  cells.clear();
+  const single: Cell = { ...MEMORY, topology: "single" };
+  const spinning: Cell = { ...single, busyPoll: "yes" };
+  for (const cell of [single, spinning]) {
+    cells.set(keyOf(cell), { cell, samples: [sample(10_000, 30)] });
+  }
+  networks.set(1500, [{
+    relay: network(40, 90_000).relay,
+    asleep: network(20, 50_000).relay,
+    spinning: network(5, 60_000).relay,
+  }]);
+  const { rows } = summarise({ cells, networks, ...rest }, 1, 1);
+  assert.deepEqual(rows.map((row) => row.p50_to_floor), [1.5, 6]);
+  assert.equal(rows[0].to_relay, 10_000 / (50_000 * 20));
 });
 
 Deno.test("summarise() has nothing to say of what was not measured", () => {

@@ -80,6 +80,7 @@ const CELL_COLUMNS: readonly {
   { head: "STORAGE", of: (row) => row.storage },
   { head: "MTU", of: (row) => String(row.mtu) },
   { head: "BYTES", of: (row) => String(row.valueBytes) },
+  { head: "BUSY-POLL", of: (row) => row.busyPoll },
   { head: "CLIENTS", of: (row) => String(row.clients) },
 ];
 
@@ -137,12 +138,12 @@ function costsOf(row: Row, rows: readonly Row[]): string[] {
   const { processes, topology } = row;
   const leader = named(
     processes,
-    topology === "replicas" ? "replica 1" : "proposer 1",
+    topology === "roles" ? "proposer 1" : "replica 1",
   );
   const acceptors = processes.filter(({ name }) =>
-    topology === "replicas"
-      ? /^replica [^1]/.test(name)
-      : name.startsWith("acceptor")
+    topology === "roles"
+      ? name.startsWith("acceptor")
+      : /^replica [^1]/.test(name)
   );
   const client = named(processes, "client");
   const all_cores = processes.reduce((sum, it) => sum + cores(it), 0);
