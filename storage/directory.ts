@@ -201,14 +201,16 @@ function bringToDisk(path: string, store: LmdbStore): void {
   }
 }
 
-/** Writes the stamp anew. A commit of its own is surer than a sync, as the kernel forgets what it could not write. */
+/**
+ * Writes the stamp anew, if there is room. A commit of its own is surer than a sync, as the kernel forgets what it
+ * could not write.
+ */
 function settle(store: LmdbStore, stamp: Stamp): void {
   try {
     writeStamp(store, stamp);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "full") throw error;
     store.abort();
-    store.sync();
   }
 }
 

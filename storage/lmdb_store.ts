@@ -90,7 +90,13 @@ export function openLmdbStore(options: LmdbOptions): LmdbStore {
     const tables = openTables(lmdb, pointer, readOnly, check);
     if (!readOnly) sealer = Sealer.open(`${directory}/data.mdb`, true);
     const { address = 0n } = sealer ?? {};
-    const handle = { ...options, library, environment, tables, sealer: address };
+    const handle = {
+      ...options,
+      library,
+      environment,
+      tables,
+      sealer: address,
+    };
     return new LmdbStore(handle);
   } catch (error) {
     sealer?.close();
@@ -157,7 +163,9 @@ export class LmdbStore implements Store {
     this.handle = handle;
     this.#lmdb = openLmdb(handle.library);
     this.#environment = Deno.UnsafePointer.create(handle.environment);
-    if (handle.sealer !== 0n) this.#sealer = Sealer.at(handle.sealer, this.#path);
+    if (handle.sealer !== 0n) {
+      this.#sealer = Sealer.at(handle.sealer, this.#path);
+    }
     this.#keyAt = addressOf(this.#key.buffer);
   }
 

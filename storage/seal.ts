@@ -102,7 +102,9 @@ export class Sealer {
     const known = a.known > b.known ? a.known : b.known;
     if (other.isSealed && !last.isWhole) {
       // What is newer was not on disk; what is older was, before the newer one began.
-      if (known < last.transaction) return { kind: "go back", slot: other === a ? 0 : 1 };
+      if (known < last.transaction) {
+        return { kind: "go back", slot: other === a ? 0 : 1 };
+      }
     } else if (known <= last.transaction) {
       const isBefore = other.transaction === last.transaction - 1n;
       return isBefore ? { kind: "whole" } : { kind: "go back", slot };
