@@ -362,6 +362,11 @@ export enum Record {
   fetched,
   /** After a loss, storage has from this instance on all that was accepted since, or fetched; follows each `rejoin`. */
   refilled,
+  /**
+   * Nothing was accepted from the payload's instance (u64) up to this one, which are decided, nor ever will be. In
+   * place of a ballot that of the acceptor's last return before; 0: none.
+   */
+  hole,
 }
 
 /**
@@ -380,6 +385,8 @@ export const RECORD_FORMAT: u32 = 36;
 export const RECORD_BYTES: u32 = 40;
 /** What `RECORD_FORMAT` says of records as above. */
 export const STORAGE_FORMAT: u32 = 1;
+/** Bytes of the payload of a hole's record. */
+export const HOLE_BYTES: u32 = 8;
 /** Bytes of the pieces in which a large value that is being put together is stored. */
 export const PIECE_BYTES: u32 = 1 << 14;
 /** Records that wait for storage at a time; a power of 2. */

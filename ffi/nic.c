@@ -359,10 +359,8 @@ int kp_wait(struct kp *card, double timeout_us)
     if (card->down)
         return wait_down(card, deadline_ns);
     /* A card that is lost has no frames for long, so that is found out nevertheless. */
-    if (card->kind->is_ready(card)) {
-        card->was_short = true;
+    if (card->kind->is_ready(card))
         return WAIT_FRAMES;
-    }
     int bits = kp_yield(card, start_ns, deadline_ns);
     if (bits != 0)
         return bits;

@@ -130,8 +130,10 @@ struct kp {
 
     /* One of enum patience. */
     uint32_t patience;
-    /* The last wait was short, so the next one may be. */
-    bool was_short;
+    /* So many of the last waits were short, so the next one may be. */
+    int32_t short_waits;
+    /* LONG_WEIGHT for each yield that took long, less one for each that did not. */
+    int32_t long_yields;
     /* Yields do not pay before this, after that long a pause. */
     int64_t yield_from_ns;
     int64_t yield_pause_ns;

@@ -95,6 +95,47 @@ netTest("many frames arrive in the order in which they were sent", async () => {
   assert.deepEqual(await b.texts(texts.length), texts);
 });
 
+netTest(
+  "frames go round the ring in order, as often as it is filled",
+  async () => {
+    await using net = await createNet({ nodes: ["a", "b"] });
+    await using a = await open(net, "a");
+    await using b = await open(net, "b");
+    // More than the ring has places for, and of all sizes.
+    for (let first = 0; first < 6400; first += 64) {
+      const texts = Array.from(
+        { length: 64 },
+        (_, i) => `${first + i}`.padEnd((first * 7 + i * 31) % 1400, "."),
+      );
+      await a.send(...texts.map((text) => ({ destination: GROUP, text })));
+      assert.deepEqual(await b.texts(64), texts);
+    }
+    assert.equal((await b.describe()).stats.droppedByKernel, 0);
+  },
+);
+
+for (const busyPoll of ["auto", "yes"] as const) {
+  netTest(
+    `a card with busyPoll ${busyPoll} hears frames, ends its wait in time, and finds a lost interface again`,
+    async () => {
+      await using net = await createNet({ nodes: ["a", "b"] });
+      await using a = await open(net, "a");
+      await using b = await open(net, "b", { busyPoll });
+      for (let i = 0; i < 50; i++) {
+        await a.send({ destination: GROUP, text: `${i}` });
+        assert.deepEqual(await b.texts(1), [`${i}`]);
+      }
+      const { bits, elapsed_us } = await b.wait(50_000);
+      assert.equal(bits, 0);
+      assert(elapsed_us >= 50_000, `it waited ${elapsed_us} of 50000 µs`);
+      net.exec("b", ..."ip link set eth0 down".split(" "));
+      assert.equal(await b.waitFor(WAIT.down), WAIT.down);
+      net.exec("b", ..."ip link set eth0 up".split(" "));
+      await sendUntilHeard(a, b, GROUP);
+    },
+  );
+}
+
 netTest("the filter keeps out what is not meant for this node", async () => {
   await using net = await createNet({ nodes: ["a", "b"] });
   await using a = await open(net, "a");

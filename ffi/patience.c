@@ -9,17 +9,23 @@
 /*
  * To sleep costs this thread some 20 µs until it runs again, and whoever wakes it
  * an interrupt of another core: several times what a frame costs otherwise. So a
- * card whose last wait was short gives its core away instead, again and again, to
+ * card whose last waits were short gives its core away instead, again and again, to
  * whoever has work, and looks for a frame in between. It sleeps when none came for
- * YIELD_NS, and then until waits are short again: an idle node costs nothing.
+ * YIELD_NS. An idle node, whose waits are long, costs nothing.
  */
 #define YIELD_NS (50 * 1000LL)
+#define SHORT_NS (1000 * 1000LL)
+/* So many one after another: the few frames of an idle cluster come in twos and threes. */
+#define SHORT_WAITS 4
 /*
- * A core that comes back only after so long is in the hands of a program that
- * computes all the time, which a sleeper would interrupt. Then a card sleeps at
- * once for a while, and longer each time it finds the core as busy as before.
+ * A core that is away for so long may be in the hands of a program that computes
+ * all the time, which a sleeper would interrupt. Where that happens more often than
+ * one time in LONG_WEIGHT, a card sleeps at once for a while, and longer each time
+ * it finds the core as busy as before.
  */
-#define YIELD_LONG_NS (1000 * 1000LL)
+#define LONG_NS (2000 * 1000LL)
+#define LONG_WEIGHT 8
+#define LONG_MOST (4 * LONG_WEIGHT)
 #define PAUSE_NS_MIN (20 * 1000 * 1000LL)
 #define PAUSE_NS_MAX (1280 * 1000 * 1000LL)
 #define PAUSE_AGAIN_NS (100 * 1000 * 1000LL)
@@ -35,8 +41,14 @@ static void relax(void)
 #endif
 }
 
-static void pause_yielding(struct kp *card, int64_t now_ns)
+/* The core was away for long; pauses when that is the rule. */
+static void yielded_long(struct kp *card, int64_t now_ns)
 {
+    card->long_yields += LONG_WEIGHT;
+    if (card->long_yields <= LONG_MOST)
+        return;
+    /* After the pause the next one is enough. */
+    card->long_yields = LONG_MOST;
     bool again = now_ns - card->yield_from_ns < PAUSE_AGAIN_NS;
     card->yield_pause_ns = again ? card->yield_pause_ns * 2 : PAUSE_NS_MIN;
     if (card->yield_pause_ns > PAUSE_NS_MAX)
@@ -44,17 +56,21 @@ static void pause_yielding(struct kp *card, int64_t now_ns)
     card->yield_from_ns = now_ns + card->yield_pause_ns;
 }
 
-/* Ends what the last wait told of the next: one that took no longer than a card yields is short. */
+/* What a wait that slept from `start_ns` on tells of the next. */
 void kp_note_wait(struct kp *card, int64_t start_ns)
 {
-    card->was_short = kp_now_ns() - start_ns < YIELD_NS;
+    if (kp_now_ns() - start_ns >= SHORT_NS)
+        card->short_waits = 0;
+    else if (card->short_waits < SHORT_WAITS)
+        card->short_waits++;
 }
 
 /* Yields for a while from `now_ns` on, where that may pay; returns WAIT_ bits, 0: nothing came. */
 int kp_yield(struct kp *card, int64_t now_ns, int64_t deadline_ns)
 {
     /* Without a ring only a system call tells whether a frame is there. */
-    if (card->patience != YIELDS || !card->ring || !card->was_short || now_ns < card->yield_from_ns)
+    if (card->patience != YIELDS || !card->ring || card->short_waits < SHORT_WAITS ||
+        now_ns < card->yield_from_ns)
         return 0;
     int64_t end_ns = now_ns + YIELD_NS;
     if (deadline_ns >= 0 && deadline_ns < end_ns)
@@ -63,12 +79,14 @@ int kp_yield(struct kp *card, int64_t now_ns, int64_t deadline_ns)
         int64_t before_ns = now_ns;
         sched_yield();
         now_ns = kp_now_ns();
-        if (now_ns - before_ns > YIELD_LONG_NS) {
-            pause_yielding(card, now_ns);
-            return 0;
-        }
-        if (card->kind->is_ready(card))
+        bool was_long = now_ns - before_ns > LONG_NS;
+        if (was_long)
+            yielded_long(card, now_ns);
+        if (card->kind->is_ready(card)) {
+            if (!was_long && card->long_yields > 0)
+                card->long_yields--;
             return WAIT_FRAMES;
+        }
         uint64_t wakes;
         if (read(card->event_fd, &wakes, sizeof wakes) > 0)
             return WAIT_WOKEN;

@@ -61,6 +61,16 @@ export const shim = openEmbedded("libkpnic.so", library, {
     ],
     result: "f64",
   },
+  // int kp_seal_open(const char *path, uint32_t may_write, uint64_t *out)
+  kp_seal_open: { parameters: ["buffer", "u32", "buffer"], result: "i32" },
+  // int kp_seal(struct kp_sealer *sealer)
+  kp_seal: { parameters: ["pointer"], result: "i32" },
+  // int kp_seal_look(struct kp_sealer *sealer, struct kp_slot_state states[2])
+  kp_seal_look: { parameters: ["pointer", "buffer"], result: "i32" },
+  // int kp_seal_go_back(struct kp_sealer *sealer, uint32_t index)
+  kp_seal_go_back: { parameters: ["pointer", "u32"], result: "i32" },
+  // void kp_seal_close(struct kp_sealer *sealer)
+  kp_seal_close: { parameters: ["pointer"], result: "void" },
   // int kp_close(struct kp *card)
   kp_close: { parameters: ["pointer"], result: "i32" },
 }).symbols;

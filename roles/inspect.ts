@@ -1,13 +1,19 @@
 /** `kpaxos inspect`: what one node keeps in its storage, for people or for a program. It changes nothing. */
 import { readRecord } from "../core/core.ts";
-import { Record as RecordKind, RECORD_BATCH_BYTES } from "../core/layout.ts";
+import {
+  Record as RecordKind,
+  RECORD_BATCH_BYTES,
+  RECORD_BYTES,
+  RECORD_KIND,
+} from "../core/layout.ts";
 import { type LmdbStore, openLmdbStore } from "../storage/lmdb_store.ts";
 import { bootId, readMark } from "../storage/mark.ts";
 import { checkFile } from "../storage/meta_pages.ts";
 import { checkPages } from "../storage/pages.ts";
+import { Sealer } from "../storage/seal.ts";
 import { readStamp, type Stamp } from "../storage/stamp.ts";
 import { type Store, StoreError, Table } from "../storage/store.ts";
-import { flawOf } from "../storage/stored_record.ts";
+import { flawOf, getNumber } from "../storage/stored_record.ts";
 import { StateKey } from "../storage/tables.ts";
 import { verifyAll } from "../storage/verify.ts";
 import { EXIT, UserError } from "./errors.ts";
@@ -28,8 +34,12 @@ export interface InspectOptions {
 export interface Inspection {
   readonly directory: string;
   readonly stamp: Stamp;
-  /** "closed": all of it is on disk; "open": in use, or left by a crash; "torn": the machine lost power meanwhile. */
-  readonly state: "closed" | "open" | "torn";
+  /**
+   * "closed": all of it is on disk; "open": in use, or left by a crash; "unfinished": its last commit had not ended,
+   * and the next start takes it back; "damaged": its last commit was on disk, and is not whole any more; "torn":
+   * the machine lost power before all was on disk.
+   */
+  readonly state: "closed" | "open" | "unfinished" | "damaged" | "torn";
   readonly file: {
     readonly bytes: number;
     readonly used_bytes: number;
@@ -40,7 +50,7 @@ export interface Inspection {
   readonly learner:
     | { readonly next_instance: number; readonly sessions: number }
     | null;
-  readonly instance?: Instance | null;
+  readonly instance?: Instance | "hole" | null;
   readonly verified?: {
     readonly values: number;
     readonly bytes: number;
@@ -66,7 +76,8 @@ export interface Acceptor {
   readonly rejoined: Readonly<Record<number, number>>;
   /** Instances below were deleted. */
   readonly low: number;
-  readonly instances: number;
+  /** Records of the log: of instances that were accepted or fetched, and of holes, where nothing was accepted. */
+  readonly records: number;
   readonly ranges: readonly Range[];
   /** There are more ranges than are told. */
   readonly more_ranges: boolean;
@@ -96,6 +107,9 @@ const RANGES_MAX = 20;
 const ADDRESSES_BYTES = 2 ** 40;
 /** Looks at a running node's file, which may be about to change between two of its pages. */
 const LOOKS = 5;
+/** How long a running node may take to seal its commit, and how often that is looked at. */
+const SEALING_MS = 300;
+const SEALING_LOOK_MS = 10;
 
 /**
  * Looks at a node's directory and prints what is there.
@@ -120,7 +134,8 @@ function inspect(options: InspectOptions, console: Console): Inspection {
   const { directory } = options;
   let store: LmdbStore | undefined;
   try {
-    const { bytes } = checkedFile(directory);
+    const state = stateOf(directory);
+    const { bytes } = checkedFile(directory, state);
     store = openLmdbStore({
       directory,
       bytesMax: ADDRESSES_BYTES,
@@ -128,7 +143,7 @@ function inspect(options: InspectOptions, console: Console): Inspection {
       readOnly: true,
     });
     // A running node goes on meanwhile, and what is told must belong together.
-    const found = store.snapshot(() => look(store!, bytes, options));
+    const found = store.snapshot(() => look(store!, state, bytes, options));
     if (!options.verify) return found;
     return { ...found, verified: verified(store, directory, console) };
   } catch (error) {
@@ -140,6 +155,7 @@ function inspect(options: InspectOptions, console: Console): Inspection {
 
 function look(
   store: Store,
+  state: Inspection["state"],
   bytes: number,
   { directory, instance }: InspectOptions,
 ): Inspection {
@@ -147,7 +163,7 @@ function look(
   return {
     directory,
     stamp,
-    state: stateOf(directory),
+    state,
     file: { bytes, used_bytes: store.bytes },
     acceptor: stamp.kind === "learner" ? null : acceptorOf(store),
     learner: learnerOf(store),
@@ -168,7 +184,7 @@ function acceptorOf(store: Store): Acceptor {
     known: memories(store, StateKey.known, StateKey.assembly),
     rejoined: memories(store, StateKey.rejoined, StateKey.known),
     low: recordAt(store, StateKey.trim)?.instance ?? 1,
-    instances: store.count(Table.log),
+    records: store.count(Table.log),
     ranges,
     more_ranges: more,
   };
@@ -185,14 +201,23 @@ function learnerOf(store: Store): Inspection["learner"] {
   return { next_instance: checkpoint.instance, sessions };
 }
 
-/** One instance; null: it is not there. */
-function instanceOf(store: Store, number: number): Instance | null {
-  const value = store.get(Table.log, number);
+/** One instance; "hole": nothing was accepted for it; null: it is not there. */
+function instanceOf(store: Store, number: number): Instance | "hole" | null {
+  let key = number;
+  let value: Uint8Array | undefined;
+  // A hole lies under its last instance.
+  store.walk(Table.log, number, (found, record) => {
+    if (found > number && (firstOf(record) ?? found) > number) return false;
+    key = found;
+    value = record.slice();
+    return false;
+  });
   if (value === undefined) return null;
-  const flaw = flawOf(Table.log, number, value);
+  const flaw = flawOf(Table.log, key, value);
   if (flaw !== undefined) {
-    throw new StoreError("damaged", `instance ${number}: ${flaw}`);
+    throw new StoreError("damaged", `instance ${key}: ${flaw}`);
   }
+  if (firstOf(value) !== undefined) return "hole";
   const { kind, ballot, incarnation, values, batch } = readRecord(value);
   return {
     number,
@@ -258,7 +283,17 @@ function memories(
   return found;
 }
 
-/** The instances of the log as ranges: where none is missing between the ends, its keys need not be read. */
+/** The first instance of a hole, which is kept under its last one; undefined: it is none. */
+function firstOf(record: Uint8Array): number | undefined {
+  const view = viewOf(record);
+  const kind: RecordKind = view.getUint16(RECORD_KIND, true);
+  return kind === RecordKind.hole ? getNumber(view, RECORD_BYTES) : undefined;
+}
+
+/**
+ * The instances of which the log tells, if only that nothing was accepted, as ranges: where none is missing
+ * between the ends, its keys need not be read.
+ */
 function rangesOf(store: Store): { ranges: Range[]; more: boolean } {
   const first = store.first(Table.log);
   const last = store.last(Table.log);
@@ -270,32 +305,59 @@ function rangesOf(store: Store): { ranges: Range[]; more: boolean } {
   }
   const ranges: { first: number; last: number }[] = [];
   let more = false;
-  store.walk(Table.log, 0, (key) => {
+  store.walk(Table.log, 0, (last, value) => {
     const range = ranges.at(-1);
-    if (range !== undefined && key === range.last + 1) range.last = key;
-    else if (ranges.length < RANGES_MAX) ranges.push({ first: key, last: key });
+    const first = firstOf(value) ?? last;
+    if (range !== undefined && first === range.last + 1) range.last = last;
+    else if (ranges.length < RANGES_MAX) ranges.push({ first, last });
     else more = true;
     return !more;
   });
   return { ranges, more };
 }
 
-/** Only what was not synced has a mark beside it. */
+/** Only what was not synced has a mark beside it; without one the last commit is sealed. */
 function stateOf(directory: string): Inspection["state"] {
   const mark = readMark(directory);
-  if (mark === undefined) return "closed";
-  return mark.boot === bootId() ? "open" : "torn";
+  if (mark !== undefined) return mark.boot === bootId() ? "open" : "torn";
+  return sealState(`${directory}/data.mdb`);
+}
+
+/** How the last commit is, or soon will be. */
+function sealState(path: string): "closed" | "unfinished" | "damaged" {
+  // Whether it is there and may be read: that has errors of its own.
+  Deno.openSync(path).close();
+  const sealer = Sealer.open(path, false);
+  const sleeping = new Int32Array(new SharedArrayBuffer(4));
+  try {
+    for (let left_ms = SEALING_MS;; left_ms -= SEALING_LOOK_MS) {
+      try {
+        if (sealer.judge().kind === "whole") return "closed";
+        if (left_ms <= 0) return "unfinished";
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        // A running node may have used pages again while they were looked at.
+        if (left_ms <= 0) return "damaged";
+      }
+      Atomics.wait(sleeping, 0, 0, SEALING_LOOK_MS);
+    }
+  } finally {
+    sealer.close();
+  }
 }
 
 /** As `checkFile`, of a file that a running node may be writing to. */
-function checkedFile(directory: string): { bytes: number } {
+function checkedFile(
+  directory: string,
+  state: Inspection["state"],
+): { bytes: number } {
   const path = `${directory}/data.mdb`;
-  const isTorn = stateOf(directory) === "torn";
+  const isSound = state === "closed" || state === "open";
   for (let looks = 1;; looks++) {
     try {
       const file = checkFile(path);
       // Pages at its end that hold nothing need not be there; LMDB would not survive it if others were not.
-      if (isTorn || file.bytes < file.bytesLeast) {
+      if (!isSound || file.bytes < file.bytesLeast) {
         checkPages(path, { ...file, tailBytes: Infinity });
       }
       return file;

@@ -70,6 +70,8 @@ function content(value: Uint8Array): { text: string } | { base64: string } {
 const STATE_TEXT = {
   closed: "all of it on disk",
   open: "in use, or left by a crash",
+  unfinished: "its last commit had not ended: the next start takes that back",
+  damaged: "its last commit is damaged: not to be trusted",
   torn: "left by a machine that lost power: not to be trusted",
 } as const;
 
@@ -106,7 +108,7 @@ export function inspectionText(inspection: Inspection): string {
 
 function acceptorLines(acceptor: Acceptor): string[] {
   const { promised, decided, confirmed, rejoined_at, refilled_from } = acceptor;
-  const { low, instances } = acceptor;
+  const { low, records } = acceptor;
   const ranges = acceptor.ranges.map(({ first, last }) =>
     first === last ? `${first}` : `${first}-${last}`
   );
@@ -129,15 +131,18 @@ function acceptorLines(acceptor: Acceptor): string[] {
         refilled_from ?? rejoined_at
       } on`,
     ],
-    `log: ${instances} instances: ${ranges.join(", ") || "none"}${
+    `log: ${records} records of instances: ${ranges.join(", ") || "none"}${
       low > 1 ? `; deleted below ${low}` : ""
     }`,
     ...tables,
   ];
 }
 
-function instanceLines(instance: Instance | null): string[] {
+function instanceLines(instance: Instance | "hole" | null): string[] {
   if (instance === null) return ["that instance is not there"];
+  if (instance === "hole") {
+    return ["nothing was accepted for that instance, which is decided"];
+  }
   const { number, ballot, fetched, values, bytes, runs } = instance;
   return [
     `instance ${number}: ${

@@ -40,10 +40,11 @@ export class NodeStorage {
       // Pages are filled to a half at least.
       tailBytes: 2 * configuration.acceptorLogBytes,
     });
-    const { warning } = this.#directory;
+    const { warning, note } = this.#directory;
     if (warning !== undefined) {
       log({ level: "warn", message: warning, fields: {} });
     }
+    if (note !== undefined) log({ level: "info", message: note, fields: {} });
   }
 
   get path(): string {

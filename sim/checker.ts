@@ -97,6 +97,7 @@ import { MemoriesModel } from "./memories_model.ts";
 import type { Recovered } from "../storage/recovery.ts";
 import type { NodeWatch, SimNode } from "./node.ts";
 import { RecoveryModel } from "./recovery_model.ts";
+import { RefillModel } from "./refill_model.ts";
 import { RegistryModel } from "./registry_model.ts";
 import { StorageModel } from "./storage_model.ts";
 import { Violation } from "./violation.ts";
@@ -143,8 +144,8 @@ export class Checker implements NodeWatch {
   readonly #learners = new Map<SimNode, Learner>();
   /** Of the latest process that delivered something and has this disk. */
   readonly #consumers = new Map<Disk, Learner>();
-  /** By acceptor's id: below, its present process knows from its disk that all is decided. */
-  readonly #recoveredTo = new Map<number, number>();
+  /** By acceptor's id: what the disk that it had last was refilled with, and that disk. */
+  readonly #refills = new Map<number, { disk: Disk; model: RefillModel }>();
   readonly #registries = new Map<SimNode, RegistryModel>();
   /** What learners told the acceptor whose turn is under way. */
   readonly #heard: (() => void)[] = [];
@@ -299,6 +300,7 @@ export class Checker implements NodeWatch {
     this.#journal(node).append(number, record);
     const batch = record.batch.slice();
     this.#disk(node).append(number, { ...record, batch });
+    if (this.#isAcceptor(node)) this.#refill(node).append(record);
     const isFetched = record.kind === RecordKind.fetched;
     if (record.kind !== RecordKind.accept && !isFetched) return;
     const { instance, ballot } = record;
@@ -319,14 +321,11 @@ export class Checker implements NodeWatch {
   recovered(node: SimNode, record: CoreRecord): void {
     this.#journal(node).append(0, record);
     this.#disk(node).give({ ...record, batch: record.batch.slice() });
+    if (this.#isAcceptor(node)) this.#refill(node).recover(record);
   }
 
   /** A new process got back what its disk holds: it goes on where its learner was, and leaves out nothing. */
-  resumed(node: SimNode, { from, decided, checkpoint }: Recovered): void {
-    const { roles, id } = node.options;
-    if ((roles & Role.acceptor) !== 0) {
-      this.#recoveredTo.set(id, Math.max(from, decided));
-    }
+  resumed(node: SimNode, { from, checkpoint }: Recovered): void {
     const disk = this.#disk(node);
     disk.resume(from, node.disk!.isHarmed);
     // What its disk keeps besides it may read, and tell of.
@@ -416,13 +415,14 @@ export class Checker implements NodeWatch {
 
   /**
    * Whether these acceptors can tell what is chosen for an instance: one of them knows, or one has it and so
-   * many tell what they accepted that the others are no majority.
+   * many tell what they accepted, or that it was nothing, that the others are no majority.
    */
   canTell(acceptors: readonly number[], instance: number): boolean {
     const keeping = acceptors.filter((id) => {
       const model = this.#models.get(id)?.at(-1);
+      const refill = this.#refills.get(id);
       return model !== undefined && instance >= model.trimmed &&
-        (this.#holds(id, instance) || !this.isUnsure(id, instance));
+        !refill?.disk.isHarmed && !refill?.model.leftOut(instance);
     });
     const all = this.#acceptors.length;
     const enough = keeping.length >= all - Math.floor(all / 2);
@@ -430,14 +430,6 @@ export class Checker implements NodeWatch {
       this.#models.get(id)!.at(-1)!.knows.has(instance) ||
       enough && this.#holds(id, instance)
     );
-  }
-
-  /**
-   * Whether an acceptor got back from its disk that this instance is decided: if it has no value for it, it does
-   * not say that it accepted nothing, for it could have lost it.
-   */
-  isUnsure(acceptor: number, instance: number): boolean {
-    return instance < (this.#recoveredTo.get(acceptor) ?? 0);
   }
 
   #holds(acceptor: number, instance: number): boolean {
@@ -537,6 +529,25 @@ export class Checker implements NodeWatch {
     if (this.#diskUsers.get(disk) !== node) model.begin();
     this.#diskUsers.set(disk, node);
     return model;
+  }
+
+  #isAcceptor(node: SimNode): boolean {
+    return (node.options.roles & Role.acceptor) !== 0;
+  }
+
+  #refill(node: SimNode): RefillModel {
+    const { id } = node.options;
+    const disk = node.disk!;
+    let refill = this.#refills.get(id);
+    if (refill?.disk !== disk) {
+      const others = this.#acceptors.filter((it) => it !== id);
+      const model = new RefillModel(
+        node.name,
+        (instance) => this.canTell(others, instance),
+      );
+      this.#refills.set(id, refill = { disk, model });
+    }
+    return refill.model;
   }
 
   #sentByAcceptor(node: SimNode, view: DataView, now_us: number): void {

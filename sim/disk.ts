@@ -271,10 +271,9 @@ export class DiskStorage implements Storage {
   ): void {
     if (this.failed) return;
     this.#disk.walk(Table.log, from, (instance, record) => {
-      if (instance >= end) return false;
       const fetched = isOf(instance, record) ? visit(record) : Fetched.damaged;
       if (fetched === Fetched.damaged) this.#isDamaged = true;
-      return fetched === Fetched.more;
+      return fetched === Fetched.more && instance < end;
     });
   }
 

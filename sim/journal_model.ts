@@ -4,6 +4,8 @@ import { Record } from "../core/layout.ts";
 import { ballotText } from "../roles/events.ts";
 import { Violation } from "./violation.ts";
 
+const NO_PROMISES = new Set([Record.decided, Record.led, Record.hole]);
+
 export class JournalModel {
   durable = 0;
   readonly #name: string;
@@ -18,8 +20,8 @@ export class JournalModel {
   /** A record was handed over; `number` 0: it was recovered, so it is durable. */
   append(number: number, record: CoreRecord): void {
     const ballot = Number(record.ballot);
-    // Leaders' words are no promises.
-    if (record.kind === Record.decided || record.kind === Record.led) return;
+    // Leaders' words are no promises, and what a hole names is past.
+    if (NO_PROMISES.has(record.kind)) return;
     if (ballot === 0) return;
     // What was fetched may be told, and is no vote.
     const isFetched = record.kind === Record.fetched;

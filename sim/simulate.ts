@@ -13,6 +13,7 @@ import {
   LINK_BYTES,
   Record as RecordKind,
   Role,
+  StorageCondition,
 } from "../core/layout.ts";
 import type { Recovered } from "../storage/recovery.ts";
 import { StorageError } from "../storage/storage.ts";
@@ -769,7 +770,8 @@ class Run implements NodeWatch {
       () => cluster.turns - turns > TURNS_MAX || this.#finished(),
     );
     this.#ended = this.#finished();
-    if (capable && !this.#ended && this.#opens()) {
+    // Damage may be met only now, and makes an acceptor mute for good.
+    if (capable && !this.#ended && this.#capable() && this.#opens()) {
       const passed_us = cluster.now_us - this.#plan.heal_us;
       throw new Violation(
         "liveness",
@@ -788,7 +790,10 @@ class Run implements NodeWatch {
     const acceptors = this.#posts.filter(({ plan }) =>
       (plan.roles & Role.acceptor) !== 0
     );
-    const able = acceptors.filter((post) => lives(post) && !post.lostMemory);
+    const able = acceptors.filter((post) =>
+      lives(post) && !post.lostMemory &&
+      post.node!.storage.condition !== StorageCondition.failed
+    );
     // Who is not confirmed yet needs all others for it.
     const voting = able.length === acceptors.length
       ? able
@@ -839,24 +844,18 @@ class Run implements NodeWatch {
     return true;
   }
 
-  /**
-   * A learner that needs what no acceptor has any more says so, and delivers no more. Nor does one that needs
-   * what too few can tell, since some restarted and are not sure what they accepted.
-   */
+  /** A learner that needs what the acceptors that are left have not, or cannot tell, says so, and delivers no more. */
   #isBehind(node: SimNode): boolean {
     const next = node.gauge(Gauge.delivered);
+    const says = node.events.some(({ code, large }) =>
+      code === Event.behindTrim ||
+      code === Event.unobtainable && Number(large) === next
+    );
+    if (!says) return false;
     const tellers = this.#posts.filter((post) =>
       post.node?.alive && (post.plan.roles & Role.acceptor) !== 0 &&
       !post.lostMemory
     ).map(({ plan }) => plan.id);
-    const isTold = node.events.some(({ code }) => code === Event.behindTrim);
-    const isUnsure = tellers.some((id) => this.#checker.isUnsure(id, next));
-    if (!isTold && !isUnsure) return false;
-    const isWaiting = node.events.some(({ code, large }) =>
-      code === Event.unobtainable && Number(large) === next
-    );
-    // What an acceptor that came back had to leave out for the same reason it does not tell either.
-    if (isWaiting && isUnsure) return true;
     return !this.#checker.canTell(tellers, next);
   }
 

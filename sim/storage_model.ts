@@ -4,7 +4,7 @@
  */
 import type { CoreRecord } from "../core/core.ts";
 import { Record as RecordKind } from "../core/layout.ts";
-import { sameBytes } from "./chosen.ts";
+import { sameBytes, u64 } from "./chosen.ts";
 import { Violation } from "./violation.ts";
 
 /** A record with bytes of its own. */
@@ -46,6 +46,8 @@ export class StorageModel {
   #waiting: { number: number; record: KeptRecord }[] = [];
   /** The latest of each kind, and of each key of kinds that have many. */
   readonly #kept = new Map<RecordKind, Map<number, KeptRecord>>();
+  /** Instances of which it was stored that nothing was accepted. */
+  readonly #holes = new Set<number>();
   #promised = 0n;
   #low = 1;
   /** What the new process got so far. */
@@ -170,8 +172,14 @@ export class StorageModel {
         this.#fail(`${describe(record)} stored over ${describe(before)}`);
       }
       if (instance < this.#low) return;
+      if (kind === RecordKind.hole) this.#mustBeHole(record);
+      if (kind === RecordKind.accept && this.#holes.has(instance)) {
+        this.#fail(`${describe(record)} stored in a hole`);
+      }
     }
+    if (kind === RecordKind.decided) this.#mustBeWhole(instance);
     if (kind === RecordKind.rejoin) {
+      this.#holes.clear();
       this.#of(RecordKind.confirmed).clear();
       this.#of(RecordKind.refilled).clear();
     }
@@ -179,6 +187,34 @@ export class StorageModel {
       this.#mustBeFetched(instance, record.values);
     }
     this.#of(placeOf(kind)).set(keyOf(record), record);
+  }
+
+  /** Where it says that it accepted nothing, that is so. */
+  #mustBeHole(hole: KeptRecord): void {
+    const log = this.#of(RecordKind.accept);
+    const view = new DataView(hole.batch.buffer, hole.batch.byteOffset);
+    for (let i = u64(view, 0); i <= hole.instance; i++) {
+      const kept = log.get(i);
+      // What an older memory accepted is told by nobody.
+      if (kept?.kind === RecordKind.accept && i >= this.#begin()) {
+        this.#fail(`${describe(kept)} where it stored a hole`);
+      }
+      this.#holes.add(i);
+    }
+  }
+
+  /** Below the watermark it can tell of each instance what it accepted, or that it accepted nothing. */
+  #mustBeWhole(decided: number): void {
+    // Of what it forgot, what is fetched is another matter.
+    if (this.#of(RecordKind.rejoin).size > 0) return;
+    const log = this.#of(RecordKind.accept);
+    for (let i = Math.max(this.#decided(), this.#low); i < decided; i++) {
+      if (log.has(i) || this.#holes.has(i)) continue;
+      throw new Violation(
+        "durability",
+        `${this.#name} stored that all below ${decided} is decided, and neither what it accepted for ${i} nor that it accepted nothing`,
+      );
+    }
   }
 
   /** Who says that it has fetched all from `from` on, but for so many, has it on its disk. */
@@ -216,9 +252,10 @@ export class StorageModel {
   }
 }
 
-/** Of an instance there is one record, of what was accepted or of what was fetched. */
+/** Of an instance there is one record, of what was accepted, of what was fetched, or of a hole. */
 function placeOf(kind: RecordKind): RecordKind {
-  return kind === RecordKind.fetched ? RecordKind.accept : kind;
+  const isOfLog = kind === RecordKind.fetched || kind === RecordKind.hole;
+  return isOfLog ? RecordKind.accept : kind;
 }
 
 function keyOf({ kind, instance }: CoreRecord): number {

@@ -42,6 +42,8 @@ export class Committer {
   error?: StoreError;
   /** The lowest instance that the log keeps: all below were removed. */
   low = 1;
+  /** Bytes that live data took of the store after the last transaction; asked once for each. */
+  bytes: number;
   readonly #store: Store;
   readonly #journal: Journal;
   readonly #view: DataView;
@@ -59,6 +61,7 @@ export class Committer {
   constructor(store: Store, journal: Journal) {
     this.#store = store;
     this.#journal = journal;
+    this.bytes = store.bytes;
     const { buffer, byteOffset, byteLength } = journal.memory;
     this.#view = new DataView(buffer, byteOffset, byteLength);
     for (const table of [Table.state, Table.sessions, Table.pieces]) {
@@ -156,14 +159,17 @@ export class Committer {
     const kind: RecordKind = view.getUint16(at + RECORD_KIND, true);
     const bytes = RECORD_BYTES + view.getUint32(at + RECORD_BATCH_BYTES, true);
     const instance = getNumber(view, at + RECORD_INSTANCE);
-    const isFetched = kind === RecordKind.fetched;
-    if (kind === RecordKind.accept || isFetched) {
-      // What was fetched is no vote.
-      if (!isFetched) this.#promise(view, at);
+    if (tableOf(kind) === Table.log) {
+      const isAccepted = kind === RecordKind.accept;
+      // What was fetched is no vote, and a hole none at all.
+      if (isAccepted) this.#promise(view, at);
       // It was removed, since it is decided and all learners have it; it need not come back.
       if (instance < this.low) return;
       this.#store.put(Table.log, instance, memory, at, bytes);
-      if (instance >= this.#present.decided) this.#present.ranges.add(instance);
+      // Of holes the watermark above them tells, which comes in the same transaction.
+      const isPresent = kind !== RecordKind.hole &&
+        instance >= this.#present.decided;
+      if (isPresent) this.#present.ranges.add(instance);
       return;
     }
     const table = tableOf(kind);
@@ -204,9 +210,8 @@ export class Committer {
 
   /** One past the last instance that this transaction removes; `low`: it removes none. */
   #lowAfter(records: number, trimLimit: number): number {
-    const { bytes, bytesMax } = this.#store;
     const isScarce = this.condition === StorageCondition.full ||
-      bytes > TRIM_FROM * bytesMax;
+      this.bytes > TRIM_FROM * this.#store.bytesMax;
     const limit = Math.min(trimLimit, this.#present.decided);
     if (!isScarce || limit <= this.low) return this.low;
     const first = this.#store.first(Table.log) ?? limit;
@@ -257,6 +262,7 @@ export class Committer {
   /** Whether there is room, after a transaction that did not fail. */
   #measure(): void {
     const { bytes, bytesMax } = this.#store;
+    this.bytes = bytes;
     const isFull = bytes > FULL_FROM * bytesMax;
     this.condition = isFull ? StorageCondition.full : StorageCondition.sound;
     this.error = isFull

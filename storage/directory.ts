@@ -21,6 +21,7 @@ import {
 } from "./mark.ts";
 import { checkFile } from "./meta_pages.ts";
 import { checkPages } from "./pages.ts";
+import { Sealer } from "./seal.ts";
 import { FORMAT_VERSION, readStamp, type Stamp, writeStamp } from "./stamp.ts";
 import { damageText } from "./storage.ts";
 import { StoreError } from "./store.ts";
@@ -57,6 +58,8 @@ export class StorageDirectory {
   readonly stamp: Stamp;
   /** What the user should know of how it was found; undefined: nothing. */
   readonly warning?: string;
+  /** What else happened to it, in its due course. */
+  readonly note?: string;
   readonly #lock: Deno.FsFile;
 
   private constructor(
@@ -65,12 +68,14 @@ export class StorageDirectory {
     store: LmdbStore,
     stamp: Stamp,
     warning?: string,
+    note?: string,
   ) {
     this.path = path;
     this.#lock = lock;
     this.store = store;
     this.stamp = stamp;
     this.warning = warning;
+    this.note = note;
   }
 
   /**
@@ -96,12 +101,13 @@ export class StorageDirectory {
 
   /** Closes it, with all of it on disk. No other thread may use it any more. */
   close(): void {
-    let isOnDisk = this.stamp.synchronous;
+    let isOnDisk = true;
     try {
-      if (!isOnDisk) this.store.sync();
-      isOnDisk = true;
+      // With synchronous commits they are there, and now also the note that says so.
+      this.store.sync();
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
+      isOnDisk = false;
       distrust(this.path);
     }
     this.store.close();
@@ -120,6 +126,7 @@ type Make = (
   store: LmdbStore,
   stamp: Stamp,
   warning?: string,
+  note?: string,
 ) => StorageDirectory;
 
 function openLocked(
@@ -141,15 +148,19 @@ function openLocked(
   }
   // The mark goes last, so a start that was ended between these steps is known to have begun them.
   if (!exists(`${path}/${DATA}`)) create(path, options, mark !== undefined);
+  // With a mark all is as the kernel has it, in this start of the machine, or begins anew.
+  const note = mark === undefined ? goBackIfTorn(path) : undefined;
   const { store, stamp } = openChecked(path, options);
   try {
+    bringToDisk(path, store);
     if (!synchronous && mark?.boot !== boot) {
       writeMark(path, { ...stamp, boot });
     }
-    const now = { ...stamp, synchronous };
-    if (synchronous || stamp.synchronous) settle(store, now);
+    const now = { ...stamp, format: FORMAT_VERSION, synchronous };
+    const isOfNow = stamp.format === FORMAT_VERSION && !stamp.synchronous;
+    if (synchronous || !isOfNow) settle(store, now);
     if (synchronous) removeMark(path);
-    return make(store, now, warning);
+    return make(store, now, warning, note);
   } catch (error) {
     store.close();
     throw error;
@@ -157,9 +168,42 @@ function openLocked(
 }
 
 /**
- * Brings what was found to disk, before anybody hears of it: a process that was killed may have left it
- * with the kernel alone. A commit of its own is surer than a sync, as the kernel forgets what it could
- * not write.
+ * A commit that was under way when the process or the machine ended is taken back, if it did not reach the
+ * disk. LMDB reads the newer of the first pages alone, so it must not have opened the database yet.
+ *
+ * @returns What to tell the user of it.
+ */
+function goBackIfTorn(path: string): string | undefined {
+  const sealer = Sealer.open(`${path}/${DATA}`, true);
+  try {
+    const verdict = sealer.judge();
+    if (verdict.kind === "whole") return undefined;
+    sealer.goBack(verdict.slot);
+  } finally {
+    sealer.close();
+  }
+  // Whoever reads the database now has told LMDB there of the commit that is gone.
+  removeAll(`${path}/${READERS}`);
+  return `a commit was under way in ${path} when this node or its machine stopped: it counts for nothing, ` +
+    "and nothing that hung on it had left this node";
+}
+
+/**
+ * Brings what was found to disk, before anybody hears of it or builds upon it: a process that was killed may
+ * have left it with the kernel alone.
+ */
+function bringToDisk(path: string, store: LmdbStore): void {
+  try {
+    store.sync();
+  } catch (error) {
+    distrust(path);
+    throw error;
+  }
+}
+
+/**
+ * Writes the stamp anew, if there is room. A commit of its own is surer than a sync, as the kernel forgets what it
+ * could not write.
  */
 function settle(store: LmdbStore, stamp: Stamp): void {
   try {
@@ -167,7 +211,6 @@ function settle(store: LmdbStore, stamp: Stamp): void {
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "full") throw error;
     store.abort();
-    store.sync();
   }
 }
 

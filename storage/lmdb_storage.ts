@@ -94,14 +94,13 @@ export class LmdbStorage implements Storage {
     if (this.condition === StorageCondition.failed) return;
     try {
       this.#options.directory.store.walk(Table.log, from, (key, record) => {
-        if (key >= end) return false;
         const fetched = isOf(key, record) ? visit(record) : Fetched.damaged;
         if (fetched === Fetched.damaged) {
           const flaw = flawOf(Table.log, key, record) ??
             "it holds what is no acceptance";
           throw new StoreError("damaged", `instance ${key}: ${flaw}`);
         }
-        return fetched === Fetched.more;
+        return fetched === Fetched.more && key < end;
       });
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;

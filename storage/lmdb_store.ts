@@ -25,6 +25,7 @@ import {
   STAT_PAGE_BYTES,
 } from "../ffi/lmdb.ts";
 import { cString } from "../ffi/c_string.ts";
+import { Sealer } from "./seal.ts";
 import { type Store, StoreError, Table } from "./store.ts";
 
 /** What an environment is opened with. */
@@ -33,7 +34,7 @@ export interface LmdbOptions {
   readonly directory: string;
   /** Most bytes that it may grow to. */
   readonly bytesMax: number;
-  /** A commit returns when it is on disk; else when the kernel has it. */
+  /** A commit returns when it is on disk, sealed; else when the kernel has it. */
   readonly synchronous: boolean;
   /** Looks at what is there, and makes nothing. */
   readonly readOnly?: boolean;
@@ -45,6 +46,8 @@ export interface LmdbHandle extends LmdbOptions {
   readonly environment: bigint;
   /** LMDB's number of each table, in the order of `Table`. */
   readonly tables: readonly number[];
+  /** Of its sealer; 0: it is only read. */
+  readonly sealer: bigint;
 }
 
 const TABLES = [Table.state, Table.log, Table.sessions, Table.pieces];
@@ -57,12 +60,13 @@ const SPACE_BYTES_LEAST = 1 << 20;
 type Check = (result: number, doing: string) => void;
 
 /**
- * Opens an environment and makes its tables, if they are not there.
+ * Opens an environment and makes its tables, if they are not there. What was committed before is on disk,
+ * and sealed, after the first `sync`, which has to come before the first synchronous commit.
  *
  * @throws {StoreError} "damaged" if what is there is no database of ours.
  */
 export function openLmdbStore(options: LmdbOptions): LmdbStore {
-  const { directory, bytesMax, synchronous, readOnly = false } = options;
+  const { directory, bytesMax, readOnly = false } = options;
   const library = embedLmdb();
   const lmdb = openLmdb(library);
   const check: Check = (result, doing) => {
@@ -72,19 +76,30 @@ export function openLmdbStore(options: LmdbOptions): LmdbStore {
   check(lmdb.mdb_env_create(out), "open");
   const environment = out[0];
   const pointer = Deno.UnsafePointer.create(environment);
+  let sealer: Sealer | undefined;
   try {
     // Address space costs nothing: the file itself grows as it is written.
     check(lmdb.mdb_env_set_mapsize(pointer, BigInt(bytesMax)), "open");
     check(lmdb.mdb_env_set_maxdbs(pointer, TABLES.length), "open");
-    const flags = MDB_NOTLS | (synchronous ? 0 : MDB_NOSYNC) |
-      (readOnly ? MDB_RDONLY : 0);
+    // What is to be on disk gets there when it is sealed.
+    const flags = MDB_NOTLS | (readOnly ? MDB_RDONLY : MDB_NOSYNC);
     const path = cString(directory);
     check(lmdb.mdb_env_open(pointer, path, flags, FILE_MODE), "open");
     // Whoever was killed while it read would keep pages from being used again.
     check(lmdb.mdb_reader_check(pointer, new Int32Array(1)), "open");
     const tables = openTables(lmdb, pointer, readOnly, check);
-    return new LmdbStore({ ...options, library, environment, tables });
+    if (!readOnly) sealer = Sealer.open(`${directory}/data.mdb`, true);
+    const { address = 0n } = sealer ?? {};
+    const handle = {
+      ...options,
+      library,
+      environment,
+      tables,
+      sealer: address,
+    };
+    return new LmdbStore(handle);
   } catch (error) {
+    sealer?.close();
     lmdb.mdb_env_close(pointer);
     throw error;
   }
@@ -119,6 +134,8 @@ export class LmdbStore implements Store {
   readonly handle: LmdbHandle;
   readonly #lmdb: Lmdb;
   #environment: Deno.PointerValue;
+  /** Undefined: the environment is only read. */
+  readonly #sealer?: Sealer;
   /** The transaction that writes, if one has begun. */
   #writing: Deno.PointerValue = null;
   /** The transaction that reads: made once, and between two reads it holds no page. */
@@ -146,6 +163,9 @@ export class LmdbStore implements Store {
     this.handle = handle;
     this.#lmdb = openLmdb(handle.library);
     this.#environment = Deno.UnsafePointer.create(handle.environment);
+    if (handle.sealer !== 0n) {
+      this.#sealer = Sealer.at(handle.sealer, this.#path);
+    }
     this.#keyAt = addressOf(this.#key.buffer);
   }
 
@@ -225,6 +245,7 @@ export class LmdbStore implements Store {
       );
     }
     this.#check(result, "commit to");
+    if (this.handle.synchronous) this.sync();
   }
 
   abort(): void {
@@ -234,10 +255,10 @@ export class LmdbStore implements Store {
   }
 
   sync(): void {
-    this.#check(this.#lmdb.mdb_env_sync(this.#environment, 1), "sync");
+    this.#sealer?.seal();
   }
 
-  /** The same as `sync`, while this thread goes on. */
+  /** All that was committed goes to disk, without a seal, while this thread goes on. */
   async syncAside(): Promise<void> {
     const result = await this.#lmdb.mdb_env_sync_aside(this.#environment, 1);
     this.#check(result, "sync");
@@ -356,6 +377,7 @@ export class LmdbStore implements Store {
     if (this.#environment === null) return;
     this.detach();
     this.#lmdb.mdb_env_close(this.#environment);
+    this.#sealer?.close();
     this.#environment = null;
   }
 

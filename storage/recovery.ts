@@ -7,10 +7,12 @@
  * says. Of the log only its end is read, as much as the core's own log holds.
  */
 import {
+  Record as RecordKind,
   RECORD_BALLOT,
   RECORD_BATCH_BYTES,
   RECORD_BYTES,
   RECORD_INSTANCE,
+  RECORD_KIND,
 } from "../core/layout.ts";
 import { counts, Present, sumAt } from "./present.ts";
 import { damageText, StorageError } from "./storage.ts";
@@ -229,7 +231,8 @@ export function readLog(
     }
     if (instance < from) return;
     visit(instance, record);
-    instances++;
+    const kind: RecordKind = viewOf(record).getUint16(RECORD_KIND, true);
+    if (kind !== RecordKind.hole) instances++;
     to = instance + 1;
   };
   walkChecked(store, Table.log, begin, name, take, isSound);

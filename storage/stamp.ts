@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { type Store, StoreError, Table } from "./store.ts";
 import { StateKey } from "./tables.ts";
 
-/** Version of all that is stored. A newer one is refused. */
-export const FORMAT_VERSION = 1;
+/** Version of all that is stored: 1 has no seals (seal.ts), and becomes 2 when it is opened. A newer one is refused. */
+export const FORMAT_VERSION = 2;
 
 /** Whose storage it is, and how it is written. */
 export interface Stamp {

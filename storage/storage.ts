@@ -30,9 +30,10 @@ export interface Storage {
   /** Takes the records of a step. Must not block. */
   persist(records: Records): void;
   /**
-   * Visits the record of each accepted instance that it keeps from `from` to before `end`, ascending, as it
-   * was stored, while `visit` asks for more. Bytes are valid during the visit alone. An instance may be
-   * missing, or not be durable yet. What cannot be read, or is damaged, as `visit` may say, makes `condition`
+   * Visits the record of each instance that it keeps from `from` to before `end`, ascending, as it was stored,
+   * and one behind them, since a hole stands at its last instance; while `visit` asks for more. Bytes are
+   * valid during the visit alone. An instance may be missing, or not be durable yet. What cannot be read, or
+   * is damaged, as `visit` may say, makes `condition`
    * failed; nothing is thrown.
    */
   read(

@@ -4,6 +4,7 @@ import { StorageCondition } from "../core/layout.ts";
 import { wake } from "../ffi/shim.ts";
 import { Committer } from "./committer.ts";
 import { StorageControl } from "./control.ts";
+import { Gathering } from "./gathering.ts";
 import type { StorageStart } from "./lmdb_storage.ts";
 import { LmdbStore } from "./lmdb_store.ts";
 import { distrust } from "./mark.ts";
@@ -53,6 +54,7 @@ class StorageThread {
   readonly #tell: Tell;
   readonly #store: LmdbStore;
   readonly #committer: Committer;
+  readonly #gathering = new Gathering();
   readonly #file: Deno.FileInfo;
   #retryAt_ms = 0;
   /** How far the log might be trimmed when that was tried last. */
@@ -105,12 +107,27 @@ class StorageThread {
     return this.#control.condition === StorageCondition.full;
   }
 
-  /** There is something to commit, or to remove, and it is time. */
+  /** When there is something to commit, or to remove, if nobody rings before. */
+  #dueAt_ms(now_ms: number): number {
+    if (this.#isFull && this.#control.trimLimit > this.#triedLimit) {
+      return now_ms;
+    }
+    const waiting = this.#waiting;
+    if (this.#isFull || (waiting > 0 && this.#control.isStopping)) {
+      return this.#retryAt_ms;
+    }
+    if (waiting === 0) return Infinity;
+    return Math.max(this.#retryAt_ms, this.#gathering.due_ms(now_ms, waiting));
+  }
+
   #isDue(now_ms: number): boolean {
+    return this.#dueAt_ms(now_ms) <= now_ms;
+  }
+
+  /** Records that gathered since the last commit began. */
+  get #waiting(): number {
     const { done } = this.#committer;
-    if (this.#isFull && this.#control.trimLimit > this.#triedLimit) return true;
-    const isWaiting = this.#control.appended(done) > done;
-    return (isWaiting || this.#isFull) && now_ms >= this.#retryAt_ms;
+    return this.#control.appended(done) - done;
   }
 
   #turn(now_ms: number): void {
@@ -125,6 +142,9 @@ class StorageThread {
     const { done, low } = committer;
     this.#triedLimit = this.#control.trimLimit;
     committer.commit(this.#control.appended(done), this.#triedLimit);
+    const ended_ms = performance.now();
+    const stored = committer.done - done;
+    this.#gathering.ended(ended_ms, ended_ms - now_ms, stored, this.#waiting);
     const hasStored = committer.done > done || committer.low > low;
     this.#retryAt_ms = hasStored ? 0 : now_ms + RETRY_MS;
     const { synchronous } = this.#start.handle;
@@ -165,8 +185,7 @@ class StorageThread {
 
   #warn(now_ms: number): void {
     if (now_ms < this.#warnAt_ms) return;
-    const { bytes, bytesMax } = this.#store;
-    const part = bytes / bytesMax;
+    const part = this.#committer.bytes / this.#store.bytesMax;
     if (part < WARN_FROM) return;
     this.#warnAt_ms = now_ms + TELL_MS;
     this.#tell(
@@ -205,11 +224,10 @@ class StorageThread {
 
   /** How long nothing has to be done if nobody rings. */
   #patience_ms(now_ms: number): number {
-    if (this.#isDue(now_ms)) return 0;
-    if (this.#syncing !== undefined) return SYNCING_WAIT_MS;
-    const retryAt_ms = this.#retryAt_ms > now_ms ? this.#retryAt_ms : Infinity;
-    const next_ms = Math.min(this.#lookAt_ms, this.#syncAt_ms, retryAt_ms);
-    return Math.max(next_ms - now_ms, 0);
+    const dueIn_ms = Math.max(this.#dueAt_ms(now_ms) - now_ms, 0);
+    if (this.#syncing !== undefined) return Math.min(dueIn_ms, SYNCING_WAIT_MS);
+    const next_ms = Math.min(this.#lookAt_ms, this.#syncAt_ms);
+    return Math.min(dueIn_ms, Math.max(next_ms - now_ms, 0));
   }
 }
 

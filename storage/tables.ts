@@ -29,6 +29,7 @@ export function tableOf(kind: RecordKind): Table | undefined {
   switch (kind) {
     case RecordKind.accept:
     case RecordKind.fetched:
+    case RecordKind.hole:
       return Table.log;
     case RecordKind.session:
       return Table.sessions;
@@ -44,6 +45,7 @@ export function keyOf(kind: RecordKind, instance: number): number {
   switch (kind) {
     case RecordKind.accept:
     case RecordKind.fetched:
+    case RecordKind.hole:
     case RecordKind.session:
     case RecordKind.piece:
       return instance;

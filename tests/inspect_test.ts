@@ -13,6 +13,8 @@ import {
 } from "../roles/inspect.ts";
 import { Committer } from "../storage/committer.ts";
 import { StorageDirectory } from "../storage/directory.ts";
+import { openLmdbStore } from "../storage/lmdb_store.ts";
+import { Table } from "../storage/store.ts";
 import { makeRecord, sealRecord } from "../storage/stored_record.ts";
 import { TestJournal } from "../storage/testing.ts";
 import { ballotOf, encodeBatch, run } from "./encode.ts";
@@ -91,7 +93,7 @@ Deno.test("it tells whose storage it is, the promise, the instances and an insta
     const { code, out } = inspect(directory, { instance: 2, verify: true });
     assert.equal(code, EXIT.done);
     const lines = out.split("\n");
-    assert.equal(lines[0], `${directory}: replica 2 of cluster 9, format 1`);
+    assert.equal(lines[0], `${directory}: replica 2 of cluster 9, format 2`);
     assert.match(
       lines[1],
       /^memory 0000004d, lmdb-sync yes, all of it on disk$/,
@@ -100,7 +102,7 @@ Deno.test("it tells whose storage it is, the promise, the instances and an insta
       lines.includes("acceptor: promised 3.2, all below 4 decided, votes"),
       out,
     );
-    assert.ok(lines.includes("log: 4 instances: 1-3, 5"), out);
+    assert.ok(lines.includes("log: 4 records of instances: 1-3, 5"), out);
     assert.ok(lines.includes("acceptors known: 3 0000abcd"), out);
     assert.ok(lines.includes("learner: no checkpoint"), out);
     assert.match(
@@ -189,6 +191,35 @@ Deno.test("a truncated file and a directory without one are refused with the rea
       message: /is no node's storage: it has no data.mdb/,
       exitCode: EXIT.environment,
     });
+  });
+});
+
+Deno.test("of a node that was killed in the middle of a commit it tells that the next start takes it back", async () => {
+  await withDirectory((directory) => {
+    const store = openLmdbStore({
+      directory,
+      bytesMax: 1 << 24,
+      // Its commits are not sealed, as that of a process that does not come to it.
+      synchronous: false,
+    });
+    store.begin();
+    store.remove(Table.log, 5);
+    store.commit();
+    store.close();
+    assert.match(
+      inspect(directory).out,
+      /had not ended: the next start takes that back/,
+    );
+    const path = directory.slice(0, directory.lastIndexOf("/"));
+    const again = StorageDirectory.open({
+      ...DIRECTORY,
+      path,
+      kind: "replica",
+    });
+    assert.match(again.note!, /a commit was under way/);
+    assert.equal(again.store.count(Table.log), 4);
+    again.close();
+    assert.match(inspect(directory).out, /all of it on disk/);
   });
 });
 

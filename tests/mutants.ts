@@ -669,7 +669,7 @@ const DURABILITY: readonly Mutation[] = [
       file: "acceptor.ts",
       after: "function appendDecided",
       find:
-        "appendRecord(Record.decided, announced == decided ? markedBallot : 0, 0, decided, 0, 0, 0);",
+        "appendRecord(Record.decided, announced >= decidedRecorded ? markedBallot : 0, 0, decidedRecorded, 0, 0, 0);",
       replace: "appendRecord(Record.decided, 0, 0, logHigh, 0, 0, 0);",
     }],
   },
@@ -1081,6 +1081,53 @@ const RETURN: readonly Mutation[] = [
       file: "acceptor.ts",
       find: "!refillKnows(instance)",
       replace: "false",
+    }],
+  },
+  {
+    name: "holes where something was accepted",
+    why:
+      "An acceptor stores that it accepted nothing below the watermark, whatever it accepted.",
+    violates: ["durability", "amnesia", "agreement"],
+    edits: [{
+      file: "acceptor.ts",
+      after: "function recordHoles",
+      find: "logGet(i) == null",
+      replace: "true",
+    }],
+  },
+  {
+    name: "holes not stored",
+    why:
+      "Storage is not told where nothing was accepted, so after a restart nobody can tell that from a loss.",
+    violates: ["durability", "liveness"],
+    edits: [{
+      file: "acceptor.ts",
+      after: "function appendDecided",
+      find: "recordHoles()",
+      replace: "decided",
+    }],
+  },
+  {
+    name: "accepted into a hole",
+    why:
+      "An acceptor accepts for an instance of which its storage says that it never will.",
+    violates: ["durability", "amnesia"],
+    edits: [{
+      file: "acceptor.ts",
+      after: ACCEPT,
+      find: "persistent && before == null && instance < decidedRecorded",
+      replace: "false",
+    }],
+  },
+  {
+    name: "holes where it has forgotten",
+    why:
+      "An acceptor that returned stores holes also where phase 1 of its return brought up what it may have accepted.",
+    violates: ["durability", "amnesia"],
+    edits: [{
+      file: "acceptor.ts",
+      find: "max(decidedRecorded, max(logLow, rejoinEnd))",
+      replace: "max(decidedRecorded, 1)",
     }],
   },
   {

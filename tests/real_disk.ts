@@ -1,10 +1,11 @@
 /**
  * A simulated disk whose transactions also go to a real database, of which a power cut leaves what a real
- * one may leave: all that was synced, and of the pages written since any.
+ * one may leave: all that was synced, and of the sectors written since any.
  *
- * With synchronous commits LMDB writes data pages, syncs them, and then writes one of its two first pages,
- * synced too. So a commit that was under way leaves some of its data pages and the old first pages, or all.
- * Without, nothing was synced since the last time that somebody asked for it, first pages included.
+ * A synchronous commit writes its pages, one of the two first pages and its seal, and syncs them all at once. So
+ * one that was under way leaves any of them; only the other first page is as it was, which is written once
+ * the sync has ended, to say so. One that had ended leaves all, and that first page as it was or as it is.
+ * Without synchronous commits nothing was synced since the last time that somebody asked for it.
  */
 import { Disk } from "../sim/disk.ts";
 import type { Random } from "../sim/random.ts";
@@ -13,8 +14,10 @@ import { Table } from "../storage/store.ts";
 import { StateKey } from "../storage/tables.ts";
 
 const PAGE_BYTES = 4096;
-/** LMDB's first pages, one of which each commit writes last. */
-const FIRST_PAGES = 2;
+/** What a disk writes as a whole, or not at all. */
+const SECTOR_BYTES = 512;
+/** In a first page: the number of its commit. */
+const TRANSACTION = 144;
 /** How many commits an asynchronous store makes between two syncs. */
 const COMMITS_PER_SYNC = 8;
 const TABLES = [Table.state, Table.log, Table.sessions, Table.pieces];
@@ -136,11 +139,9 @@ export class RealDisk extends Disk {
     this.#directory.abandon();
     this.#isCut = true;
     const { synchronous } = this.#options;
-    const left = !synchronous
-      ? torn(this.#synced, this.#after, 0, random)
-      : !isUnderWay || random.chance(0.3)
-      ? this.#after
-      : torn(this.#before, this.#after, FIRST_PAGES, random);
+    const left = synchronous
+      ? leftOf(this.#before, this.#after, isUnderWay, random)
+      : torn(this.#synced, this.#after, random);
     Deno.writeFileSync(this.#file, left);
     const boot = this.#options.boot + 1;
     return RealDisk.open({ ...this.#options, boot, incarnation });
@@ -160,20 +161,43 @@ export class RealDisk extends Disk {
   }
 }
 
-/** The file of which some pages, from `first` on, were written, and others not yet. */
+/** What a synchronous commit leaves that led from one content of the file to the other. */
+function leftOf(
+  before: Uint8Array,
+  after: Uint8Array,
+  isUnderWay: boolean,
+  random: Random,
+): Uint8Array {
+  const left = isUnderWay ? torn(before, after, random) : after.slice();
+  const view = new DataView(after.buffer);
+  const [a, b] = [0, PAGE_BYTES].map((at) =>
+    view.getBigUint64(at + TRANSACTION, true)
+  );
+  const other = a > b ? PAGE_BYTES : 0;
+  if (isUnderWay || random.chance(0.5)) {
+    left.set(before.subarray(other, other + PAGE_BYTES), other);
+  }
+  return left;
+}
+
+/**
+ * The file of which some sectors were written, and others not yet: of one page in four none, and of one all. It
+ * may also not have grown yet.
+ */
 function torn(
   before: Uint8Array,
   after: Uint8Array,
-  first: number,
   random: Random,
 ): Uint8Array {
   const left = after.slice();
-  // Where nothing was written, a file that has grown holds zeros.
-  for (let at = 0; at < after.length; at += PAGE_BYTES) {
-    const isOld = at < first * PAGE_BYTES || random.chance(0.5);
-    if (!isOld) continue;
-    left.fill(0, at, at + PAGE_BYTES);
-    left.set(before.subarray(at, at + PAGE_BYTES), at);
+  for (let page = 0; page < after.length; page += PAGE_BYTES) {
+    const isOld = [0, 0.5, 0.5, 1][random.between(0, 3)];
+    for (let at = page; at < page + PAGE_BYTES; at += SECTOR_BYTES) {
+      if (!random.chance(isOld)) continue;
+      // Where nothing was written, a file that has grown holds zeros.
+      left.fill(0, at, at + SECTOR_BYTES);
+      left.set(before.subarray(at, at + SECTOR_BYTES), at);
+    }
   }
-  return left;
+  return random.chance(0.2) ? left.subarray(0, before.length) : left;
 }

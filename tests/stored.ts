@@ -60,10 +60,9 @@ export class Stored {
     for (let i = 0; i < core.fetchCount; i++) {
       const { from, end } = core.fetch(i);
       this.store.walk(Table.log, from, (instance, record) => {
-        if (instance >= end) return false;
         const found = core.fetched(i, record);
         this.found.push(found);
-        return found === Fetched.more;
+        return found === Fetched.more && instance < end;
       });
       core.fetchDone(i);
     }

@@ -16,8 +16,10 @@ import {
 import type { FrameFields } from "../sim/decode.ts";
 import { Random } from "../sim/random.ts";
 import { Table } from "../storage/store.ts";
+import { StateKey } from "../storage/tables.ts";
 import { ballotOf, encode, run } from "./encode.ts";
 import { fromAcceptor } from "./leader.ts";
+import { Rig } from "./rig.ts";
 import {
   accept,
   asks,
@@ -168,8 +170,16 @@ Deno.test("a proposer is told from where on the acceptor votes, which memory alo
   assert(trimmed > 300n, "it votes for none of what left its memory");
 });
 
-Deno.test("of what storage does not have nothing is told, where memory tells that nothing was accepted", () => {
+Deno.test("storage tells of its holes as memory does that nothing was accepted, and of what it lost nothing", () => {
   const acceptor = filled(600, [3, 598]);
+  acceptor.store.damage(Table.log, 5, undefined);
+  assert.deepEqual(told(acceptor.step(repair([2, 7]))), [
+    [2, FIRST],
+    [3, 0n],
+    [4, FIRST],
+    [6, FIRST],
+  ]);
+  acceptor.store.damage(Table.log, 3, undefined);
   assert.deepEqual(told(acceptor.step(repair([2, 5]))), [[2, FIRST], [
     4,
     FIRST,
@@ -256,13 +266,13 @@ Deno.test("a damaged record is not told, and ends the reading; one that is too l
   assert.equal(acceptor.found.at(-1), Fetched.damaged);
   assert.equal(core.counter(Counter.damagedRecords), 1);
   record[60] ^= 1;
-  // Another instance's record in its place is as bad.
+  // Another instance's record in its place says nothing of what was asked for.
   const wrong = store.get(Table.log, 7)!.slice();
   store.begin();
   store.put(Table.log, 5, wrong, 0, wrong.length);
   store.commit();
   assert.deepEqual(told(acceptor.step(repair([5, 6]))), []);
-  assert.equal(core.counter(Counter.damagedRecords), 2);
+  assert.equal(acceptor.found.at(-1), Fetched.enough);
   const large = new Uint8Array(4000);
   store.begin();
   store.put(Table.log, 5, large, 0, large.length);
@@ -292,17 +302,128 @@ Deno.test("an entry that storage has is called decided where its own ballot's le
   assert(later.every(({ decided }) => decided));
 });
 
-Deno.test("after a restart nothing is told of holes below the recovered watermark, and above them as ever", () => {
+Deno.test("after a restart holes are told as before, below the recovered watermark and above, and of what was lost nothing", () => {
   const acceptor = Stored.voting();
   for (const i of range(1, 200)) {
     if (![100, 198].includes(i)) acceptor.settle(accept(i, Math.min(i, 180)));
   }
+  acceptor.store.damage(Table.log, 101, undefined);
   const again = acceptor.restart();
   again.step(heartbeat(200));
   assert.deepEqual(
-    told(again.settle(repair([99, 102], [197, 200]))),
-    [[99, FIRST], [101, FIRST], [197, FIRST], [198, 0n], [199, FIRST]],
+    told(again.settle(repair([99, 103], [197, 200]))),
+    [
+      [99, FIRST],
+      [100, 0n],
+      [102, FIRST],
+      [197, FIRST],
+      [198, 0n],
+      [199, FIRST],
+    ],
   );
+});
+
+Deno.test("what one acceptor has, and does not know to be chosen, a learner takes as another one vouches for its hole, though both restarted", () => {
+  const roles = Role.learner;
+  const learner = new Rig({ roles, id: 9, incarnation: 909, from: 1n });
+  learner.feed(heartbeat(4, SECOND));
+  for (const [id, accepted] of [[1, [1, 2, 3]], [2, [1, 3]]] as const) {
+    const acceptor = Stored.voting({ id });
+    for (const i of accepted) acceptor.settle(accept(i));
+    // Another leader than that of their ballot calls all decided.
+    acceptor.settle(heartbeat(4, SECOND));
+    acceptor.rig.now_us += 100_000;
+    acceptor.settle();
+    const again = acceptor.restart();
+    again.step(repair([1, 4]));
+    assert.equal(learner.core.gauge(Gauge.delivered), 1, "one is not enough");
+    learner.feed(...again.rig.sent());
+  }
+  assert.equal(learner.core.gauge(Gauge.delivered), 4);
+});
+
+Deno.test("a hole stays one: a late proposal for it is answered with where this acceptor votes, and is not accepted", () => {
+  let acceptor = filled(200, [50]);
+  for (const isAgain of [false, true]) {
+    if (isAgain) acceptor = acceptor.restart();
+    const { core } = acceptor.rig;
+    const accepted = core.counter(Counter.accepted);
+    const frames = acceptor.settle(accept(50, 50, SECOND));
+    assert.deepEqual(bodies(frames, "ok").map(({ trimmed }) => trimmed), [51n]);
+    assert.equal(core.counter(Counter.accepted), accepted);
+    assert.deepEqual(told(acceptor.settle(repair([50, 51]))), [[50, 0n]]);
+  }
+});
+
+Deno.test("a long absence is one hole, of which is told what is asked for", () => {
+  const acceptor = filled(10);
+  acceptor.settle(heartbeat(1_000_000));
+  acceptor.rig.now_us += 100_000;
+  acceptor.settle();
+  assert.equal(acceptor.store.count(Table.log), 11);
+  const again = acceptor.restart();
+  const nothing = (from: number, end: number) =>
+    range(from, end).map((i) => [i, 0n]);
+  assert.deepEqual(
+    told(again.settle(repair([9, 13], [500_000, 500_003]))),
+    [[9, FIRST], [10, FIRST], ...nothing(11, 13), ...nothing(500_000, 500_003)],
+  );
+  assert.deepEqual(
+    told(again.settle(repair([999_998, 1_000_002]))).slice(0, 2),
+    nothing(999_998, 1_000_000),
+  );
+});
+
+Deno.test("the stored watermark goes no further than the holes that are stored with it, and the rest follows", () => {
+  const acceptor = Stored.voting();
+  for (let i = 1; i <= 400; i += 2) acceptor.settle(accept(i));
+  acceptor.settle(heartbeat(401));
+  const { store } = acceptor;
+  const watermark = () =>
+    readRecord(store.get(Table.state, StateKey.decided)!).instance;
+  const stored: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    acceptor.rig.now_us += 100_000;
+    acceptor.settle();
+    stored.push(watermark());
+  }
+  assert.deepEqual(stored, [130, 258, 386, 401, 401]);
+  assert.equal(store.count(Table.log), 400);
+  const again = acceptor.restart();
+  const parts = range(0, 4).map((n) => repair([n * 100 + 1, n * 100 + 101]));
+  assert.deepEqual(
+    parts.flatMap((part) => told(again.settle(part))),
+    range(1, 401).map((i) => [i, i % 2 === 1 ? FIRST : 0n]),
+  );
+});
+
+Deno.test("a hole from before a loss is not told, whatever was fetched around it", () => {
+  const before = filled(9, [3]);
+  before.settle(heartbeat(10));
+  before.rig.now_us += 100_000;
+  before.settle();
+  // It has all its disk had; but who is taken for forgetful returns as one that is.
+  const acceptor = before.restart();
+  const { memory, incarnation } = acceptor.rig.options;
+  acceptor.settle(encode(fromAcceptor(1), {
+    type: "forgot",
+    refused: memory ?? incarnation,
+    known: 77,
+  }));
+  acceptor.settle(encode(
+    { senderRole: "proposer", senderId: 1, incarnation: 101, ballot: SECOND },
+    { type: "rejoin", memory: memory ?? incarnation, from: 10n, end: 10n },
+  ));
+  const others = [1, 2, 4, 5, 6, 7, 8, 9];
+  for (let n = 0; acceptor.rig.core.gauge(Gauge.trimmed) > 1; n++) {
+    assert(n < 40, "it goes on without what nobody tells");
+    acceptor.rig.now_us += 50_000;
+    for (const id of [1, 3]) {
+      acceptor.settle(learned(id, others, { decided: true }));
+    }
+  }
+  const all = told(acceptor.settle(repair([1, 10])));
+  assert.deepEqual(all.map(([instance]) => instance), others);
 });
 
 Deno.test("a recovered log holds what may be undecided and as much of the rest as fits; ballots may fall with instances", () => {

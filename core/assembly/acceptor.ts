@@ -47,6 +47,7 @@ import {
   HI_DELIVERED,
   HI_REJOINED,
   HI_STATE,
+  HOLE_BYTES,
   LEARNED_BYTES,
   LEARNED_DECIDED,
   LEARNED_ENTRIES,
@@ -112,7 +113,7 @@ import {
   logStart,
   logStatus,
 } from "./log";
-import { Fetch, fetchAsk, fetchAt, fetchCheck, fetchFits, fetchInit } from "./fetch";
+import { Fetch, fetchAsk, fetchAt, fetchCheck, fetchFits, fetchInit, holeFirst } from "./fetch";
 import { count, gauge, note } from "./meters";
 import {
   begin,
@@ -189,6 +190,8 @@ const UNCONFIRMED_NOTE_US: u64 = 2_000_000;
 const LOG_FULL_NOTE_PERIOD_US: u64 = 1_000_000;
 /** Progress of the decided watermark that storage may miss at most; less, where so much would not fit the log. */
 const DECIDED_RECORD_INSTANCES: u64 = 64;
+/** Holes that are recorded with one watermark: with more, it goes no further. */
+const HOLES_MAX: i32 = 64;
 /** Ballots before the last whose leaders' word is remembered; a power of 2. */
 const LED_BALLOTS: i32 = 256;
 /** How much of the log may be in use for an acceptor to accept anything while it refills. */
@@ -224,6 +227,8 @@ let readmitted: bool = false;
 let rejoinBallot: u64 = 0;
 let rejoinNext: u64 = 0;
 let rejoinEnd: u64 = 0;
+/** The ballot of its last return; 0: it never lost its memory. */
+let returnBallot: u64 = 0;
 /** Highest ballot of a leader's heartbeat. */
 let ledBallot: u64 = 0;
 /** When a leader was heard last, or promised to; or when this acceptor began to vote. */
@@ -250,8 +255,10 @@ let decidedRecordInstances: u64 = 0;
 let condition: i32 = StorageCondition.sound;
 /** The lowest accepted instance that storage has not deleted. */
 let storageLow: u64 = 1;
-/** Below this recovered watermark, what is not in the log may have been accepted all the same. */
+/** Below this recovered watermark the log says nothing of holes, and storage does. */
 let knownFrom: u64 = 0;
+/** The first instance of a hole that is being recorded. */
+const holePayload = memory.data(HOLE_BYTES, 8);
 /** The frame that is being filled with what storage reads, and how many were before; 0: none. */
 let fetchFrame: usize = 0;
 let fetchFrameAt: u32 = 0;
@@ -306,13 +313,15 @@ export function acceptorAccept(p: usize, now_us: u64): void {
   if (!mayVote(now_us) && (!isSound() || ballot != rejoinBallot || rejoinBallot == 0)) return;
   if (isStorageBehind()) return count(Counter.heldFull);
   if (!mayTake(ballot, proposer)) return reject(p, ballot);
-  if (instance < logLow) return sendOk(p, now_us);
+  if (instance < logLow) return sendOk(p, now_us, logLow);
   leaderAt_us = now_us;
 
   // What it forgot and others may need goes before: a majority of the others can accept without it.
   if (!persistent && refilling && rejoinBallot == 0 && logFill() > REFILLING_FILL_MAX) return count(Counter.logFull);
 
   const before = logGet(instance);
+  // It is decided, and storage has been told that this acceptor has nothing: that stays so.
+  if (persistent && before == null && instance < decidedRecorded) return sendOk(p, now_us, instance + 1);
   // Fetched after a loss, in a ballot that was not promised here: it is decided, and nobody needs this vote.
   if (before != null && before.ballot > ballot) return;
   if (before == null && condition == StorageCondition.full) return refuse(Event.storageFull, instance, now_us);
@@ -381,6 +390,7 @@ export function acceptorRejoin(p: usize, now_us: u64): void {
   clearReplaced();
   readmitted = true;
   rejoinBallot = ballot;
+  returnBallot = ballot;
   rejoinNext = from;
   rejoinEnd = load<u64>(p, REJOIN_END);
   promise(ballot, proposer);
@@ -425,7 +435,7 @@ export function acceptorHi(p: usize, now_us: u64): void {
     );
   }
   // To be counted on, an acceptor must vote.
-  if (mayVote(now_us)) sendOk(p, now_us);
+  if (mayVote(now_us)) sendOk(p, now_us, logLow);
 }
 
 /** A new acceptor asks whether it has an earlier incarnation. One that forgot cannot vouch. */
@@ -440,7 +450,7 @@ function answerAcceptor(p: usize, now_us: u64): void {
     return sendForgot(load<u16>(p, HEADER_SENDER_ID), 0, asking, sourceAddress(p));
   }
   // Those that ask one another do not vote yet.
-  sendOk(p, now_us);
+  sendOk(p, now_us, logLow);
 }
 
 export function acceptorBye(p: usize): void {
@@ -454,7 +464,7 @@ export function acceptorBye(p: usize): void {
 export function acceptorRepair(p: usize, now_us: u64): void {
   // One that forgot would call nothing what it does not remember.
   if (!mayVote(now_us)) return;
-  if (persistent && fetchAsk(p, max(storageLow, storedFrom), logLow)) return;
+  if (persistent && fetchAsk(p, max(storageLow, storedFrom), lowestInLog())) return;
   tellAccepted(p, 0);
 }
 
@@ -467,12 +477,11 @@ function tellAccepted(p: usize, framesBefore: i32): void {
   let entries: u32 = 0;
   for (let r: u32 = 0; r < ranges; r++) {
     const range = p + RANGES_BYTES + <usize>r * RANGE_BYTES;
-    let instance = max(load<u64>(range), logLow);
+    let instance = max(load<u64>(range), lowestInLog());
     const end = load<u64>(range, 8);
     for (; instance < end; instance++) {
       if (!refillKnows(instance)) continue;
       const accepted = logGet(instance);
-      if (accepted == null && instance < knownFrom) continue;
       const bytes = accepted == null ? 0 : accepted.bytes;
       if (frame != 0 && at + ENTRY_BYTES + bytes > mtu) {
         const last = ++frames == REPAIR_FRAMES;
@@ -507,17 +516,9 @@ export function acceptorFetched(index: i32, bytes: u32): Fetched {
   const fetch = fetchAt(index);
   const found = fetchCheck(fetch, bytes);
   if (found != Fetched.more) return found;
+  if (load<u16>(recoveryAt, RECORD_KIND) == Record.hole) return fetchedHole(fetch);
   const batchBytes = load<u32>(recoveryAt, RECORD_BATCH_BYTES);
-  if (fetchFrame != 0 && fetchFrameAt + ENTRY_BYTES + batchBytes > mtu) {
-    endFetched(fetch, fetchFrames + 1 == REPAIR_FRAMES);
-    if (fetchFrames == REPAIR_FRAMES) return Fetched.enough;
-  }
-  if (fetchFrame == 0) {
-    fetchFrame = beginLearned(fetch.request);
-    if (fetchFrame == 0) return Fetched.enough;
-    fetchFrameAt = LEARNED_BYTES;
-    fetchEntries = 0;
-  }
+  if (!hasFetchRoom(fetch, batchBytes)) return Fetched.enough;
   const instance = load<u64>(recoveryAt, RECORD_INSTANCE);
   const ballot = load<u64>(recoveryAt, RECORD_BALLOT);
   const values = load<u16>(recoveryAt, RECORD_VALUES);
@@ -529,6 +530,33 @@ export function acceptorFetched(index: i32, bytes: u32): Fetched {
   return Fetched.more;
 }
 
+/** Tells of the part of the hole at `recoveryAt` that was asked for. */
+function fetchedHole(fetch: Fetch): Fetched {
+  // Before it returned it had lost something: what it fetched since counts, and what it accepted.
+  if (load<u64>(recoveryAt, RECORD_BALLOT) != returnBallot) return Fetched.more;
+  const last = load<u64>(recoveryAt, RECORD_INSTANCE);
+  for (let i = max(fetch.from, holeFirst()); i <= last && i < fetch.end; i++) {
+    if (!hasFetchRoom(fetch, 0)) return Fetched.enough;
+    fetchFrameAt = putNothing(fetchFrame, fetchFrameAt, i);
+    fetchEntries++;
+    fetch.from = i + 1;
+  }
+  return Fetched.more;
+}
+
+/** Whether the answer has room for an entry with so many bytes; it goes on in another frame, up to the last. */
+function hasFetchRoom(fetch: Fetch, batchBytes: u32): bool {
+  if (fetchFrame != 0 && fetchFrameAt + ENTRY_BYTES + batchBytes > mtu) {
+    endFetched(fetch, fetchFrames + 1 == REPAIR_FRAMES);
+    if (fetchFrames == REPAIR_FRAMES) return false;
+  }
+  if (fetchFrame != 0) return true;
+  fetchFrame = beginLearned(fetch.request);
+  fetchFrameAt = LEARNED_BYTES;
+  fetchEntries = 0;
+  return fetchFrame != 0;
+}
+
 /** Storage has no more for the fetch, or enough was taken: the answer ends with what the log holds. */
 export function acceptorFetchEnd(index: i32): void {
   const fetch = fetchAt(index);
@@ -536,7 +564,7 @@ export function acceptorFetchEnd(index: i32): void {
   if (isSound() && fetchFrames < REPAIR_FRAMES) {
     const p = fetch.request;
     const lastRange = p + RANGES_BYTES + <usize>(load<u32>(p, RANGES_COUNT) - 1) * RANGE_BYTES;
-    const isAll = load<u64>(lastRange, 8) <= logLow || fetchFrames + 1 == REPAIR_FRAMES;
+    const isAll = load<u64>(lastRange, 8) <= lowestInLog() || fetchFrames + 1 == REPAIR_FRAMES;
     const isTold = isAll && fetchFrame != 0;
     if (fetchFrame != 0) endFetched(fetch, isAll);
     if (!isTold) tellAccepted(p, fetchFrames);
@@ -668,6 +696,8 @@ export function acceptorRecover(): void {
     }
     return;
   }
+  // Storage tells of it when somebody asks.
+  if (kind == Record.hole) return;
   if (kind == Record.refilled) return recoverFrom(instance);
   if (kind == Record.fetched) return recoverAccepted(ballot, instance, true);
   const proposer = load<u32>(at, RECORD_INCARNATION);
@@ -682,6 +712,7 @@ export function acceptorRecover(): void {
   if (kind == Record.rejoin) {
     recovering = true;
     readmitted = true;
+    returnBallot = ballot;
     if (acceptorRejoinedIn(acceptorIndex(selfId)) <= ballot) clearReplaced();
     recoverFrom(instance);
     return;
@@ -767,9 +798,14 @@ function evictLimit(): u64 {
   return persistent ? decidedDurable : trimLimit();
 }
 
-/** The lowest instance that is kept, in the log or in storage. */
+/** The lowest instance that is kept, in the log or in storage, where that is asked. */
 function lowestKept(): u64 {
-  return persistent ? min(logLow, max(storageLow, storedFrom)) : logLow;
+  return persistent ? min(lowestInLog(), max(storageLow, storedFrom)) : logLow;
+}
+
+/** The lowest instance of which the log tells, and of holes from there on; storage tells of those below. */
+function lowestInLog(): u64 {
+  return max(logLow, knownFrom);
 }
 
 /** The lowest instance from which on all that was accepted can be told. */
@@ -830,11 +866,31 @@ function recordDecided(accepted: u64): void {
 }
 
 function appendDecided(): void {
-  decidedRecorded = decided;
+  decidedRecorded = persistent ? recordHoles() : decided;
   // And in which ballot all below is chosen, if the last leader said so.
-  appendRecord(Record.decided, announced == decided ? markedBallot : 0, 0, decided, 0, 0, 0);
+  appendRecord(Record.decided, announced >= decidedRecorded ? markedBallot : 0, 0, decidedRecorded, 0, 0, 0);
   decidedRecord = records;
   if (awaitedRecord == 0) awaitDecided();
+}
+
+/**
+ * Has storage keep which instances above the recorded watermark and below the new one have nothing, so that it
+ * can be told from what a disk lost. Returns the new watermark.
+ */
+function recordHoles(): u64 {
+  // Of what phase 1 of a return brought up, and of all below, it may merely have forgotten what it accepted.
+  let i = max(decidedRecorded, max(logLow, rejoinEnd));
+  for (let holes = 0; i < decided; holes++) {
+    while (i < decided && logGet(i) != null) i++;
+    if (i >= decided) break;
+    if (holes == HOLES_MAX) return i;
+    store<u64>(holePayload, i);
+    const end = min(decided, logHigh);
+    while (i < end && logGet(i) == null) i++;
+    if (i >= end) i = decided;
+    appendRecord(Record.hole, returnBallot, 0, i - 1, holePayload, HOLE_BYTES, 0);
+  }
+  return decided;
 }
 
 function awaitDecided(): void {
@@ -893,8 +949,8 @@ function sendHi(now_us: u64): void {
   finish(p, HI_BYTES, groupAddress);
 }
 
-/** How far this acceptor knows, and from where on it can tell; a proposer, from where on it votes. */
-function sendOk(p: usize, now_us: u64): void {
+/** How far this acceptor knows, and from where on it can tell; a proposer, that it votes from `votesFrom` on. */
+function sendOk(p: usize, now_us: u64, votesFrom: u64): void {
   const role = <u32>load<u8>(p, HEADER_SENDER_ROLE);
   const q = begin(
     Message.ok,
@@ -905,7 +961,7 @@ function sendOk(p: usize, now_us: u64): void {
   );
   if (q == 0) return;
   store<u64>(q, decided, OK_DECIDED);
-  store<u64>(q, role == Role.proposer ? logLow : lowestTold(), OK_TRIMMED);
+  store<u64>(q, role == Role.proposer ? votesFrom : lowestTold(), OK_TRIMMED);
   store<u64>(q, logHigh, OK_NEXT);
   store<u64>(q, promised, OK_PROMISED);
   store<u64>(q, min(now_us - leaderAt_us, u32.MAX_VALUE), OK_SILENCE);

@@ -3,12 +3,13 @@
  *
  * A node that asks for such instances gets them in frames like those that tell of the log. A step asks
  * storage for a few ranges and no more; whoever is not answered asks again. What storage does not have is
- * not told as nothing accepted, since damage must never pass for absence.
+ * not told as nothing accepted, since damage must never pass for absence; a hole is, which is a record too.
  */
 import {
   Counter,
   ENTRY_BYTES,
   Fetched,
+  HOLE_BYTES,
   RANGE_BYTES,
   RANGES_BYTES,
   RANGES_COUNT,
@@ -83,21 +84,31 @@ export function fetchAsk(request: usize, low: u64, end: u64): bool {
 
 /**
  * Looks at the record at `recoveryAt`, of `bytes` bytes in all, which storage read for `fetch`. `more`: it is an
- * acceptance that was asked for, and fits the frames of this node.
+ * acceptance that was asked for, or a hole that reaches into what was; `enough`: it lies behind that.
  */
 export function fetchCheck(fetch: Fetch, bytes: u32): Fetched {
   const at = recoveryAt;
   const instance = load<u64>(at, RECORD_INSTANCE);
   const kind = <i32>load<u16>(at, RECORD_KIND);
-  const isSound = isRecordSound(bytes) && (kind == Record.accept || kind == Record.fetched) &&
-    load<u32>(at, RECORD_FORMAT) == STORAGE_FORMAT && load<u64>(at, RECORD_BALLOT) != 0 &&
-    instance >= fetch.from && instance < fetch.end;
+  const isHole = kind == Record.hole;
+  const isSound = isRecordSound(bytes) && load<u32>(at, RECORD_FORMAT) == STORAGE_FORMAT && instance >= fetch.from &&
+    (isHole ? isHoleSound() : (kind == Record.accept || kind == Record.fetched) && load<u64>(at, RECORD_BALLOT) != 0);
   if (!isSound) {
     count(Counter.damagedRecords);
     return Fetched.damaged;
   }
-  fetch.from = instance + 1;
+  if ((isHole ? holeFirst() : instance) >= fetch.end) return Fetched.enough;
+  if (!isHole) fetch.from = instance + 1;
   return Fetched.more;
+}
+
+/** The first instance of the hole at `recoveryAt`. */
+export function holeFirst(): u64 {
+  return load<u64>(recoveryAt + RECORD_BYTES);
+}
+
+function isHoleSound(): bool {
+  return load<u32>(recoveryAt, RECORD_BATCH_BYTES) == HOLE_BYTES && holeFirst() <= load<u64>(recoveryAt, RECORD_INSTANCE);
 }
 
 /** Whether a record of so many bytes in all can be told of within this MTU, which may have been larger once. */

@@ -151,8 +151,8 @@ let behind: bool = false;
 let trimmedBy: u32 = 0;
 let trimmedTo: u64 = 0;
 /**
- * Bits of the acceptors whose answers left the next instance out: once, and again. Who restarted from
- * storage does not call nothing what it may have accepted.
+ * Bits of the acceptors whose answers left the next instance out: once, and again. Who cannot tell what it
+ * accepted, since it lost that, does not call it nothing.
  */
 let leftOutOnce: u32 = 0;
 let leftOutBy: u32 = 0;

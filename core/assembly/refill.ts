@@ -8,10 +8,11 @@
  * it calls trimmed, never nothing.
  *
  * Without storage it fetches as much as its log has room for beside what is accepted meanwhile. With storage
- * what it fetches goes there, past the log, and one range is durable before the next one is asked for. A
- * record says from where on storage has all of it, so that a crash costs no more than the last range.
+ * what it fetches goes there, past the log, and is told when it is durable; a few ranges wait for that at a
+ * time. With each goes a record that says from where on all is there, so that a crash costs no more than those.
  */
 import {
+  ACCEPTORS_MAX,
   ENTRY_BALLOT,
   ENTRY_BATCH_BYTES,
   ENTRY_BYTES,
@@ -47,6 +48,10 @@ const TIMEOUT_US: u64 = 20_000;
 const TIMEOUT_MAX_US: u64 = 200_000;
 /** Requests in a row that bring nothing new: without storage, those that answer cannot help. */
 const MISSES_MAX: i32 = 12;
+/** Ranges that may wait for storage at a time: votes wait behind them. A power of 2. */
+const STORING_MAX: i32 = 8;
+/** Answers that each other acceptor must give in vain, with storage: of one frames may be lost. */
+const IN_VAIN: u8 = 8;
 /** Whoever was silent for this long is not waited for, without storage. */
 const SILENT_US: u64 = 1_000_000;
 /** How much of the log it fills. */
@@ -75,8 +80,11 @@ let batches: usize = 0;
 let known: u64 = 0;
 /** From here on storage has all that this memory accepted or fetched; below it may hold what an older one accepted. */
 export let storedFrom: u64 = 1;
-/** The record after which that is `low`; 0: none. */
-let storing: u64 = 0;
+/** Ranges that wait to be durable: of each the last record u64, and where `storedFrom` is after it u64. A ring. */
+const storing = memory.data(STORING_MAX * 16, 8);
+/** How many ranges were given to storage, and how many of those it has. */
+let givenRanges: u32 = 0;
+let storedRanges: u32 = 0;
 /** Nothing below `low` is to be had. */
 let isAll: bool = false;
 /** Bits of the acceptors that trimmed `askedFrom`, and the lowest instance one of them has. */
@@ -91,9 +99,8 @@ let knownBefore: u64 = 0;
 let misses: i32 = 0;
 /** Instances that all others answered for, and could not say what was decided. */
 let leftOut: u32 = 0;
-/** Bits of the acceptors whose whole answers brought nothing new of this range: once, and again. */
-let inVainOnce: u32 = 0;
-let inVainBy: u32 = 0;
+/** For each acceptor, how many of its answers that came to their end in a row brought nothing new of this range. */
+const inVain = memory.data(ACCEPTORS_MAX);
 
 export function refillInit(): void {
   told = arenaTake(<usize>ASKED * offsetof<Told>());
@@ -122,7 +129,7 @@ export function refillRecover(from: u64): void {
   refilling = true;
   storedFrom = from;
   low = from;
-  storing = 0;
+  storedRanges = givenRanges;
   isAll = low <= 1;
   startRange();
 }
@@ -161,35 +168,34 @@ export function refillLearned(p: usize, now_us: u64): void {
   // Nothing more will come of this request.
   askAt_us = now_us;
   if (isAsked && known == knownBefore && hasRoom()) {
-    inVainBy |= inVainOnce & bit;
-    inVainOnce |= bit;
+    const answers = inVain + acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
+    store<u8>(answers, min(load<u8>(answers) + 1, IN_VAIN));
   }
 }
 
 /** Asks when it is time to; what is below `kept` has no place any more. Returns when to look again. */
 export function refillTick(now_us: u64, kept: u64): u64 {
   if (!refilling) return NEVER;
-  if (storing != 0) {
-    if (storing > durableRecords) return NEVER;
-    storing = 0;
-    storedFrom = low;
-  }
+  takeStored();
+  const waiting = givenRanges - storedRanges;
+  if (waiting == STORING_MAX) return NEVER;
   if (isAll || kept >= low || (misses > MISSES_MAX && !persistent)) {
+    if (waiting != 0) return NEVER;
     low = max(low, kept);
     finishRefill();
     return NEVER;
   }
   if (persistent && isInVain()) {
-    // What nobody can tell stays a hole, of which this one says nothing; what is below may be had.
+    // What nobody can tell this one does not tell either; what is below may be had.
     reach(askedFrom, false, unknown());
-    return NEVER;
+    return now_us;
   }
   if (now_us >= askAt_us) {
     const newest = clz(~(known << (64 - (low - askedFrom))));
     if (newest > 0) {
       // What is known is not asked for again: a card that never holds a whole answer would lose the rest each time.
       reach(low - newest, false);
-      if (persistent) return NEVER;
+      if (persistent) return now_us;
     }
     // What this one did not bring another one may.
     if (isAsked) turn++;
@@ -199,8 +205,7 @@ export function refillTick(now_us: u64, kept: u64): u64 {
     } else {
       misses = 0;
       timeout_us = TIMEOUT_US;
-      inVainOnce = 0;
-      inVainBy = 0;
+      memory.fill(inVain, 0, ACCEPTORS_MAX);
     }
     ask();
     isAsked = true;
@@ -217,9 +222,20 @@ function reach(to: u64, isLast: bool, missing: u32 = 0): void {
   isAll = isLast || low <= 1;
   if (persistent) {
     appendRecord(Record.refilled, 0, 0, low, 0, 0, missing);
-    storing = records;
+    const at = storing + <usize>((givenRanges++ & (STORING_MAX - 1)) << 4);
+    store<u64>(at, records);
+    store<u64>(at, low, 8);
   }
   startRange();
+}
+
+/** Whatever is durable by now may be told. */
+function takeStored(): void {
+  for (; storedRanges != givenRanges; storedRanges++) {
+    const at = storing + <usize>((storedRanges & (STORING_MAX - 1)) << 4);
+    if (load<u64>(at) > durableRecords) return;
+    storedFrom = load<u64>(at, 8);
+  }
 }
 
 function startRange(): void {
@@ -228,16 +244,15 @@ function startRange(): void {
   known = 0;
   knownBefore = 0;
   trimmedBy = 0;
-  inVainOnce = 0;
-  inVainBy = 0;
+  memory.fill(inVain, 0, ACCEPTORS_MAX);
   isAsked = false;
   askAt_us = 0;
 }
 
-/** Every other acceptor answered twice, and that brought nothing. */
+/** Every other acceptor answered often, and that brought nothing. */
 function isInVain(): bool {
   for (let i = 0; i < acceptorCount; i++) {
-    if (acceptorId(i) != selfId && (inVainBy >> i & 1) == 0) return false;
+    if (acceptorId(i) != selfId && load<u8>(inVain + i) < IN_VAIN) return false;
   }
   return true;
 }
