@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { measureDisk } from "../roles/bench/disk_floor.ts";
 import type { Result } from "../roles/bench/summary.ts";
 import { inNamespaces, Stage } from "./process.ts";
+import { FORBIDDEN, UNPRIVILEGED } from "./rights.ts";
 
 /** The environment of a bench whose files go to this stage's folder. */
 function environment(stage: Stage) {
@@ -15,15 +16,15 @@ function filesIn(folder: string): string[] {
 
 Deno.test({
   name:
-    "a bench measures every cell beside its floors, and leaves its chart alone behind",
+    "without privileges a bench measures every cell beside its floors, and leaves its chart alone behind",
   ...inNamespaces,
   async fn() {
     await using stage = new Stage();
     const chart = stage.path("chart.svg");
     const bench = stage.start(
-      "bench --topology replicas,roles --storage memory,lmdb-sync --outstanding 1,64 " +
+      "bench --topology roles --storage memory,lmdb-sync --outstanding 1,64 " +
         `--repeats 1 --seconds 200ms --json --chart ${chart}`,
-      { env: environment(stage) },
+      { prefix: UNPRIVILEGED, env: environment(stage) },
     );
     await bench.ended;
     await bench.ends(0);
@@ -33,17 +34,16 @@ Deno.test({
       result.rows.map(({ topology, storage, outstanding }) =>
         `${topology} ${storage} ${outstanding}`
       ),
-      ["replicas", "roles"].flatMap((topology) =>
-        ["memory", "lmdb-sync"].flatMap((storage) =>
-          [1, 64].map((outstanding) => `${topology} ${storage} ${outstanding}`)
-        )
+      ["memory", "lmdb-sync"].flatMap((storage) =>
+        [1, 64].map((outstanding) => `roles ${storage} ${outstanding}`)
       ),
     );
     for (const row of result.rows) {
       assert(row.values_per_s.median > 0 && row.p50_us.median > 0);
       assert(row.frames_per_value > 0 && row.bytes_per_value > 64);
       assert(row.processes.some(({ name }) => name === "client"));
-      assert.equal(row.processes.length, row.topology === "roles" ? 6 : 4);
+      // A proposer, three acceptors, a learner and the client.
+      assert.equal(row.processes.length, 6);
       assert(row.processes.every(({ rssBytes }) => rssBytes > 1 << 20));
     }
     const [network] = result.networks;
@@ -89,6 +89,27 @@ Deno.test({
     const told = JSON.parse(bench.output.lines[0]);
     assert(told.values > 0 && told.ratio > 0);
     assert.equal(told.last.processes.length, 4);
+    assert.deepEqual(filesIn(stage.folder), []);
+  },
+});
+
+Deno.test({
+  name: "a bench says why it cannot begin",
+  ...inNamespaces,
+  async fn() {
+    await using stage = new Stage();
+    const env = environment(stage);
+    const forbidden = stage.start("bench --storage memory --outstanding 1", {
+      prefix: FORBIDDEN,
+      env,
+    });
+    await forbidden.ends(3);
+    await forbidden.says(/private network, .*namespaces are forbidden here/);
+    const nowhere = stage.start(`bench --folder ${stage.path("none")}`, {
+      env,
+    });
+    await nowhere.ends(3);
+    await nowhere.says(/cannot make a folder for databases: .*--folder/);
     assert.deepEqual(filesIn(stage.folder), []);
   },
 });

@@ -1,22 +1,9 @@
 /** `kpaxos demo`, with and without namespaces, to its end and interrupted. */
 import assert from "node:assert/strict";
 import { inNamespaces, Stage } from "./process.ts";
+import { FORBIDDEN, UNPRIVILEGED } from "./rights.ts";
 
 const VERDICT = "agreement ok, integrity ok, no duplicates, 100% terminated";
-
-/** Root without what makes it root; CAP_SETFCAP alone lets it stay root in a user namespace, which others need not. */
-const UNPRIVILEGED = [
-  "setpriv",
-  "--bounding-set=-all,+setfcap",
-  "--inh-caps=-all,+setfcap",
-];
-
-/** In a user namespace that allows no further one, and no network namespace. */
-const FORBIDDEN = [
-  ...["unshare", "-U", "-r", "sh", "-c"],
-  'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"',
-  ...["sh", "setpriv", "--bounding-set=-all", "--inh-caps=-all"],
-];
 
 /** The environment of a demo whose files go to this stage's folder. */
 function environment(stage: Stage, path = Deno.env.get("PATH")!) {

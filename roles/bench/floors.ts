@@ -1,5 +1,6 @@
 /** What the same hops and the same disk take with no protocol, measured by processes of the bench's own. */
 import type { Floor } from "../../ffi/floor.ts";
+import type { BusyPoll } from "../../ffi/nic.ts";
 import type { LocalProcess } from "../local_process.ts";
 import { selfCommand } from "../self.ts";
 import type { DiskFloor } from "./disk_floor.ts";
@@ -10,7 +11,7 @@ import { CLIENT_HOST, CLUSTER_HOSTS, type Stage } from "./stage.ts";
 const HALF_S = 0.5;
 const DISK_S = 2.5;
 /** About how long it all takes, with the starts of the processes. */
-export const RELAY_TAKES_S: number = HALF_S * 6 + 1.5;
+export const RELAY_TAKES_S: number = HALF_S * 8 + 2;
 export const DISK_TAKES_S: number = DISK_S + 0.3;
 
 /** Frames under way in the measurement of throughput. */
@@ -20,8 +21,10 @@ const LONE_BYTES = 122;
 
 /** What the network reaches. */
 export interface NetworkFloor {
-  /** Client, leader, acceptors, client; the three hops of a decision. */
+  /** Client, leader, acceptors, client, the three hops of a decision, by processes that wait as nodes do by default. */
   readonly relay: Floor;
+  /** The same by processes that sleep between frames, as with busy-poll no. */
+  readonly relayAsleep: Floor;
   /** Two processes, one frame to and fro: asleep between frames, and spinning on a core each. */
   readonly asleep: Floor;
   readonly spinning: Floor;
@@ -33,10 +36,12 @@ export async function measureNetwork(
   mtu: number,
 ): Promise<NetworkFloor> {
   await stage.connect(mtu);
+  const relays = ["leader", "acceptor", "acceptor"] as const;
   return {
-    relay: await driven(stage, mtu, false, ["leader", "acceptor", "acceptor"]),
-    asleep: await driven(stage, mtu, false, ["echo"]),
-    spinning: await driven(stage, mtu, true, ["echo"]),
+    relay: await driven(stage, mtu, "auto", relays),
+    relayAsleep: await driven(stage, mtu, "no", relays),
+    asleep: await driven(stage, mtu, "no", ["echo"]),
+    spinning: await driven(stage, mtu, "yes", ["echo"]),
   };
 }
 
@@ -56,7 +61,7 @@ export async function measureDiskOf(stage: Stage): Promise<DiskFloor> {
 async function driven(
   stage: Stage,
   mtu: number,
-  spins: boolean,
+  busyPoll: BusyPoll,
   roles: readonly ("leader" | "acceptor" | "echo")[],
 ): Promise<Floor> {
   const hosts = stage.hosts(mtu);
@@ -65,7 +70,7 @@ async function driven(
       kind: "relay",
       role,
       mtu,
-      spins,
+      busyPoll,
       seconds: 60,
     })
   );
@@ -82,7 +87,7 @@ async function driven(
         kind: "drive",
         peer: leader,
         mtu,
-        spins,
+        busyPoll,
         window: WINDOW,
         loneBytes: LONE_BYTES,
         seconds: HALF_S,

@@ -1,7 +1,7 @@
 /** A process of the bench's own: one side of a relay, what drives it, or what measures the disk. */
 import { measureFloor, relay, type RelayRole } from "../../ffi/floor.ts";
 import type { ShimCard } from "../../ffi/card.ts";
-import type { FrameArea } from "../../ffi/nic.ts";
+import type { BusyPoll, FrameArea } from "../../ffi/nic.ts";
 import { openPacketNic } from "../../ffi/packet.ts";
 import type { Console } from "../main.ts";
 import { EXIT } from "../errors.ts";
@@ -17,7 +17,7 @@ export type Part =
     readonly kind: "relay";
     readonly role: RelayRole;
     readonly mtu: number;
-    readonly spins: boolean;
+    readonly busyPoll: BusyPoll;
     readonly seconds: number;
   }
   | {
@@ -26,7 +26,7 @@ export type Part =
     /** Link address in hexadecimal. */
     readonly peer: string;
     readonly mtu: number;
-    readonly spins: boolean;
+    readonly busyPoll: BusyPoll;
     readonly window: number;
     readonly loneBytes: number;
     readonly seconds: number;
@@ -48,13 +48,16 @@ export function runPart(part: Part, console: Console): number {
     console.out(JSON.stringify(floor) + "\n");
     return EXIT.done;
   }
-  const card = openCard(part.mtu);
+  const card = openCard(part.mtu, part.busyPoll);
+  // A loop of its own asks sooner than a wait that polls.
+  const spins = part.busyPoll === "yes";
   if (part.kind === "relay") {
     console.out(card.address.toHex() + "\n");
-    relay(card, part.role, part.seconds, part.spins);
+    relay(card, part.role, part.seconds, spins);
   } else {
     const floor = measureFloor(card, {
       ...part,
+      spins,
       peer: Uint8Array.fromHex(part.peer),
       payloadBytes: card.mtu,
     });
@@ -65,7 +68,7 @@ export function runPart(part: Part, console: Console): number {
 }
 
 /** A card that takes part in nothing but this. */
-function openCard(mtu: number): ShimCard {
+function openCard(mtu: number, busyPoll: BusyPoll): ShimCard {
   // A frame, where it starts in its slot, and a multiple of 8.
   const slotBytes = (mtu + 32) & ~7;
   const area: FrameArea = {
@@ -85,5 +88,6 @@ function openCard(mtu: number): ShimCard {
     incarnation: crypto.getRandomValues(new Uint32Array(1))[0],
     ethertype: 0x88b5,
     maxMtu: mtu,
+    busyPoll,
   }, area);
 }

@@ -36,9 +36,12 @@ export interface NetworkFigures {
   /** One frame at a time through the three hops of a decision. */
   readonly relay_p50_us: number;
   readonly relay_p99_us: number;
+  /** The same by processes that sleep between frames. */
+  readonly relayAsleep_p50_us: number;
   /** Full frames through the same hops with many under way. */
   readonly relay_frames_per_s: number;
   readonly relay_bytes_per_s: number;
+  readonly relayAsleep_frames_per_s: number;
   /** A frame to and fro between two processes that sleep, and that spin. */
   readonly asleep_p50_us: number;
   readonly spinning_p50_us: number;
@@ -155,6 +158,8 @@ function networkFigures(
     mtu,
     relay_p50_us: of(({ relay }) => relay.latency_us.p50),
     relay_p99_us: of(({ relay }) => relay.latency_us.p99),
+    relayAsleep_p50_us: of(({ relayAsleep }) => relayAsleep.latency_us.p50),
+    relayAsleep_frames_per_s: of(({ relayAsleep }) => relayAsleep.frames_per_s),
     relay_frames_per_s: frames_per_s,
     relay_bytes_per_s: frames_per_s * mtu,
     asleep_p50_us: of(({ asleep }) => asleep.latency_us.p50),
@@ -185,14 +190,21 @@ function diskFigures(disks: readonly DiskFloor[]): DiskFloor {
   };
 }
 
-/** The floor of a decision: with one replica a frame to and fro, which may spin where it does. */
+/** The floor of a decision: relays that sleep if the nodes do; with one replica a frame to and fro. */
 function hopsOf(
   { topology, busyPoll }: Cell,
   network: NetworkFigures,
 ): { readonly p50_us: number; readonly frames_per_s: number } {
   if (topology !== "single") {
-    const { relay_p50_us, relay_frames_per_s } = network;
-    return { p50_us: relay_p50_us, frames_per_s: relay_frames_per_s };
+    return busyPoll === "no"
+      ? {
+        p50_us: network.relayAsleep_p50_us,
+        frames_per_s: network.relayAsleep_frames_per_s,
+      }
+      : {
+        p50_us: network.relay_p50_us,
+        frames_per_s: network.relay_frames_per_s,
+      };
   }
   const spins = busyPoll === "yes";
   return {

@@ -42,7 +42,7 @@ function sample(values_per_s: number, p50: number): Sample {
 function network(p50: number, frames_per_s: number): NetworkFloor {
   const latency_us = { p50, p90: p50, p99: 2 * p50, max: 3 * p50 };
   const floor = { roundTrips_per_s: 1e6 / p50, latency_us, frames_per_s };
-  return { relay: floor, asleep: floor, spinning: floor };
+  return { relay: floor, relayAsleep: floor, asleep: floor, spinning: floor };
 }
 
 function disk(commit_p50_us: number): DiskFloor {
@@ -106,21 +106,23 @@ Deno.test("summarise() tells medians and spread, beside the floors of the same r
   assert.equal(idle_cores?.median, 0.02, "of the busiest node");
 });
 
-Deno.test("one replica stands beside one frame to and fro, which spins where it does", () => {
+Deno.test("the floor waits for frames as the nodes do; of one replica it is one frame to and fro", () => {
   const { cells, networks, ...rest } = measured();
   cells.clear();
   const single: Cell = { ...MEMORY, topology: "single" };
   const spinning: Cell = { ...single, busyPoll: "yes" };
-  for (const cell of [single, spinning]) {
+  const asleep: Cell = { ...MEMORY, busyPoll: "no" };
+  for (const cell of [single, spinning, asleep]) {
     cells.set(keyOf(cell), { cell, samples: [sample(10_000, 30)] });
   }
   networks.set(1500, [{
     relay: network(40, 90_000).relay,
+    relayAsleep: network(60, 80_000).relay,
     asleep: network(20, 50_000).relay,
     spinning: network(5, 60_000).relay,
   }]);
   const { rows } = summarise({ cells, networks, ...rest }, 1, 1);
-  assert.deepEqual(rows.map((row) => row.p50_to_floor), [1.5, 6]);
+  assert.deepEqual(rows.map((row) => row.p50_to_floor), [1.5, 6, 0.5]);
   assert.equal(rows[0].to_relay, 10_000 / (50_000 * 20));
 });
 

@@ -29,6 +29,9 @@ function networkLines(network: NetworkFigures): string[] {
     } µs, p99 ${micros(network.relay_p99_us)} µs; full frames ${
       count(network.relay_frames_per_s)
     }/s, ${count(network.relay_bytes_per_s / 1e6)} MB/s`,
+    `  the same asleep between frames: p50 ${
+      micros(network.relayAsleep_p50_us)
+    } µs; full frames ${count(network.relayAsleep_frames_per_s)}/s`,
     `  one frame to and fro: p50 ${micros(network.asleep_p50_us)} µs asleep, ${
       micros(network.spinning_p50_us)
     } µs spinning`,
