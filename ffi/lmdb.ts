@@ -76,6 +76,8 @@ const SYMBOLS = {
   mdb_env_set_mapsize: { parameters: ["pointer", "usize"], result: "i32" },
   // int mdb_env_set_maxdbs(MDB_env *env, MDB_dbi dbs)
   mdb_env_set_maxdbs: { parameters: ["pointer", "u32"], result: "i32" },
+  // int mdb_env_set_flags(MDB_env *env, unsigned int flags, int onoff)
+  mdb_env_set_flags: { parameters: ["pointer", "u32", "i32"], result: "i32" },
   // int mdb_env_open(MDB_env *env, const char *path, unsigned int flags, mdb_mode_t mode)
   mdb_env_open: {
     parameters: ["pointer", "buffer", "u32", "u32"],

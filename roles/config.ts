@@ -54,7 +54,7 @@ export interface Configuration {
   readonly ethertype: number;
   /** Longest wait before an unanswered 1A or 2A is repeated. */
   readonly proposerTimeout_ms: number;
-  /** Instances in flight. */
+  /** Instances in flight; 0: as many as suit the storage. */
   readonly preexecWindow: number;
   /** Does a learner begin with the first instance, or with the first it hears of? */
   readonly learnerCatchUp: boolean;

@@ -53,7 +53,7 @@ Deno.test("without a file there are three replicas, ids 1 to 3, addresses discov
     cluster: 1,
     ethertype: 0x88b5,
     proposerTimeout_ms: 1000,
-    preexecWindow: 64,
+    preexecWindow: 0,
     learnerCatchUp: true,
     learnerLease_ms: 1000,
     learnerPatience_ms: 10_000,
@@ -105,6 +105,15 @@ Deno.test("a replica is a proposer, an acceptor and a learner; its MAC address m
   for (const members of [acceptors, proposers, learners]) {
     assert.deepEqual(members, [{ id: 7, address: MAC_BYTES }]);
   }
+});
+
+Deno.test("as many instances are in flight as suit the storage, unless the file says how many", () => {
+  const window = (value: string) =>
+    parse(`proposer-preexec-window ${value}`).preexecWindow;
+  assert.equal(window("auto"), 0);
+  assert.equal(window("AUTO"), 0);
+  assert.equal(window("7"), 7);
+  assert.throws(() => window("0"), /expected auto, or a whole number from 1/);
 });
 
 Deno.test("ids are honoured as written, whatever the order of the lines", () => {
@@ -302,7 +311,7 @@ for (
     [
       "a number out of range",
       "proposer-preexec-window 2049",
-      /:1: .* expected a whole number from 1 to 2048/,
+      /:1: .* expected auto, or a whole number from 1 to 2048/,
     ],
     [
       "an EtherType that is a length",

@@ -46,8 +46,8 @@ export const WORDS = {
     default: "1",
   },
   "proposer-preexec-window": {
-    kind: { type: "integer", min: 1, max: WINDOW_INSTANCES },
-    default: "64",
+    kind: { type: "integer", min: 1, max: WINDOW_INSTANCES, auto: true },
+    default: "auto",
   },
   "learner-catch-up": { kind: { type: "yes_no" }, default: "yes" },
   "learner-lease": {

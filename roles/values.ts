@@ -17,6 +17,8 @@ export type ValueKind =
     readonly max: number;
     /** Read and described as 0x…; decimal is read too. */
     readonly hexadecimal?: true;
+    /** `auto` is read too, as 0, which is not in the range. */
+    readonly auto?: true;
   }
   | { readonly type: "wide"; readonly min: bigint; readonly max: bigint }
   | { readonly type: "fraction" }
@@ -55,6 +57,7 @@ export function readValue<K extends ValueKind>(
 export function readValue(kind: ValueKind, text: string): unknown {
   switch (kind.type) {
     case "integer": {
+      if (kind.auto && text.toLowerCase() === "auto") return 0;
       const pattern = kind.hexadecimal
         ? /^(\d{1,16}|0x[0-9a-f]{1,12})$/i
         : /^\d{1,16}$/;
@@ -113,7 +116,9 @@ export function describeValue(kind: ValueKind): string {
     case "integer":
       return kind.hexadecimal
         ? `a number from ${hexadecimal(kind.min)} to ${hexadecimal(kind.max)}`
-        : `a whole number from ${kind.min} to ${kind.max}`;
+        : `${
+          kind.auto ? "auto, or " : ""
+        }a whole number from ${kind.min} to ${kind.max}`;
     case "wide":
       return `a whole number from ${kind.min} to ${kind.max}`;
     case "fraction":

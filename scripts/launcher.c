@@ -39,6 +39,8 @@
 #include <unistd.h>
 
 #define TRAILER_BYTES 512
+/* A path that nothing can be at. */
+#define NO_FOLDER "/dev/null/deno"
 #define HASH_HEX 32
 #define EXIT_ENVIRONMENT 3
 
@@ -392,14 +394,28 @@ static void keep_capabilities(void) {
 
 /* ---- starting ---- */
 
+/*
+ * Lets Deno keep the compiled program in the runtime's folder, as private as the runtime: a start
+ * then takes half as long. As Deno opens files there by name, it gets an open descriptor's.
+ */
+static void keep_compiled(int folder, const char *base) {
+  char path[64];
+  int compiled = open_private_folder(folder, "compiled", base);
+  if (compiled < 0 || fcntl(compiled, F_SETFD, 0) != 0) return;
+  snprintf(path, sizeof path, "/proc/self/fd/%d", compiled);
+  setenv("DENO_DIR", path, 1);
+}
+
 /* Executes the runtime in `folder`; returns when that cannot be done, e.g. mounted noexec. */
 static void run_from_folder(int folder, const char *base, char **arguments) {
   char path[64];
   if (folder < 0) return;
+  keep_compiled(folder, base);
   /* By name below the checked descriptor: then the process is called kpaxos, not by a number. */
   snprintf(path, sizeof path, "/proc/self/fd/%d/kpaxos", folder);
   execv(path, arguments);
   note("%s: cannot execute there: %s", base, strerror(errno));
+  setenv("DENO_DIR", NO_FOLDER, 1);
 }
 
 /* Tries every folder in which a cache may be kept; returns when none served. */
@@ -442,8 +458,8 @@ int main(int argc, char **argv) {
   bool privileged = getauxval(AT_SECURE) != 0;
   if (privileged) keep_capabilities();
   setenv("KPAXOS_EXE", self_path, 1);
-  /* No folder of Deno's own: nothing of a run is kept, and nothing left there is believed. */
-  setenv("DENO_DIR", "/dev/null/deno", 1);
+  /* No folder of Deno's own, where there is none beside the runtime: nothing left there is believed. */
+  setenv("DENO_DIR", NO_FOLDER, 1);
   setenv("DENO_NO_UPDATE_CHECK", "1", 1);
   setenv("DENO_NO_PACKAGE_JSON", "1", 1);
 
@@ -451,7 +467,7 @@ int main(int argc, char **argv) {
            memory_file(self, self_path, &program, false));
   char *const fixed[] = {"kpaxos",      "run",        "--quiet",  "--allow-all", "--no-prompt",
                          "--no-config", "--no-lock",  "--no-npm", "--no-remote", "--no-check",
-                         "--no-code-cache", "--ext=js", program_path};
+                         "--ext=js", program_path};
   size_t count = sizeof fixed / sizeof *fixed;
   char **arguments = calloc(count + (size_t)argc + 1, sizeof *arguments);
   if (arguments == NULL) die("out of memory");

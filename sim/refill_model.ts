@@ -38,7 +38,8 @@ export class RefillModel {
       this.#leftOut.delete(instance);
     } else if (kind === RecordKind.rejoin) this.#reset(Infinity);
     else if (kind === RecordKind.refilled) {
-      if (instance < this.#low && this.#low !== Infinity) this.#reach(instance);
+      const isBegun = this.#low !== Infinity && instance <= this.#low;
+      if (isBegun) this.#reach(instance);
       else this.#reset(instance);
     }
   }

@@ -175,6 +175,7 @@ Deno.test("eight first starts at once all work", async () => {
     const left = [...Deno.readDirSync(runtime.replace(/\/kpaxos$/, ""))];
     assert.deepEqual(left.map((entry) => entry.name).sort(), [
       "checked",
+      "compiled",
       "kpaxos",
     ]);
   });
@@ -260,6 +261,29 @@ for (const [damage, inflict] of damages) {
     },
   );
 }
+
+launcherTest(
+  "what is kept of the compiled program may be damaged, or its folder open to others",
+  async (cache) => {
+    const env = { XDG_CACHE_HOME: cache };
+    await assertStarts([], { env });
+    const compiled = runtimesIn(cache)[0].replace(/kpaxos$/, "compiled");
+    const kept = [...Deno.readDirSync(compiled)].filter((it) => it.isFile);
+    assert.notEqual(kept.length, 0);
+    for (const { name } of kept) {
+      await Deno.writeTextFile(`${compiled}/${name}`, "no database");
+    }
+    await assertStarts([], { env });
+    await Deno.chmod(compiled, 0o777);
+    await Deno.writeTextFile(`${compiled}/v8_code_cache_v2`, "planted");
+    await assertStarts([], { env });
+    // It was not even opened: else it would have been made anew.
+    assert.equal(
+      await Deno.readTextFile(`${compiled}/v8_code_cache_v2`),
+      "planted",
+    );
+  },
+);
 
 launcherTest(
   "a left-over of an interrupted unpacking is removed",

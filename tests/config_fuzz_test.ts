@@ -326,7 +326,7 @@ function checkSense(read: Configuration): void {
   within(read.ethertype, 0x600, 0xffff);
   within(read.proposerTimeout_ms, 10, 3_600_000);
   within(read.clientTimeout_ms, 10, 3_600_000);
-  within(read.preexecWindow, 1, 2048);
+  within(read.preexecWindow, 0, 2048);
   within(read.acceptorLogBytes, 2 ** 20, 2 ** 29);
   within(read.udpPort, 1, 65535);
 }

@@ -49,7 +49,7 @@ const TIMEOUT_MAX_US: u64 = 200_000;
 /** Requests in a row that bring nothing new: without storage, those that answer cannot help. */
 const MISSES_MAX: i32 = 12;
 /** Ranges that may wait for storage at a time: votes wait behind them. A power of 2. */
-const STORING_MAX: i32 = 8;
+const STORING_MAX: u32 = 8;
 /** Answers that each other acceptor must give in vain, with storage: of one frames may be lost. */
 const IN_VAIN: u8 = 8;
 /** Whoever was silent for this long is not waited for, without storage. */
@@ -146,7 +146,7 @@ export function refillLowest(): u64 {
 
 /** An acceptor answers. */
 export function refillLearned(p: usize, now_us: u64): void {
-  if (!refilling) return;
+  if (!refilling || isAll || isStorageBehind()) return;
   const bit = 1 << acceptorIndex(load<u16>(p, HEADER_SENDER_ID));
   const trimmed = load<u64>(p, LEARNED_TRIMMED);
   if (trimmed > askedFrom) {
@@ -177,10 +177,9 @@ export function refillLearned(p: usize, now_us: u64): void {
 export function refillTick(now_us: u64, kept: u64): u64 {
   if (!refilling) return NEVER;
   takeStored();
-  const waiting = givenRanges - storedRanges;
-  if (waiting == STORING_MAX) return NEVER;
+  if (isStorageBehind()) return NEVER;
   if (isAll || kept >= low || (misses > MISSES_MAX && !persistent)) {
-    if (waiting != 0) return NEVER;
+    if (storedRanges != givenRanges) return NEVER;
     low = max(low, kept);
     finishRefill();
     return NEVER;
@@ -227,6 +226,11 @@ function reach(to: u64, isLast: bool, missing: u32 = 0): void {
     store<u64>(at, low, 8);
   }
   startRange();
+}
+
+/** As many ranges as may wait for storage do. */
+function isStorageBehind(): bool {
+  return givenRanges - storedRanges == STORING_MAX;
 }
 
 /** Whatever is durable by now may be told. */
