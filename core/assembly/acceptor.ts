@@ -798,9 +798,12 @@ function evictLimit(): u64 {
   return persistent ? decidedDurable : trimLimit();
 }
 
-/** The lowest instance that is kept, in the log or in storage, where that is asked. */
+/**
+ * The lowest instance that is kept, in the log or in storage, where that is asked. What storage deleted the log
+ * may have still, and soon has not: it waits for no learner.
+ */
 function lowestKept(): u64 {
-  return persistent ? min(lowestInLog(), max(storageLow, storedFrom)) : logLow;
+  return persistent ? max(storageLow, min(lowestInLog(), storedFrom)) : logLow;
 }
 
 /** The lowest instance of which the log tells, and of holes from there on; storage tells of those below. */
