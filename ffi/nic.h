@@ -183,7 +183,8 @@ void kp_note_wait(struct kp *card, int64_t start_ns);
 int kp_yield(struct kp *card, int64_t now_ns, int64_t deadline_ns);
 int kp_spin(struct kp *card, struct pollfd *fds, uint32_t count, int64_t deadline_ns);
 
-bool kp_ring_open(struct kp *card, int fd);
+bool kp_ring_make(int fd, uint32_t slot_bytes);
+bool kp_ring_map(struct kp *card, int fd);
 bool kp_ring_is_ready(struct kp *card);
 int kp_ring_receive(struct kp *card);
 void kp_ring_close(struct kp *card);

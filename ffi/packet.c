@@ -7,6 +7,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- The filter: classic BPF, so that a foreign frame costs no wake-up and no copy. --- */
 
@@ -235,8 +236,32 @@ static const struct kp_kind PACKET = {
     .release = packet_release,
 };
 
-/* Opens the card on the interface called `name`, as a member of the multicast MAC `group`. */
-int kp_packet_open(struct kp *card, const char *name, const uint8_t *group)
+/* A socket that hears nothing yet: with protocol 0 the filter is in place before the first frame can be. */
+static int make_socket(void)
+{
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Makes ahead what takes long: a socket with a ring for slots of `slot_bytes`. Any
+ * thread may do it, for the kp_packet_open of another; -errno if it cannot be had.
+ */
+int kp_packet_reserve(uint32_t slot_bytes)
+{
+    int fd = make_socket();
+    if (fd < 0 || kp_ring_make(fd, slot_bytes))
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+/*
+ * Opens the card on the interface called `name`, as a member of the multicast MAC
+ * `group`. `reserved` is a socket of kp_packet_reserve for slots of this size, or -1.
+ */
+int kp_packet_open(struct kp *card, const char *name, const uint8_t *group, int reserved)
 {
     struct kp_interface found;
     int result = kp_probe(name, &found);
@@ -250,10 +275,9 @@ int kp_packet_open(struct kp *card, const char *name, const uint8_t *group)
         card->rx_messages[i].msg_hdr.msg_iov = &card->rx_parts[i];
         card->rx_messages[i].msg_hdr.msg_iovlen = 1;
     }
-    /* Protocol 0 hears nothing: the filter is in place before the first frame can be. */
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = reserved >= 0 ? reserved : make_socket();
     if (fd < 0)
-        return -errno;
+        return fd;
     card->sockets[0] = fd;
     card->kind = &PACKET;
     result = attach_filter(card, fd, found.flags & IFF_LOOPBACK);
@@ -262,6 +286,7 @@ int kp_packet_open(struct kp *card, const char *name, const uint8_t *group)
     result = kp_set_buffers(fd);
     if (result < 0)
         return result;
-    kp_ring_open(card, fd);
+    if (reserved >= 0 || kp_ring_make(fd, card->rx_slot_bytes))
+        kp_ring_map(card, fd);
     return packet_recover(card);
 }

@@ -2,7 +2,12 @@
 import { type CardOptions, ShimCard } from "./card.ts";
 import { packetOpenError } from "./errno.ts";
 import { probeInterface } from "./interfaces.ts";
-import { type FrameArea, MTU_DEFAULT } from "./nic.ts";
+import {
+  type FrameArea,
+  LINK_HEADER_BYTES,
+  MTU_DEFAULT,
+  SLOT_OFFSET,
+} from "./nic.ts";
 import { cString } from "./c_string.ts";
 import { shim } from "./shim.ts";
 
@@ -12,6 +17,29 @@ export interface PacketNicOptions extends CardOptions {
   readonly interfaceName: string;
   /** Use no more of the interface's MTU than this, in bytes (default 1500, most 9000). */
   readonly maxMtu?: number;
+  /** Made ahead, with the same `maxMtu`; the card takes it over. */
+  readonly reserved?: ReservedSocket;
+}
+
+/** A socket whose receive ring is there already. Threads may hand it to each other. */
+export interface ReservedSocket {
+  readonly fd: number;
+  /** Of the receive slots that its frames fit. */
+  readonly slotBytes: number;
+}
+
+/**
+ * Makes the socket of a card ahead. That takes the kernel some 20 ms, in which another thread can
+ * start the node.
+ *
+ * @param mtu Of the card to come.
+ * @returns undefined if it cannot be had: opening the card then says why, or does without a ring.
+ */
+export function reservePacketSocket(mtu: number): ReservedSocket | undefined {
+  // As the core's receive slots are.
+  const slotBytes = SLOT_OFFSET + LINK_HEADER_BYTES + mtu + 63 & ~63;
+  const fd = shim.kp_packet_reserve(slotBytes);
+  return fd < 0 ? undefined : { fd, slotBytes };
 }
 
 /**
@@ -39,7 +67,7 @@ export function openPacketNic(
   options: PacketNicOptions,
   area: FrameArea,
 ): ShimCard {
-  const { interfaceName, maxMtu = MTU_DEFAULT } = options;
+  const { interfaceName, maxMtu = MTU_DEFAULT, reserved } = options;
   const { mtu } = probeInterface(interfaceName, { nic: "af_packet", maxMtu });
   const group = clusterGroup(options.cluster);
   return new ShimCard(
@@ -47,7 +75,14 @@ export function openPacketNic(
     options,
     group,
     mtu,
-    (handle) => shim.kp_packet_open(handle, cString(interfaceName), group),
+    (handle) =>
+      shim.kp_packet_open(
+        handle,
+        cString(interfaceName),
+        group,
+        // If the interface's MTU has changed meanwhile, that one stays unused.
+        reserved?.slotBytes === area.rxSlotBytes ? reserved.fd : -1,
+      ),
     (result) => packetOpenError(result, interfaceName),
   );
 }

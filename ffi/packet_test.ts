@@ -14,6 +14,7 @@ function open(
   node: string,
   options: Partial<PacketNicOptions> = {},
   prefix: string[] = [],
+  reservedMtu?: number,
 ): Promise<CardProcess> {
   return CardProcess.open(net, node, {
     nic: "af_packet",
@@ -26,6 +27,7 @@ function open(
       ethertype: 0x88b5,
       ...options,
     },
+    reservedMtu,
   }, prefix);
 }
 
@@ -72,6 +74,32 @@ netTest("frames cross a bridge, to the group and to one address", async () => {
   assert.equal(stats.receivedFrames, 1);
   assert.equal(stats.sentFrames, 2);
   assert.equal(ofB.stats.flaps, 0);
+});
+
+/** Sockets of AF_PACKET in a node's namespace (proc(5)), below a line of titles. */
+function packetSockets(net: Net, node: string): number {
+  return net.exec(node, "cat", "/proc/net/packet").trim().split("\n").length -
+    1;
+}
+
+netTest("a card takes over a socket that was made ahead", async () => {
+  await using net = await createNet({ nodes: ["a", "b"] });
+  await using a = await open(net, "a");
+  await using b = await open(net, "b", {}, [], 1500);
+  assert.equal(packetSockets(net, "b"), 1);
+  for (const text of ["first", "second"]) {
+    await a.send({ destination: GROUP, text });
+    assert.deepEqual(await b.texts(1), [text]);
+  }
+});
+
+netTest("a socket made ahead for another MTU is not used", async () => {
+  await using net = await createNet({ nodes: ["a", "b"] });
+  await using a = await open(net, "a");
+  await using b = await open(net, "b", {}, [], 9000);
+  assert.equal(packetSockets(net, "b"), 2);
+  await a.send({ destination: GROUP, text: "heard" });
+  assert.deepEqual(await b.texts(1), ["heard"]);
 });
 
 netTest("the card is a member of the cluster's multicast group", async () => {

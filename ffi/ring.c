@@ -31,13 +31,21 @@ static uint32_t place_bytes_for(uint32_t frame_bytes)
     return bytes;
 }
 
-/* Gives the socket a ring, before it is bound; false where that cannot be had: recvmmsg does then. */
-bool kp_ring_open(struct kp *card, int fd)
+static uint32_t places_for(uint32_t place_bytes)
 {
-    uint32_t place_bytes = place_bytes_for(card->rx_slot_bytes);
     uint32_t places = RING_BYTES_MAX / place_bytes;
-    if (places > RING_FRAMES)
-        places = RING_FRAMES;
+    return places < RING_FRAMES ? places : RING_FRAMES;
+}
+
+/*
+ * Gives the socket a ring for frames that fit slots of `slot_bytes`, before it is
+ * bound; false where that cannot be had: recvmmsg does then. It takes some 20 ms, in
+ * which the kernel waits for all who may look at the socket.
+ */
+bool kp_ring_make(int fd, uint32_t slot_bytes)
+{
+    uint32_t place_bytes = place_bytes_for(slot_bytes);
+    uint32_t places = places_for(place_bytes);
     int version = TPACKET_V2;
     struct tpacket_req request = {
         .tp_block_size = RING_BLOCK_BYTES,
@@ -45,14 +53,20 @@ bool kp_ring_open(struct kp *card, int fd)
         .tp_frame_size = place_bytes,
         .tp_frame_nr = places,
     };
+    return setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof version) == 0 &&
+           setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) == 0;
+}
+
+/* Maps the ring that kp_ring_make gave the socket for slots of this card's size; false: it has none any more. */
+bool kp_ring_map(struct kp *card, int fd)
+{
+    uint32_t place_bytes = place_bytes_for(card->rx_slot_bytes);
+    uint32_t places = places_for(place_bytes);
     size_t bytes = (size_t)places * place_bytes;
-    if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof version) < 0 ||
-        setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) < 0)
-        return false;
     void *ring = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (ring == MAP_FAILED) {
-        memset(&request, 0, sizeof request);
-        setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof request);
+        struct tpacket_req none = {0};
+        setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof none);
         return false;
     }
     card->ring = ring;

@@ -24,9 +24,12 @@ export const shim = openEmbedded("libkpnic.so", library, {
   },
   // int kp_set_patience(struct kp *card, uint32_t patience)
   kp_set_patience: { parameters: ["pointer", "u32"], result: "i32" },
-  // int kp_packet_open(struct kp *card, const char *name, const uint8_t *group)
+  // int kp_packet_reserve(uint32_t slot_bytes): a socket
+  kp_packet_reserve: { parameters: ["u32"], result: "i32" },
+  // int kp_packet_open(struct kp *card, const char *name, const uint8_t *group,
+  //   int reserved)
   kp_packet_open: {
-    parameters: ["pointer", "buffer", "buffer"],
+    parameters: ["pointer", "buffer", "buffer", "i32"],
     result: "i32",
   },
   // int kp_udp_open(struct kp *card, const char *name, uint32_t port,

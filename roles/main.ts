@@ -7,6 +7,7 @@ import type { CommandName, OptionValues } from "./commands.ts";
 import { completionScript, type Shell } from "./completions.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { commandHelp, generalHelp } from "./help.ts";
+import { startNodeWorker } from "./node_worker.ts";
 import {
   benchOptions,
   demoOptions,
@@ -84,9 +85,10 @@ async function run(
     case "learner":
     case "client": {
       const options = nodeOptions(command, values);
+      const worker = startNodeWorker();
       // Loaded when it is needed, so that help works where the card's library does not load.
       const { runNode } = await import("./run.ts");
-      return await runNode(options);
+      return await runNode(options, worker);
     }
     case "demo": {
       const { runDemo } = await import("./demo.ts");

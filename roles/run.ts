@@ -1,5 +1,6 @@
 /** The control thread of a node: starts the node's thread, prints what it tells, stops it on a signal. */
 import { interfaceNames, probeInterface } from "../ffi/interfaces.ts";
+import { type ReservedSocket, reservePacketSocket } from "../ffi/packet.ts";
 import { wake } from "../ffi/shim.ts";
 import { StorageCondition } from "../core/layout.ts";
 import { StorageControl } from "../storage/control.ts";
@@ -8,6 +9,11 @@ import { DELIVERY_RING_BYTES, DeliveryReader } from "./delivery.ts";
 import { EXIT, UserError } from "./errors.ts";
 import type { Entry } from "./events.ts";
 import { createLogger, type Logger } from "./log.ts";
+import {
+  type NodeWorker,
+  startNodeWorker,
+  threadFailure,
+} from "./node_worker.ts";
 import type { NodeOptions } from "./options.ts";
 import {
   type Outlet,
@@ -28,10 +34,14 @@ const encoder = new TextEncoder();
 /**
  * Runs one node until it is stopped by a signal, has nothing more to do, or cannot go on.
  *
+ * @param worker In which the node is to run (default: a new one).
  * @returns The exit code.
  * @throws {UserError} if it cannot start, or cannot go on, for a reason the user can mend.
  */
-export async function runNode(options: NodeOptions): Promise<number> {
+export async function runNode(
+  options: NodeOptions,
+  worker: NodeWorker = startNodeWorker(),
+): Promise<number> {
   const logger = createLogger({
     node: options.id === 0 ? options.kind : `${options.kind} ${options.id}`,
     verbosity: options.verbosity,
@@ -39,11 +49,17 @@ export async function runNode(options: NodeOptions): Promise<number> {
     clock: Date.now,
     write: (line) => Deno.stderr.writeSync(encoder.encode(line)),
   });
-  for (const warning of options.configuration.warnings) logger.warn(warning);
-  const interfaceName = options.interfaceName ?? onlyInterface(options, logger);
-  // Ids of clients need not differ: their values carry a number of 48 bits.
-  const id = options.id !== 0 ? options.id : randomBelow(0xffff) + 1;
-  return await new NodeProcess({ ...options, id, interfaceName }, logger).run();
+  try {
+    for (const warning of options.configuration.warnings) logger.warn(warning);
+    const interfaceName = options.interfaceName ??
+      onlyInterface(options, logger);
+    // Ids of clients need not differ: their values carry a number of 48 bits.
+    const id = options.id !== 0 ? options.id : randomBelow(0xffff) + 1;
+    const node = new NodeProcess({ ...options, id, interfaceName }, logger);
+    return await node.run(worker);
+  } finally {
+    worker.worker.terminate();
+  }
 }
 
 /** The one interface there is besides loopback. */
@@ -80,6 +96,7 @@ class NodeProcess {
   readonly #report?: ClientReport;
   readonly #deliveries?: RingMemory;
   readonly #lines?: RingMemory;
+  #socket: ReservedSocket | undefined;
   #storage: Worker | undefined;
   #wakeFd = -1;
   #signal: "SIGINT" | "SIGTERM" | undefined;
@@ -95,13 +112,12 @@ class NodeProcess {
     if (client !== undefined) this.#report = new ClientReport(client.json);
   }
 
-  async run(): Promise<number> {
+  async run(worker: NodeWorker): Promise<number> {
     const outlets = await this.#openOutlets();
-    // Deno.mainModule is the program itself, from source, bundled or compiled: see cli.ts.
-    const worker = new Worker(Deno.mainModule, { type: "module" });
     const signals = this.#listen();
     try {
       const ended = this.#converse(worker);
+      this.#socket = this.#reserveSocket();
       const published = this.#deliveries === undefined
         ? Promise.resolve()
         : this.#publish(outlets);
@@ -121,27 +137,32 @@ class NodeProcess {
       return this.#finish(end);
     } finally {
       signals();
-      worker.terminate();
       this.#storage?.terminate();
     }
   }
 
+  /** Makes the card's socket while the node's thread loads its program. */
+  #reserveSocket(): ReservedSocket | undefined {
+    const { interfaceName, nic, mtu: maxMtu } = this.#options;
+    if (nic !== "af_packet") return undefined;
+    const { mtu } = probeInterface(interfaceName, { nic, maxMtu });
+    return reservePacketSocket(mtu);
+  }
+
   /** Starts the node and handles what it tells, until it ends. */
   #converse(
-    worker: Worker,
+    { worker, loaded }: NodeWorker,
   ): Promise<Extract<NodeMessage, { type: "ended" }>> {
     return new Promise((resolve, reject) => {
       worker.onerror = (event) => {
         event.preventDefault();
-        reject(new Error(`The node's thread failed: ${event.message}`));
+        reject(threadFailure(event));
       };
+      loaded.then(() => worker.postMessage(this.#start())).catch(reject);
       worker.onmessage = (
         { data }: MessageEvent<NodeMessage | { type: "loaded" }>,
       ) => {
         switch (data.type) {
-          case "loaded":
-            worker.postMessage(this.#start());
-            break;
           case "running":
             this.#wakeFd = data.wakeFd;
             this.#logger.info("running", {
@@ -209,6 +230,7 @@ class NodeProcess {
       firstClient: random[1] % CLIENT_NUMBER_MAX + 1n,
       seed: this.#options.seed ?? random[2],
       stop: this.#stop,
+      socket: this.#socket,
       deliveries: this.#deliveries,
       lines: this.#lines,
     };

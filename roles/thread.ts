@@ -14,7 +14,7 @@ import {
 } from "../core/layout.ts";
 import { probeInterface } from "../ffi/interfaces.ts";
 import type { FrameArea, Nic } from "../ffi/nic.ts";
-import { openPacketNic } from "../ffi/packet.ts";
+import { openPacketNic, type ReservedSocket } from "../ffi/packet.ts";
 import { openUdpNic } from "../ffi/udp.ts";
 import type { LmdbStorage, StorageStart } from "../storage/lmdb_storage.ts";
 import { MemoryStorage } from "../storage/memory.ts";
@@ -42,6 +42,8 @@ export interface NodeStart {
   readonly seed: bigint;
   /** Word 0 is set to 1 when the node is to stop. */
   readonly stop: SharedArrayBuffer;
+  /** For its card. */
+  readonly socket?: ReservedSocket;
   /** Delivered values go here; absent: nobody wants them. */
   readonly deliveries?: RingMemory;
   /** Values to submit come from here; absent: they are generated. */
@@ -414,7 +416,9 @@ export function openNic(start: NodeStart, area: FrameArea): Nic {
     maxMtu: options.mtu,
     busyPoll: configuration.busyPoll,
   };
-  if (options.nic === "af_packet") return openPacketNic(common, area);
+  if (options.nic === "af_packet") {
+    return openPacketNic({ ...common, reserved: start.socket }, area);
+  }
   return openUdpNic({ ...common, ...udp }, area);
 }
 

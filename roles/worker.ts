@@ -1,10 +1,12 @@
 /** What a Worker of this program does: it becomes a node's thread, or its storage's, or runs the seeds that it is given. */
 import type { SeedsMessage } from "../sim/threads.ts";
 import type { StorageStart } from "../storage/lmdb_storage.ts";
+import { NODE_WORKER } from "./node_worker.ts";
 import type { NodeStart } from "./thread.ts";
 
 /** The Worker's own scope, as far as it is used here. */
 interface WorkerScope {
+  readonly name: string;
   onmessage:
     | ((event: MessageEvent<NodeStart | StorageStart | SeedsMessage>) => void)
     | null;
@@ -28,3 +30,5 @@ scope.onmessage = async ({ data }) => {
   }
 };
 scope.postMessage({ type: "loaded" });
+// What fails here fails again, and is told, where it is waited for.
+if (scope.name === NODE_WORKER) import("./thread.ts").catch(() => {});

@@ -1,7 +1,12 @@
 /** A process with one real card, which does what its stdin says: the far side of `card_process.ts`. */
 import type { ShimCard } from "../ffi/card.ts";
 import { type FloorOptions, measureFloor, relay } from "../ffi/floor.ts";
-import { openPacketNic, type PacketNicOptions } from "../ffi/packet.ts";
+import {
+  openPacketNic,
+  type PacketNicOptions,
+  type ReservedSocket,
+  reservePacketSocket,
+} from "../ffi/packet.ts";
 import { openUdpNic, type UdpNicOptions } from "../ffi/udp.ts";
 import {
   type FrameFields,
@@ -15,7 +20,12 @@ import {
 
 /** What the process opens, as JSON in its only argument. */
 export type AgentOptions =
-  | { readonly nic: "af_packet"; readonly options: PacketNicOptions }
+  | {
+    readonly nic: "af_packet";
+    readonly options: PacketNicOptions;
+    /** Its socket is made ahead, for this MTU. */
+    readonly reservedMtu?: number;
+  }
   | { readonly nic: "udp"; readonly options: UdpNicOptions };
 
 /** One line of JSON on stdin. */
@@ -128,13 +138,13 @@ class Agent {
 }
 
 if (import.meta.main) {
-  const { nic, options } = JSON.parse(Deno.args[0]) as AgentOptions;
+  const asked = JSON.parse(Deno.args[0]) as AgentOptions;
   const area = makeArea({ mtu: SLOTS_MTU });
   try {
-    const card = nic === "udp"
-      ? openUdpNic(options, area)
-      : openPacketNic(options, area);
-    const agent = new Agent(card, area, options.incarnation);
+    const card = asked.nic === "udp"
+      ? openUdpNic(asked.options, area)
+      : openPacketNic({ ...asked.options, reserved: reserve(asked) }, area);
+    const agent = new Agent(card, area, asked.options.incarnation);
     reply({ ready: true });
     for (const line of lines()) reply(agent.answer(JSON.parse(line)));
     card.close();
@@ -142,6 +152,14 @@ if (import.meta.main) {
     reply({ error: (error as Error).message, name: (error as Error).name });
     Deno.exit(1);
   }
+}
+
+function reserve(
+  { reservedMtu }: Extract<AgentOptions, { nic: "af_packet" }>,
+): ReservedSocket | undefined {
+  return reservedMtu === undefined
+    ? undefined
+    : reservePacketSocket(reservedMtu);
 }
 
 function reply(answer: unknown): void {

@@ -13,7 +13,7 @@ export interface TestArea extends FrameArea {
 export function makeArea(
   { slots = 64, mtu = 1500 }: { slots?: number; mtu?: number } = {},
 ): TestArea {
-  const rxSlotBytes = Math.ceil((2 + LINK_HEADER_BYTES + mtu) / 8) * 8;
+  const rxSlotBytes = Math.ceil((2 + LINK_HEADER_BYTES + mtu) / 64) * 64;
   const rxLengths = slots * rxSlotBytes;
   const txDescriptors = rxLengths + slots * 8;
   const txFrames = txDescriptors + slots * 8;

@@ -69,6 +69,19 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a node uses the socket that was made while its thread started",
+  ...inNamespaces,
+  async fn() {
+    await using net = await createNet({ nodes: ["a"] });
+    await using stage = new Stage();
+    await stage.run("acceptor --id 1 --if eth0", on(net, "a"));
+    // One that it did not use would be listed too (proc(5)), below a line of titles.
+    const listed = net.exec("a", "cat", "/proc/net/packet").trim().split("\n");
+    assert.equal(listed.length - 1, 1);
+  },
+});
+
 async function feed(client: Kpaxos, lines: readonly string[]): Promise<void> {
   const writer = client.stdin.getWriter();
   await writer.write(new TextEncoder().encode(lines.join("\n") + "\n"));
