@@ -361,6 +361,8 @@ export interface CommandSpec {
   readonly required?: readonly OptionName[];
   /** Kinds of options that are others here than elsewhere: several values, other words. */
   readonly kinds?: { readonly [Name in OptionName]?: ValueKind };
+  /** Help on options that other words describe better here. */
+  readonly helps?: { readonly [Name in OptionName]?: string };
   /** What an option is when it is not given, written as on a command line. */
   readonly defaults?: { readonly [Name in OptionName]?: string };
   /** A word that may follow the command. */
@@ -617,6 +619,24 @@ export const COMMANDS = {
       mtu: listOf(OPTIONS.mtu.kind),
       "busy-poll": listOf(OPTIONS["busy-poll"].kind),
     },
+    helps: {
+      topology:
+        "cluster: three replicas; a proposer, three acceptors and a learner; or one replica (default: replicas)",
+      storage:
+        "where votes are kept: in memory, in LMDB on disk, or in LMDB and soon after on disk (default: all three)",
+      outstanding:
+        "values in flight, of each virtual client (default: 1,32,128,4096)",
+      "value-size":
+        "bytes of each value; one that does not fit a frame goes in chunks, one at a time for each virtual client (default: 64)",
+      clients: "virtual clients of the one process that submits (default: 1)",
+      "busy-poll":
+        "how nodes and client wait for frames: auto: sleep, but under load give way to others first; yes: never sleep, on a core to spare; no: always sleep (default: auto)",
+      mtu: "largest frame payload (default: 1500)",
+      repeats:
+        "how often everything is measured; the medians are told (default: 3)",
+      seconds: "how long each load is measured each time (default: 1)",
+      count: "one long run of so many values, as with --long",
+    },
     examples: [
       {
         line: "bench",
@@ -802,6 +822,11 @@ export function kindOf(
   option: OptionName,
 ): ValueKind | undefined {
   return commandSpec(command).kinds?.[option] ?? optionSpec(option).kind;
+}
+
+/** What help says of an option of a command. */
+export function helpOf(command: CommandName, option: OptionName): string {
+  return commandSpec(command).helps?.[option] ?? optionSpec(option).help;
 }
 
 /** The row of an option. */

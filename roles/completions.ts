@@ -4,6 +4,7 @@ import {
   COMMAND_NAMES,
   type CommandName,
   commandSpec,
+  helpOf,
   type OptionName,
   optionSpec,
   type SHELLS,
@@ -112,7 +113,7 @@ function zshScript(): string {
   );
   const byCommand = COMMAND_NAMES.map((name) => {
     const { operand } = commandSpec(name);
-    const specs = optionsOf(name).map((option) => zshOption(option));
+    const specs = optionsOf(name).map((option) => zshOption(name, option));
     if (operand !== undefined) {
       const action = operand.choices === undefined
         ? "_files -/"
@@ -154,10 +155,10 @@ fi
 `;
 }
 
-function zshOption(option: OptionName): string {
-  const { help, placeholder, repeatable } = optionSpec(option);
+function zshOption(command: CommandName, option: OptionName): string {
+  const { placeholder, repeatable } = optionSpec(option);
   const completion = completionOf(option);
-  const label = help.replace(/([[\]:\\])/g, "\\$1");
+  const label = helpOf(command, option).replace(/([[\]:\\])/g, "\\$1");
   const action = completion.kind === "words"
     ? `(${completion.words.join(" ")})`
     : completion.kind === "file"
@@ -196,7 +197,7 @@ function fishScript(): string {
         : completion.kind === "any"
         ? " -x"
         : "";
-      const help = fishQuote(optionSpec(option).help);
+      const help = fishQuote(helpOf(name, option));
       lines.push(
         `complete -c kpaxos -n ${after} -l ${option}${value} -d ${help}`,
       );

@@ -4,6 +4,7 @@ import {
   COMMAND_NAMES,
   type CommandName,
   commandSpec,
+  helpOf,
   kindOf,
   type OptionName,
   optionSpec,
@@ -78,7 +79,7 @@ function usage(name: CommandName): string {
 }
 
 function optionHelp(command: CommandName, option: OptionName): string[] {
-  const { help, repeatable, needs, excludes = [] } = optionSpec(option);
+  const { repeatable, needs, excludes = [] } = optionSpec(option);
   const { required = [], defaults = {}, options } = commandSpec(command);
   const notes: string[] = [];
   const written = kindOf(command, option);
@@ -101,7 +102,10 @@ function optionHelp(command: CommandName, option: OptionName): string[] {
   if (required.includes(option)) notes.push("required");
   if (defaults[option] !== undefined) notes.push(`default ${defaults[option]}`);
   const note = notes.length > 0 ? ` [${notes.join("; ")}]` : "";
-  return [`  ${withPlaceholder(option)}`, ...wrap(help + note, "      ")];
+  return [
+    `  ${withPlaceholder(option)}`,
+    ...wrap(helpOf(command, option) + note, "      "),
+  ];
 }
 
 function withPlaceholder(option: OptionName): string {

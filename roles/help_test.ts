@@ -37,6 +37,13 @@ Deno.test("help states ranges, defaults and what is required", () => {
   assert.match(commandHelp("completions"), /SHELL: bash, zsh, fish/);
 });
 
+Deno.test("help says of a shared option what it means to this command", () => {
+  assert.match(commandHelp("sim"), /each seed draws its own/);
+  assert.doesNotMatch(commandHelp("bench"), /seed/);
+  assert.match(commandHelp("client"), /stop submitting after this time/);
+  assert.doesNotMatch(commandHelp("bench"), /stop submitting/);
+});
+
 Deno.test("help fits a terminal of 80 columns", () => {
   for (const help of [generalHelp(), ...COMMAND_NAMES.map(commandHelp)]) {
     for (const line of help.split("\n")) {
