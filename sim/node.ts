@@ -265,6 +265,8 @@ export class SimNode {
       this.#node.turn();
     } catch (error) {
       if (!(error instanceof Killed)) throw error;
+      // Its core did all of the step, though its host told nobody.
+      for (const event of this.core.events()) this.#watch?.noted?.(this, event);
       this.kill();
     }
     this.#watch?.turned?.(this);
