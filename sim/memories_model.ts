@@ -37,8 +37,8 @@ const NONE: Return = { ballot: 0, memory: 0 };
 export class MemoriesModel {
   /** Promises of the turn under way; they are looked at when all that it heard is known. */
   readonly #promises: Promised[] = [];
-  /** Memories that said in this turn that they recover, by acceptor. */
-  readonly #recovering = new Map<number, number>();
+  /** Memories that said in this turn that they recover; of one acceptor an old frame may bring a second one. */
+  readonly #recovering: { readonly id: number; readonly memory: number }[] = [];
   /** In the order of the configuration, which gives acceptors their places. */
   readonly #peers: Peer[];
   readonly #acceptors: readonly number[];
@@ -90,7 +90,7 @@ export class MemoriesModel {
   /** A turn is over: what it told is known. */
   turned(): void {
     for (const it of this.#promises.splice(0)) this.#check(it);
-    this.#recovering.clear();
+    this.#recovering.length = 0;
     for (const peer of this.#peers) {
       if (peer.told === undefined) continue;
       this.#settle(peer, peer.told);
@@ -100,12 +100,12 @@ export class MemoriesModel {
 
   /** An acceptor said that it recovers. */
   recovers(id: number, memory: number): void {
-    this.#recovering.set(id, memory);
+    this.#recovering.push({ id, memory });
   }
 
   /** The proposer in the same process began phase 1, maybe to let one of those rejoin that recover. */
   prepares(ballot: number): void {
-    for (const [id, memory] of this.#recovering) {
+    for (const { id, memory } of this.#recovering) {
       this.tell(id, ballot, memory, false);
     }
   }

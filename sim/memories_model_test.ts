@@ -92,6 +92,8 @@ Deno.test("the proposer in the same process may have let rejoin who recovers", (
   model.promise(0n);
   model.promise(SECOND_IN_5);
   model.recovers(20, 77);
+  // An old frame of a memory before it, which comes late.
+  model.recovers(20, 76);
   model.prepares(5);
   model.turned();
   promise(model, SECOND_IN_5);
