@@ -4,16 +4,11 @@ import { LARGE_BYTES_MAX, SESSION_SEQUENCES } from "../core/layout.ts";
 import { MTU_MAX, MTU_MIN } from "../ffi/nic.ts";
 import { TOPOLOGIES } from "../sim/plan.ts";
 import { WORDS } from "./config_words.ts";
+import { STORAGES } from "./storage_word.ts";
 import type { ValueKind, ValueOf } from "./values.ts";
 
 /** Longest duration of an experiment: more would overflow a 32-bit timer of milliseconds. */
 const LONGEST_MS = 500 * 3_600_000;
-
-/** What the bench may keep votes in. */
-export const STORAGES = ["memory", "lmdb-sync", "lmdb-async"] as const;
-
-/** One of `STORAGES`. */
-export type StorageWord = (typeof STORAGES)[number];
 
 /** Layouts of the bench's cluster: three replicas; a proposer, three acceptors and a learner; one replica. */
 export const BENCH_TOPOLOGIES = ["replicas", "roles", "single"] as const;

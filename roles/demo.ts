@@ -4,6 +4,7 @@ import type { Report } from "./check.ts";
 import { formatReport, reportExitCode, verdict } from "./check_report.ts";
 import { OPTIONS } from "./commands.ts";
 import { EXIT, UserError } from "./errors.ts";
+import { Interrupted, listenForInterrupts } from "./interrupted.ts";
 import { LineCounter } from "./line_counter.ts";
 import { LocalProcess, type LocalProcessOptions } from "./local_process.ts";
 import type { Figures } from "./meter.ts";
@@ -40,9 +41,6 @@ type ClientLine = Figures & {
   readonly reason?: string;
 };
 
-/** Thrown at whatever the demo is waiting for when a signal came. */
-class Interrupted extends Error {}
-
 /**
  * Runs a cluster on this machine, puts load on it, and checks what it did.
  *
@@ -72,7 +70,6 @@ class Demo {
   #giveUp: (error: Error) => void = () => {};
   #network?: LocalNetwork;
   #keep: boolean;
-  #interrupted = false;
   /** Nodes may end now. */
   #leaving = false;
 
@@ -87,17 +84,10 @@ class Demo {
 
   /** Ends in order on the first signal, and at once on the second; returns what undoes it. */
   listen(): () => void {
-    const handler = () => {
-      if (this.#interrupted) {
-        this.#processes.forEach((process) => process.signal("SIGKILL"));
-      }
-      this.#interrupted = true;
-      this.#giveUp(new Interrupted());
-    };
-    const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-    signals.forEach((signal) => Deno.addSignalListener(signal, handler));
-    return () =>
-      signals.forEach((signal) => Deno.removeSignalListener(signal, handler));
+    return listenForInterrupts(
+      this.#giveUp,
+      () => this.#processes.forEach((process) => process.signal("SIGKILL")),
+    );
   }
 
   async run(): Promise<number> {

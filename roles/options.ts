@@ -2,12 +2,7 @@
 
 import { JOURNAL_BYTES_MAX } from "../core/layout.ts";
 import { type BusyPoll, MTU_DEFAULT } from "../ffi/nic.ts";
-import {
-  type OptionValues,
-  STORAGES,
-  type StorageWord,
-  type Topology,
-} from "./commands.ts";
+import type { OptionValues, Topology } from "./commands.ts";
 import {
   type Configuration,
   defaultConfiguration,
@@ -17,6 +12,7 @@ import {
 import { EXIT, UserError } from "./errors.ts";
 import type { LogFormat, Verbosity } from "./log.ts";
 import type { SimOptions } from "../sim/command.ts";
+import { STORAGES, type StorageWord } from "./storage_word.ts";
 import { type Endpoint, formatBytes } from "./values.ts";
 
 /** What a learner may have of large values, on disk, and some log beside it. */

@@ -1,9 +1,9 @@
 /** One cluster of the bench: started, put under load, looked at while it works. */
-import type { StorageWord } from "../commands.ts";
 import type { LocalProcess } from "../local_process.ts";
 import type { Figures, Latencies, Summary } from "../meter.ts";
 import type { Host } from "../private_network.ts";
 import { selfCommand } from "../self.ts";
+import { storageOptions } from "../storage_word.ts";
 import type { Layout, Load } from "./matrix.ts";
 import { CLIENT_HOST, CLUSTER_HOSTS, type Stage } from "./stage.ts";
 import { readTraffic, readUsage, type Usage } from "./usage.ts";
@@ -39,9 +39,6 @@ const START_MS = 30_000;
 /** How long an idle cluster is looked at. */
 const IDLE_MS = 2_000;
 
-/** Kinds of node that keep anything. */
-const KEEPERS = ["acceptor", "replica", "learner"];
-
 interface Node {
   readonly kind: string;
   readonly id: number;
@@ -63,18 +60,6 @@ function nodesOf({ topology }: Layout): Node[] {
     ...everywhere("acceptor"),
     { kind: "proposer", id: 1, host: 0 },
     { kind: "learner", id: 1, host: 1 },
-  ];
-}
-
-function storageOptions(
-  storage: StorageWord,
-  kind: string,
-  folder: string,
-): string[] {
-  if (storage === "memory" || !KEEPERS.includes(kind)) return [];
-  return [
-    ...["--storage-backend", "lmdb", "--lmdb-env-path", folder],
-    ...["--lmdb-sync", storage === "lmdb-sync" ? "yes" : "no"],
   ];
 }
 

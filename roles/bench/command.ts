@@ -18,7 +18,8 @@ import {
 } from "./matrix.ts";
 import { type Part, PART_VARIABLE } from "./part.ts";
 import { Progress } from "./progress.ts";
-import { Interrupted, Stage } from "./stage.ts";
+import { Interrupted } from "../interrupted.ts";
+import { Stage } from "./stage.ts";
 import { runLong } from "./steady.ts";
 import { type Measured, type Result, summarise } from "./summary.ts";
 import { formatResult } from "./table.ts";

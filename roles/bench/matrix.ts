@@ -1,5 +1,6 @@
 /** What the bench measures: every cluster, and every load on it. */
-import type { StorageWord, Topology } from "../commands.ts";
+import type { Topology } from "../commands.ts";
+import type { StorageWord } from "../storage_word.ts";
 import type { BenchOptions } from "../options.ts";
 import type { BusyPoll } from "../../ffi/nic.ts";
 

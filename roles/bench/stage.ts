@@ -1,6 +1,7 @@
 /** Where the bench runs: a private network, a folder on the disk, the processes in them, and their end. */
 import { statfsSync } from "node:fs";
 import { EXIT, UserError } from "../errors.ts";
+import { listenForInterrupts } from "../interrupted.ts";
 import { LocalProcess, type LocalProcessOptions } from "../local_process.ts";
 import {
   type Host,
@@ -21,9 +22,6 @@ const SAID_LINES = 5;
 /** A cell may write this much to the disk in the worst case. */
 const FREE_BYTES_MIN = 4 * 2 ** 30;
 
-/** Thrown at whatever the bench is waiting for when a signal came. */
-export class Interrupted extends Error {}
-
 interface Network {
   readonly namespaces: Namespaces;
   readonly hosts: readonly Host[];
@@ -38,7 +36,6 @@ export class Stage implements AsyncDisposable {
   readonly #trouble: Promise<never>;
   #giveUp: (error: Error) => void = () => {};
   #stopListening: () => void;
-  #interrupted = false;
 
   /**
    * @param folder Where to make a folder of its own; absent: $TMPDIR or /tmp.
@@ -136,17 +133,10 @@ export class Stage implements AsyncDisposable {
 
   /** Ends in order on the first signal, and at once on the second. */
   #listen(): () => void {
-    const handler = () => {
-      if (this.#interrupted) {
-        this.#processes.forEach((process) => process.signal("SIGKILL"));
-      }
-      this.#interrupted = true;
-      this.#giveUp(new Interrupted());
-    };
-    const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-    signals.forEach((signal) => Deno.addSignalListener(signal, handler));
-    return () =>
-      signals.forEach((signal) => Deno.removeSignalListener(signal, handler));
+    return listenForInterrupts(
+      this.#giveUp,
+      () => this.#processes.forEach((process) => process.signal("SIGKILL")),
+    );
   }
 }
 

@@ -5,7 +5,8 @@ import type { Figures } from "../meter.ts";
 import type { BenchOptions } from "../options.ts";
 import { Cluster, type ProcessMemory } from "./cluster.ts";
 import { describeLayout, layoutsOf, loadsOf } from "./matrix.ts";
-import { Interrupted, type Stage } from "./stage.ts";
+import { Interrupted } from "../interrupted.ts";
+import type { Stage } from "./stage.ts";
 import { median } from "./summary.ts";
 
 /** Seconds at the start that are not compared. */

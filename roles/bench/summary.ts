@@ -4,7 +4,7 @@ import {
   RUN_BYTES,
   VALUE_HEADER_BYTES,
 } from "../../core/layout.ts";
-import type { StorageWord } from "../commands.ts";
+import type { StorageWord } from "../storage_word.ts";
 import type { ProcessCost, Sample } from "./cluster.ts";
 import type { DiskFloor } from "./disk_floor.ts";
 import type { NetworkFloor } from "./floors.ts";

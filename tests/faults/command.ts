@@ -20,7 +20,7 @@ import { partition } from "./partition.ts";
 import { TOPOLOGIES, type Topology } from "./site.ts";
 import { renewal } from "./renewal.ts";
 import { sizes } from "./sizes.ts";
-import { STORAGES, type StorageWord } from "./storage.ts";
+import { STORAGES, type StorageWord } from "../../roles/storage_word.ts";
 
 const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   failover,

@@ -1,6 +1,6 @@
 /** What every experiment is given, and what it returns. */
 import type { Topology } from "./site.ts";
-import type { StorageWord } from "./storage.ts";
+import type { StorageWord } from "../../roles/storage_word.ts";
 
 /** What an experiment is asked for. Each uses what concerns it. */
 export interface Wanted {

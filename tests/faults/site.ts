@@ -7,7 +7,7 @@ import { createNet, INTERFACE, type Net } from "../netns.ts";
 import { KPAXOS } from "../process.ts";
 import { Cables } from "./cables.ts";
 import { type MemorySample, residentMemory_kb } from "./memory.ts";
-import { storageOptions, type StorageWord } from "./storage.ts";
+import { storageOptions, type StorageWord } from "../../roles/storage_word.ts";
 import { now_ms, Watch } from "./watch.ts";
 
 /** Three replicas; or three acceptors and two proposers, each a process of its own. */

@@ -3,7 +3,7 @@
 import { parseArgs } from "@std/cli";
 import type { Outcome } from "../faults/experiment.ts";
 import { removeValues } from "../faults/folder.ts";
-import { STORAGES, type StorageWord } from "../faults/storage.ts";
+import { STORAGES, type StorageWord } from "../../roles/storage_word.ts";
 import { KPAXOS } from "../process.ts";
 import { torture } from "./torture.ts";
 

@@ -11,7 +11,7 @@ import {
   sleep,
   until,
 } from "../faults/site.ts";
-import type { StorageWord } from "../faults/storage.ts";
+import type { StorageWord } from "../../roles/storage_word.ts";
 import { now_ms } from "../faults/watch.ts";
 import { SmallDisk } from "./small_disk.ts";
 import { judge, RegisterClients } from "./registers.ts";

@@ -1,4 +1,4 @@
-/** Where nodes under test keep what must survive them, as one word, and the options of a node for it. */
+/** Where the nodes of a bench or an experiment keep what must survive them, as one word, and the options of a node for it. */
 
 /** In memory; in LMDB, which waits for the disk; in LMDB, which does not. */
 export const STORAGES = ["memory", "lmdb-sync", "lmdb-async"] as const;
