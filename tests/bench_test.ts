@@ -23,7 +23,7 @@ Deno.test({
     const chart = stage.path("chart.svg");
     const bench = stage.start(
       "bench --topology roles --storage memory,lmdb-sync --outstanding 1,64 " +
-        `--repeats 1 --seconds 200ms --json --chart ${chart}`,
+        `--repeats 1 --seconds 1 --json --chart ${chart}`,
       { prefix: UNPRIVILEGED, env: environment(stage) },
     );
     await bench.ended;
