@@ -143,7 +143,9 @@ struct kp {
     size_t ring_bytes;
     uint32_t ring_place_bytes;
     uint32_t ring_places;
+    /* Number of the next place, and where it is. */
     uint32_t ring_next;
+    uint8_t *ring_at;
 
     struct mmsghdr *rx_messages;
     struct iovec *rx_parts;

@@ -119,6 +119,15 @@ export function windowLearn(instance: u64, ballot: u64, batch: usize, bytes: u32
 export function windowAdvance(base: u64): void {
   window.advance(base);
 }
+export function windowPlace(instance: u64): usize {
+  return window.place(instance);
+}
+export function windowDrop(instance: u64): void {
+  window.drop(instance);
+}
+export function windowClear(): void {
+  window.clear();
+}
 export function windowInside(instance: u64): bool {
   return window.inside(instance);
 }

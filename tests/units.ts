@@ -50,6 +50,9 @@ export type Units = {
     bytes: number,
   ): number;
   windowAdvance(base: bigint): void;
+  windowPlace(instance: bigint): number;
+  windowDrop(instance: bigint): void;
+  windowClear(): void;
   windowInside(instance: bigint): number;
   windowAnnounce(ballot: bigint, decided: bigint): void;
   windowDecided(instance: bigint): number;

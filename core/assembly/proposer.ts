@@ -322,7 +322,10 @@ export function proposerAccepted(p: usize, now_us: u64): void {
       if (window.vote(i, ballot, index)) chosen(i, now_us);
     }
   }
-  while (window.base < sent && window.slot(window.base).decided) window.advance(window.base + 1);
+  while (window.base < sent && window.slot(window.base).decided) {
+    window.drop(window.base);
+    window.advance(window.base + 1);
+  }
   if (window.base == sent) return;
   // What everybody waits for need not wait for a timer.
   const first = window.slot(window.base);
@@ -490,7 +493,7 @@ export function proposerFlush(now_us: u64): void {
   while (
     sent == next && !pendingEmpty() && next - window.base < inFlightMax && outboxRoom() > ROOM_KEPT
   ) {
-    const bytes = pendingTake(window.batch(next), batchBytesMax, batchValuesMax);
+    const bytes = pendingTake(window.place(next), batchBytesMax, batchValuesMax);
     const slot = window.propose(next, ballot, bytes, takenValues);
     count(Counter.proposed, takenValues);
     next++;
