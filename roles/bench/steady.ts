@@ -4,10 +4,10 @@ import type { Console } from "../main.ts";
 import type { Figures } from "../meter.ts";
 import type { BenchOptions } from "../options.ts";
 import { Cluster, type ProcessMemory } from "./cluster.ts";
-import { describeLayout, layoutsOf, loadsOf } from "./matrix.ts";
+import { describeLayout } from "./matrix.ts";
 import { Interrupted } from "../interrupted.ts";
+import { median } from "./spread.ts";
 import type { Stage } from "./stage.ts";
-import { median } from "./summary.ts";
 
 /** Seconds at the start that are not compared. */
 const WARM_UP_SECONDS = 10;
@@ -54,9 +54,9 @@ export async function runLong(
   limits: { readonly seconds?: number; readonly count?: number },
   console: Console,
 ): Promise<number> {
-  const layout = layoutsOf(options)[0];
+  const [{ layout, loads }] = options.trials;
   // The largest load: this is about what it costs to go on for long.
-  const load = loadsOf(options).at(-1)!;
+  const load = loads.at(-1)!;
   const limit = [
     ...(limits.seconds === undefined
       ? []
