@@ -78,20 +78,22 @@ Deno.test("an acceptor, proposer or replica that is not in the configuration is 
 
 Deno.test("the command line overrides the file", () => {
   const conf =
-    "cluster 5\nleader 2\nverbosity error\nbusy-poll no\nudp-port 7500\nudp-group 239.1.1.1\n";
+    "cluster 5\nleader 2\nverbosity error\nbatching yes\nbusy-poll no\nudp-port 7500\nudp-group 239.1.1.1\n";
   const file = options("replica --id 1 --conf CONF --nic udp", conf);
   assert.equal(file.configuration.cluster, 5);
   assert.equal(file.configuration.leader, 2);
   assert.equal(file.verbosity, "error");
+  assert.equal(file.configuration.batching, true);
   assert.equal(file.configuration.busyPoll, "no");
   assert.deepEqual(file.udp, { group: { address: "239.1.1.1", port: 7500 } });
   const line = options(
-    "replica --id 1 --conf CONF --nic udp --cluster 6 --leader 3 --verbosity debug --busy-poll yes --udp-port 7600 --udp-group 239.2.2.2",
+    "replica --id 1 --conf CONF --nic udp --cluster 6 --leader 3 --verbosity debug --batching no --busy-poll yes --udp-port 7600 --udp-group 239.2.2.2",
     conf,
   );
   assert.equal(line.configuration.cluster, 6);
   assert.equal(line.configuration.leader, 3);
   assert.equal(line.verbosity, "debug");
+  assert.equal(line.configuration.batching, false);
   assert.equal(line.configuration.busyPoll, "yes");
   assert.deepEqual(line.udp, { group: { address: "239.2.2.2", port: 7600 } });
 });
@@ -327,9 +329,7 @@ Deno.test("a bench measures little by default, more with --full, and what is nam
   assert.deepEqual([usual.seconds, usual.repeats], [1, 3]);
   assert.deepEqual(
     usual.trials.map(({ layout }) => describeLayout(layout)),
-    ["memory", "lmdb-sync", "lmdb-async"].map((it) =>
-      `replicas, ${it}, MTU 1500, busy-poll auto`
-    ),
+    ["memory", "lmdb-sync", "lmdb-async"].map((it) => `replicas, ${it}`),
   );
   for (const { loads } of usual.trials) {
     assert.deepEqual(
@@ -341,14 +341,14 @@ Deno.test("a bench measures little by default, more with --full, and what is nam
   }
   const named = bench(
     "bench --topology roles,single --storage lmdb-sync --outstanding 7,9 " +
-      "--value-size 1kb --clients 2 --mtu 9000 --busy-poll auto,yes --repeats 2 --seconds 300ms",
+      "--value-size 1kb --clients 2 --mtu 9000 --batching yes,no --busy-poll yes --repeats 2 --seconds 300ms",
   );
   assert.deepEqual([named.seconds, named.repeats], [0.3, 2]);
   assert.deepEqual(
     named.trials.map(({ layout }) => describeLayout(layout)),
     ["roles", "single"].flatMap((topology) =>
-      ["auto", "yes"].map((it) =>
-        `${topology}, lmdb-sync, MTU 9000, busy-poll ${it}`
+      ["", ", batching no"].map((it) =>
+        `${topology}, lmdb-sync, MTU 9000${it}, busy-poll yes`
       )
     ),
   );

@@ -34,9 +34,9 @@ function makeQueue() {
       return units.queuePush(scratch, end - scratch) !== 0;
     },
     /** The values of one batch, each checked for its bytes. */
-    take(limit: number): Name[] {
+    take(limit: number, valuesMax = 0xffff): Name[] {
       const batch = scratch + 0x8000;
-      const bytes = units.queueTake(batch, limit);
+      const bytes = units.queueTake(batch, limit, valuesMax);
       assert(bytes <= limit && bytes % 8 === 0, `a batch of ${bytes} bytes`);
       const names: Name[] = [];
       const memory = opened.bytes;
@@ -57,6 +57,7 @@ function makeQueue() {
         at = (at + 7) & ~7;
       }
       assert.equal(units.queueTaken(), names.length);
+      assert(names.length <= valuesMax, `${names.length} values`);
       return names;
     },
   };
@@ -71,7 +72,10 @@ Deno.test("the queue gives back what went in, in order, whatever the limits of t
         maxLength: 40,
       }),
     }),
-    fc.record({ limit: fc.integer({ min: 42, max: 180 }).map((w) => w * 8) }),
+    fc.record({
+      limit: fc.integer({ min: 42, max: 180 }).map((w) => w * 8),
+      valuesMax: fc.constantFrom(1, 3, 0xffff),
+    }),
   );
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
@@ -81,7 +85,7 @@ Deno.test("the queue gives back what went in, in order, whatever the limits of t
       let next = 1;
       for (const operation of operations) {
         if ("limit" in operation) {
-          got.push(...queue.take(operation.limit));
+          got.push(...queue.take(operation.limit, operation.valuesMax));
           continue;
         }
         const { client, sizes } = operation;

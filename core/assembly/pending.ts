@@ -60,15 +60,15 @@ export function pendingPush(end: usize): void {
   measure();
 }
 
-/** Moves as many values as fit into `limit` bytes at `batch`; returns the bytes used. */
-export function pendingTake(batch: usize, limit: u32): u32 {
+/** Moves as many values as fit into `limit` bytes at `batch`, at most `valuesMax`; returns the bytes used. */
+export function pendingTake(batch: usize, limit: u32, valuesMax: u32): u32 {
   let at: u32 = 0;
   takenValues = 0;
-  while (!pendingEmpty()) {
+  while (!pendingEmpty() && takenValues < valuesMax) {
     if (headValue == 0) {
       const end = Run.end(head);
       const bytes = <u32>(end - head);
-      if (at + bytes <= limit) {
+      if (at + bytes <= limit && Run.count(head) <= valuesMax - takenValues) {
         memory.copy(batch + at, head, bytes);
         takenValues += Run.count(head);
         at += bytes;
@@ -77,7 +77,7 @@ export function pendingTake(batch: usize, limit: u32): u32 {
       }
       headValue = head + RUN_BYTES;
     }
-    const taken = takePart(batch + at, limit - at);
+    const taken = takePart(batch + at, limit - at, valuesMax - takenValues);
     if (taken == 0) break;
     at += taken;
   }
@@ -86,14 +86,15 @@ export function pendingTake(batch: usize, limit: u32): u32 {
 }
 
 /** Moves values of the first run, one by one, as a run of their own. */
-function takePart(batch: usize, limit: u32): u32 {
+function takePart(batch: usize, limit: u32, valuesMax: u32): u32 {
   const client = Run.client(head);
   const first = Run.first(head);
   const count = Run.count(head);
   let value = headValue;
   let to = batch + RUN_BYTES;
   let n: u32 = 0;
-  while (n < count) {
+  const most = min(count, valuesMax);
+  while (n < most) {
     const next = Run.next(value);
     const bytes = next - value;
     if (<u32>(Run.pad(to + bytes) - batch) > limit) break;

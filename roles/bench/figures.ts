@@ -1,5 +1,11 @@
 /** What a target looks at in the result of a bench, and what it is held against. */
-import { type Choice, isAmong, USUAL_LAYOUT, USUAL_LOAD } from "./matrix.ts";
+import {
+  type Choice,
+  describeSeries,
+  isAmong,
+  USUAL_LAYOUT,
+  USUAL_LOAD,
+} from "./matrix.ts";
 import { type Spread, spread } from "./spread.ts";
 import type { NetworkFigures, Result, Row } from "./summary.ts";
 
@@ -201,20 +207,6 @@ function peakOf(rows: readonly Row[]): Row | undefined {
 
 function describeRow(row: Row): string {
   return `${describeSeries(row)}: ${count(row.outstanding)} in flight`;
-}
-
-/** What is the same in all rows that differ by what is in flight; the usual is not said. */
-function describeSeries(row: Row): string {
-  const { topology, storage, mtu, busyPoll, valueBytes, clients } = row;
-  const unusual = (name: keyof typeof USUAL_LAYOUT | keyof typeof USUAL_LOAD) =>
-    !isAmong(row, { [name]: { ...USUAL_LAYOUT, ...USUAL_LOAD }[name] });
-  return [
-    ...[topology, storage],
-    ...(unusual("mtu") ? [`MTU ${mtu}`] : []),
-    ...(unusual("busyPoll") ? [`busy-poll ${busyPoll}`] : []),
-    ...(unusual("valueBytes") ? [`${count(valueBytes)} bytes`] : []),
-    ...(unusual("clients") ? [`${clients} clients`] : []),
-  ].join(", ");
 }
 
 function count(number: number): string {

@@ -16,13 +16,15 @@ export interface Flow {
   readonly valueBytes: number;
   /** Values that a frame carries; less than 1: a value takes several. */
   readonly values: number;
-  /** Bytes of a full 2A, behind the link header. */
+  /** Bytes of such a 2A, behind the link header. */
   readonly frameBytes: number;
 }
 
 /** The flow of a cell: with one replica a decision is a frame to and fro. */
-export function flowOf({ topology, mtu, busyPoll, valueBytes }: Cell): Flow {
-  const values = valuesPerFrame(mtu, valueBytes);
+export function flowOf(cell: Cell): Flow {
+  const { topology, mtu, batching, busyPoll, valueBytes } = cell;
+  const fit = valuesPerFrame(mtu, valueBytes);
+  const values = batching ? fit : Math.min(1, fit);
   const common = {
     ...{ mtu, valueBytes, values },
     frameBytes: acceptBytes(mtu, valueBytes, values),
@@ -33,8 +35,9 @@ export function flowOf({ topology, mtu, busyPoll, valueBytes }: Cell): Flow {
 }
 
 /** The same for two flows that are the same. */
-export function flowKey({ hops, mtu, busyPoll, valueBytes }: Flow): string {
-  return [hops, mtu, busyPoll, valueBytes].join(" ");
+export function flowKey(flow: Flow): string {
+  const { hops, mtu, busyPoll, valueBytes, values } = flow;
+  return [hops, mtu, busyPoll, valueBytes, values].join(" ");
 }
 
 /** How many values of this size one full frame brings to the acceptors; less than 1: it takes several. */

@@ -6,6 +6,7 @@ const CELL: Cell = {
   topology: "replicas",
   storage: "memory",
   mtu: 1500,
+  batching: true,
   busyPoll: "auto",
   outstanding: 1,
   valueBytes: 64,
@@ -28,6 +29,8 @@ Deno.test("a flow's frames are as long as a full 2A: 56 bytes, a run's 16, and e
   assert.equal(bytes({ valueBytes: 1382 }), 56 + 1400);
   assert.equal(bytes({ valueBytes: 1 << 20 }), 56 + 1400);
   assert.equal(bytes({ valueBytes: 1024, mtu: 9000 }), 56 + 16 + 8 * 1026);
+  assert.equal(bytes({ batching: false }), 56 + 88);
+  assert.equal(flowOf({ ...CELL, batching: false }).values, 1);
 });
 
 Deno.test("a flow goes over the hops of its cell's decision, by processes that wait as its nodes do", () => {

@@ -10,6 +10,7 @@ export const FULL: readonly Choice[] = [
     outstanding: [1, 32, 128, 512, 4096, 8192],
   },
   { valueBytes: [1024], outstanding: [32, 128, 512, 4096, 8192] },
+  { batching: [false], outstanding: [128, 512, 4096] },
   // 1,024 to 32,768 values in all.
   { clients: [16], outstanding: [64, 512, 2048] },
   { storage: ["lmdb-sync"], valueBytes: [16], outstanding: [4096, 8192] },

@@ -9,6 +9,7 @@ const CELL: Cell = {
   topology: "replicas",
   storage: "memory",
   mtu: 1500,
+  batching: true,
   busyPoll: "auto",
   outstanding: 1,
   valueBytes: 64,

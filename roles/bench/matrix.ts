@@ -9,6 +9,7 @@ export interface Layout {
   readonly topology: Topology;
   readonly storage: StorageWord;
   readonly mtu: number;
+  readonly batching: boolean;
   readonly busyPoll: BusyPoll;
 }
 
@@ -39,6 +40,7 @@ export const USUAL_LAYOUT = {
   topology: ["replicas"],
   storage: ["memory"],
   mtu: [MTU_DEFAULT],
+  batching: [true],
   busyPoll: ["auto"],
 } as const satisfies Choice;
 
@@ -89,18 +91,37 @@ function cellsOf(choice: Required<Choice>): Cell[] {
   ) as Cell[];
 }
 
-/** What a cluster is, in a few words. */
+/** What a cluster is, in a few words: of the rest what is not as usual. */
 export function describeLayout(layout: Layout): string {
-  const { topology, storage, mtu, busyPoll } = layout;
-  return `${topology}, ${storage}, MTU ${mtu}, busy-poll ${busyPoll}`;
+  const { topology, storage, mtu, batching, busyPoll } = layout;
+  const isUsual = (name: keyof typeof USUAL_LAYOUT) =>
+    isAmong(layout, { [name]: USUAL_LAYOUT[name] });
+  return [
+    ...[topology, storage],
+    ...(isUsual("mtu") ? [] : [`MTU ${mtu}`]),
+    ...(isUsual("batching") ? [] : [`batching ${batching ? "yes" : "no"}`]),
+    ...(isUsual("busyPoll") ? [] : [`busy-poll ${busyPoll}`]),
+  ].join(", ");
+}
+
+/** What is the same in all cells that differ by what is in flight. */
+export function describeSeries(cell: Cell): string {
+  const { valueBytes, clients } = cell;
+  const isUsual = (name: keyof typeof USUAL_LOAD) =>
+    isAmong(cell, { [name]: USUAL_LOAD[name] });
+  return [
+    describeLayout(cell),
+    ...(isUsual("valueBytes") ? [] : [`${valueBytes} bytes`]),
+    ...(isUsual("clients") ? [] : [`${clients} clients`]),
+  ].join(", ");
 }
 
 /** The same for two cells that are the same. */
 export function keyOf(cell: Cell): string {
-  const { topology, storage, mtu, busyPoll } = cell;
+  const { topology, storage, mtu, batching, busyPoll } = cell;
   const { outstanding, valueBytes, clients } = cell;
   return [
-    ...[topology, storage, mtu, busyPoll],
+    ...[topology, storage, mtu, batching, busyPoll],
     ...[valueBytes, clients, outstanding],
   ].join(" ");
 }

@@ -101,6 +101,12 @@ export const TARGETS: readonly Target[] = [
     },
   ]),
   {
+    what: "peak values/s with one value a frame",
+    is: "at least",
+    bound: fixed(150_000, "-"),
+    figure: peak({ batching: [false] }),
+  },
+  {
     what: "peak values/s of 16 bytes with lmdb-sync",
     is: "at least",
     bound: fixed(1_250_000, "Dragonboat on three servers"),
