@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { distributed, drawChart, seriesOf, writeChart } from "./chart.ts";
+import {
+  distributed,
+  drawChart,
+  seriesOf,
+  usualOutstanding,
+  writeChart,
+} from "./chart.ts";
 import { spread } from "./spread.ts";
 import type { Result, Row } from "./summary.ts";
 
@@ -134,6 +140,19 @@ Deno.test("of several sizes the chart shows 64 bytes, or the first", () => {
     ROWS[0],
   ]]);
   assert.deepEqual(seriesOf([other]).map(({ rows }) => rows), [[other]]);
+});
+
+Deno.test("a point alone is not drawn beside lines", () => {
+  const alone: Row = { ...ROWS[0], topology: "single" };
+  const names = (rows: Row[]) => seriesOf(rows).map(({ name }) => name);
+  assert.deepEqual(names([...ROWS, alone]), names(ROWS));
+  assert.deepEqual(names([alone]), ["single, memory"]);
+});
+
+Deno.test("latencies are distributed for a load that all series have", () => {
+  const more = [...ROWS, row("memory", 512, 900_000, 500)];
+  assert.equal(usualOutstanding(seriesOf(more)), 128);
+  assert.equal(usualOutstanding(seriesOf(more.slice(4))), 512);
 });
 
 Deno.test("a chart is an SVG or a page, and names the file that it cannot write", async () => {

@@ -9,6 +9,8 @@ export const FULL: readonly Choice[] = [
     storage: STORAGES,
     outstanding: [1, 32, 128, 512, 4096, 8192],
   },
+  // One of these is near half of the peak, and a step of two is at its knee.
+  { topology: ["replicas", "roles"], outstanding: [64, 2048] },
   { valueBytes: [1024], outstanding: [32, 128, 512, 4096, 8192] },
   { batching: [false], outstanding: [128, 512, 4096] },
   // 1,024 to 32,768 values in all.
