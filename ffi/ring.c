@@ -26,12 +26,14 @@
 #define RING_BYTES_MAX (4 * 1024 * 1024)
 /* The kernel takes memory for a ring in pieces of this size. */
 #define RING_BLOCK_BYTES (128 * 1024)
-/*
- * More than what the kernel puts before a frame, tp_mac. With slots, which are
- * multiples of 64, it makes places of whole lines of the cache; and no power of 2,
- * of which all begin in the same few places of the cache.
- */
+/* More than what the kernel puts before a frame, tp_mac. */
 #define RING_HEAD_BYTES 128
+
+/* Whole lines of the cache. No power of 2: all places would begin in the same few parts of the cache. */
+static uint32_t place_bytes_for(uint32_t slot_bytes)
+{
+    return (RING_HEAD_BYTES + slot_bytes + 63) & ~63u;
+}
 
 static uint32_t block_places(uint32_t place_bytes)
 {
@@ -52,7 +54,7 @@ static uint32_t blocks_for(uint32_t place_bytes)
  */
 bool kp_ring_make(int fd, uint32_t slot_bytes)
 {
-    uint32_t place_bytes = RING_HEAD_BYTES + slot_bytes;
+    uint32_t place_bytes = place_bytes_for(slot_bytes);
     int version = TPACKET_V2;
     struct tpacket_req request = {
         .tp_block_size = RING_BLOCK_BYTES,
@@ -67,7 +69,7 @@ bool kp_ring_make(int fd, uint32_t slot_bytes)
 /* Maps the ring that kp_ring_make gave the socket for slots of this card's size; false: it has none any more. */
 bool kp_ring_map(struct kp *card, int fd)
 {
-    uint32_t place_bytes = RING_HEAD_BYTES + card->rx_slot_bytes;
+    uint32_t place_bytes = place_bytes_for(card->rx_slot_bytes);
     uint32_t blocks = blocks_for(place_bytes);
     size_t bytes = (size_t)blocks * RING_BLOCK_BYTES;
     void *ring = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
