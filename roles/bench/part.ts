@@ -27,9 +27,10 @@ export type Part =
     readonly peer: string;
     readonly mtu: number;
     readonly busyPoll: BusyPoll;
-    readonly window: number;
     readonly loneBytes: number;
-    readonly payloadBytes: number;
+    readonly payloadBytes: readonly number[];
+    readonly window: number;
+    readonly rounds: number;
     readonly seconds: number;
   }
   | {
