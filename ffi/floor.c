@@ -6,9 +6,6 @@
 /* A frame that does not come back within this time is taken for lost. */
 #define PATIENCE_US 100000.0
 
-/* After so long without a frame, none of an earlier measurement is under way any more. */
-#define SILENCE_US 5000.0
-
 /*
  * Behind the header, each frame has the number of the newest frame that it speaks for.
  * Its hop stands where a message type would:
@@ -188,16 +185,6 @@ static uint64_t newest_answer(struct kp *card, uint32_t frames, uint64_t known)
     return known;
 }
 
-/* Takes in what an earlier measurement left under way: it would pass for answers. Returns 0 or -errno. */
-static int drain(struct kp *card, bool spins)
-{
-    int frames;
-    do
-        frames = next_burst(card, SILENCE_US, spins);
-    while (frames > 0);
-    return frames;
-}
-
 /*
  * Keeps `window` frames under way to an echo or a relay for that many seconds. Returns
  * how many were answered, or -errno. With a window of 1, the first `sample_capacity`
@@ -207,9 +194,6 @@ double kp_drive(struct kp *card, const uint8_t *target, uint32_t length,
                 uint32_t window, bool spins, double seconds, uint32_t *samples_ns,
                 uint32_t sample_capacity)
 {
-    int drained = drain(card, spins);
-    if (drained < 0)
-        return drained;
     int64_t now = kp_now_ns();
     int64_t end_ns = now + (int64_t)(seconds * 1e9);
     int64_t sent_ns = now;

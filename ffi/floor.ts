@@ -8,16 +8,14 @@ import { shim } from "./shim.ts";
 export interface FloorOptions {
   /** Link address of the card that runs `relay`. */
   readonly peer: Uint8Array;
-  /** How long each measurement runs. */
+  /** How long each of the two measurements runs. */
   readonly seconds: number;
-  /** Bytes behind the link header of a frame that is alone; at least 46, the least that Ethernet carries. */
-  readonly loneBytes: number;
-  /** The same where many are under way; each is measured by itself. */
-  readonly payloadBytes: readonly number[];
-  /** Frames under way then. */
+  /** Frames under way in the second measurement. */
   readonly window: number;
-  /** How often many are measured, in turn; the best round counts, since what disturbs only slows down. */
-  readonly rounds: number;
+  /** Bytes behind the link header in the second measurement; at least 46, the least that Ethernet carries. */
+  readonly payloadBytes: number;
+  /** The same in the first. */
+  readonly loneBytes: number;
   /** Ask for frames again and again in place of sleeping until they come. */
   readonly spins: boolean;
 }
@@ -33,8 +31,8 @@ export interface Floor {
     readonly p99: number;
     readonly max: number;
   };
-  /** Frames a second that were answered with `window` frames under way, for each of `payloadBytes`. */
-  readonly frames_per_s: readonly number[];
+  /** Frames a second that were answered with `window` frames under way. */
+  readonly frames_per_s: number;
 }
 
 /** What a card does with frames: sends them back, spreads them as a leader, answers bursts as an acceptor. */
@@ -62,22 +60,21 @@ export function relay(
 
 /**
  * Measures how long frames take to an echo, or through a relay, and back: first one
- * at a time, then `window` at once. It blocks its thread for `seconds` each time and uses
+ * at a time, then `window` at once. It blocks its thread for twice `seconds` and uses
  * the card's receive slots and descriptors, so no node may run on this card.
  *
  * @throws {RangeError} if the window or the payload does not fit the card.
  * @throws {Error} if nothing came back.
  */
 export function measureFloor(card: ShimCard, options: FloorOptions): Floor {
-  const { peer, seconds, loneBytes, payloadBytes, window, rounds, spins } =
-    options;
+  const { peer, seconds, window, payloadBytes, loneBytes, spins } = options;
   const windowMax = Math.min(card.area.rxCapacity, card.area.txCapacity);
   if (window < 1 || window > windowMax) {
     throw new RangeError(`The window must be from 1 to ${windowMax}`);
   }
   if (
-    Math.min(...payloadBytes, loneBytes) < 46 ||
-    Math.max(...payloadBytes, loneBytes) > card.mtu
+    Math.min(payloadBytes, loneBytes) < 46 ||
+    Math.max(payloadBytes, loneBytes) > card.mtu
   ) {
     throw new RangeError(`The payload must be from 46 to ${card.mtu} bytes`);
   }
@@ -106,15 +103,9 @@ export function measureFloor(card: ShimCard, options: FloorOptions): Floor {
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] /
     1000;
   const latency_us = { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
-  const best = payloadBytes.map(() => 0);
-  for (let round = 0; round < rounds; round++) {
-    payloadBytes.forEach((bytes, i) =>
-      best[i] = Math.max(best[i], run(window, bytes))
-    );
-  }
   return {
     roundTrips_per_s: roundTrips / seconds,
     latency_us,
-    frames_per_s: best.map((answered) => answered / seconds),
+    frames_per_s: run(window, payloadBytes) / seconds,
   };
 }

@@ -28,9 +28,8 @@ export type Part =
     readonly mtu: number;
     readonly busyPoll: BusyPoll;
     readonly loneBytes: number;
-    readonly payloadBytes: readonly number[];
+    readonly payloadBytes: number;
     readonly window: number;
-    readonly rounds: number;
     readonly seconds: number;
   }
   | {

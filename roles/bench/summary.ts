@@ -156,16 +156,16 @@ function networkFigures(
   const frames_per_s = best(({ relay }) => relay.frames_per_s);
   return {
     mtu,
-    relay_p50_us: of(({ relay }) => relay.latency_us.p50),
-    relay_p99_us: of(({ relay }) => relay.latency_us.p99),
-    relayAsleep_p50_us: of(({ relayAsleep }) => relayAsleep.latency_us.p50),
+    relay_p50_us: of(({ relay }) => relay.p50_us),
+    relay_p99_us: of(({ relay }) => relay.p99_us),
+    relayAsleep_p50_us: of(({ relayAsleep }) => relayAsleep.p50_us),
     relayAsleep_frames_per_s: best(({ relayAsleep }) =>
       relayAsleep.frames_per_s
     ),
     relay_frames_per_s: frames_per_s,
     relay_bytes_per_s: frames_per_s * mtu,
-    asleep_p50_us: of(({ asleep }) => asleep.latency_us.p50),
-    spinning_p50_us: of(({ spinning }) => spinning.latency_us.p50),
+    asleep_p50_us: of(({ asleep }) => asleep.p50_us),
+    spinning_p50_us: of(({ spinning }) => spinning.p50_us),
     echo_frames_per_s: best(({ asleep }) => asleep.frames_per_s),
   };
 }

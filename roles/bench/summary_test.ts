@@ -39,8 +39,7 @@ function sample(values_per_s: number, p50: number): Sample {
 }
 
 function network(p50: number, frames_per_s: number): NetworkFloor {
-  const latency_us = { p50, p90: p50, p99: 2 * p50, max: 3 * p50 };
-  const floor = { latency_us, frames_per_s };
+  const floor = { p50_us: p50, p99_us: 2 * p50, frames_per_s };
   return { relay: floor, relayAsleep: floor, asleep: floor, spinning: floor };
 }
 
