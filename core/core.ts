@@ -113,6 +113,8 @@ export interface CoreOptions {
   readonly proposer: number;
   /** Most bytes of a value to submit; 0: as many as fit a frame. */
   readonly valueBytes: number;
+  /** A frame, and an instance, carries as many values as it holds, and not just one (default: yes). */
+  readonly batching?: boolean;
   /** No acceptor of this cluster ran before: it need not ask the others whether they know it. */
   readonly newCluster: boolean;
   /**
@@ -773,6 +775,7 @@ export class Core {
     setHalves(Setting.clientLow, options.firstClient);
     set(Setting.proposer, options.proposer);
     set(Setting.valueBytes, options.valueBytes);
+    set(Setting.batching, options.batching === false ? 0 : 1);
     set(Setting.newCluster, options.newCluster ? 1 : 0);
     set(Setting.memory, options.memory ?? options.incarnation);
     set(Setting.forgot, options.forgot === true ? 1 : 0);

@@ -519,6 +519,8 @@ export enum Setting {
   forgot,
   /** Bytes of a batch beyond which a leader adds nothing if that leaves little of them empty; 0: as many as fit a frame. */
   batchBytes,
+  /** 0: a client's frame carries one value, and so does an instance. */
+  batching,
   end,
 }
 

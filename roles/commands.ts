@@ -60,6 +60,12 @@ export const OPTIONS = {
     help:
       "how to wait for frames: auto: sleep, but under load give way to others first; yes: never sleep, on a core to spare; no: always sleep (default: as configured, else auto)",
   },
+  batching: {
+    kind: WORDS.batching.kind,
+    placeholder: "YES|NO",
+    help:
+      "yes: a frame carries as many values as it holds; no: one, and so does an instance (default: as configured, else yes)",
+  },
   cluster: {
     kind: { type: "integer", min: 1, max: 65535 },
     placeholder: "N",
@@ -387,6 +393,7 @@ const NODE_OPTIONS = [
   "lifetime",
   "seed",
   "mtu",
+  "batching",
   "busy-poll",
   "udp-port",
   "udp-group",
@@ -596,6 +603,7 @@ export const COMMANDS = {
       "value-size",
       "clients",
       "mtu",
+      "batching",
       "busy-poll",
       "repeats",
       "seconds",
@@ -612,6 +620,7 @@ export const COMMANDS = {
       "value-size": listOf(OPTIONS["value-size"].kind),
       clients: listOf(OPTIONS.clients.kind),
       mtu: listOf(OPTIONS.mtu.kind),
+      batching: listOf(OPTIONS.batching.kind),
       "busy-poll": listOf(OPTIONS["busy-poll"].kind),
     },
     helps: {
@@ -627,6 +636,8 @@ export const COMMANDS = {
       "busy-poll":
         "how nodes and client wait for frames: auto: sleep, but under load give way to others first; yes: never sleep, on a core to spare; no: always sleep (default: auto)",
       mtu: "largest frame payload (default: 1500)",
+      batching:
+        "yes: a frame carries as many values as it holds; no: one, and so does an instance (default: yes)",
       repeats:
         "how often everything is measured; the medians are told (default: 3)",
       seconds: "how long each load is measured each time (default: 1)",
@@ -650,6 +661,10 @@ export const COMMANDS = {
         line:
           "bench --topology single --storage memory --outstanding 1 --busy-poll auto,yes",
         does: "one hop there and one back, asleep and spinning",
+      },
+      {
+        line: "bench --storage memory --batching yes,no",
+        does: "what is left with one value a frame",
       },
       {
         line: "bench --long 12m --storage memory --outstanding 4096",

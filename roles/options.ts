@@ -127,6 +127,7 @@ export interface BenchOptions {
   readonly valueBytes: readonly number[];
   readonly clients: readonly number[];
   readonly mtus: readonly number[];
+  readonly batchings: readonly boolean[];
   readonly busyPolls: readonly BusyPoll[];
   readonly repeats: number;
   readonly seconds: number;
@@ -217,6 +218,7 @@ export function benchOptions(values: OptionValues): BenchOptions {
     valueBytes: lists["value-size"] ?? (full ? [16, 64, 1024] : [64]),
     clients: lists.clients ?? [1],
     mtus: lists.mtu ?? [MTU_DEFAULT],
+    batchings: values.batching as unknown as boolean[] | undefined ?? [true],
     busyPolls: values["busy-poll"] as unknown as BusyPoll[] | undefined ??
       ["auto"],
     repeats,
@@ -324,6 +326,7 @@ function effectiveConfiguration(values: OptionValues): Configuration {
     leader: leader ?? read.leader,
     cluster: values.cluster ?? read.cluster,
     verbosity: values.verbosity ?? read.verbosity,
+    batching: values.batching ?? read.batching,
     busyPoll: values["busy-poll"] ?? read.busyPoll,
     udpPort: values["udp-port"] ?? read.udpPort,
     udpGroup: values["udp-group"] ?? read.udpGroup,

@@ -77,20 +77,22 @@ Deno.test("an acceptor, proposer or replica that is not in the configuration is 
 
 Deno.test("the command line overrides the file", () => {
   const conf =
-    "cluster 5\nleader 2\nverbosity error\nbusy-poll no\nudp-port 7500\nudp-group 239.1.1.1\n";
+    "cluster 5\nleader 2\nverbosity error\nbatching yes\nbusy-poll no\nudp-port 7500\nudp-group 239.1.1.1\n";
   const file = options("replica --id 1 --conf CONF --nic udp", conf);
   assert.equal(file.configuration.cluster, 5);
   assert.equal(file.configuration.leader, 2);
   assert.equal(file.verbosity, "error");
+  assert.equal(file.configuration.batching, true);
   assert.equal(file.configuration.busyPoll, "no");
   assert.deepEqual(file.udp, { group: { address: "239.1.1.1", port: 7500 } });
   const line = options(
-    "replica --id 1 --conf CONF --nic udp --cluster 6 --leader 3 --verbosity debug --busy-poll yes --udp-port 7600 --udp-group 239.2.2.2",
+    "replica --id 1 --conf CONF --nic udp --cluster 6 --leader 3 --verbosity debug --batching no --busy-poll yes --udp-port 7600 --udp-group 239.2.2.2",
     conf,
   );
   assert.equal(line.configuration.cluster, 6);
   assert.equal(line.configuration.leader, 3);
   assert.equal(line.verbosity, "debug");
+  assert.equal(line.configuration.batching, false);
   assert.equal(line.configuration.busyPoll, "yes");
   assert.deepEqual(line.udp, { group: { address: "239.2.2.2", port: 7600 } });
 });
@@ -346,6 +348,8 @@ Deno.test("a bench measures little by default, more with --full, and what is nam
     "auto",
     "yes",
   ]);
+  assert.deepEqual(bench("bench --batching yes,no").batchings, [true, false]);
+  assert.deepEqual(bench("bench").batchings, [true]);
   assert.equal(bench("bench").long, undefined);
   assert.deepEqual(bench("bench --long 2m").long, {
     seconds: 120,

@@ -401,6 +401,7 @@ export function coreOptions(start: NodeStart, mtu: number): CoreOptions {
     valueBytes: client === undefined || hasLargeValues(options, mtu)
       ? 0
       : client.valueBytes,
+    batching: configuration.batching,
     newCluster: options.newCluster,
     batchBytes: isStored ? snugBatchBytes(batchBytesFit(mtu)) : 0,
   };

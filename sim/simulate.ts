@@ -473,6 +473,7 @@ class Run implements NodeWatch {
       mtu: this.#plan.mtu,
       logBytes: this.#plan.logBytes,
       inFlight: this.#plan.inFlight,
+      batching: this.#plan.batching,
       electionTimeout_us: this.#plan.electionTimeout_us ?? 0,
       heartbeat_us: this.#plan.heartbeat_us ?? HEARTBEAT_US,
       proposerTimeout_us: this.#plan.proposerTimeout_us,

@@ -34,9 +34,9 @@ function makeQueue() {
       return units.queuePush(scratch, end - scratch) !== 0;
     },
     /** The values of one batch, each checked for its bytes. */
-    take(limit: number, snug = limit): Name[] {
+    take(limit: number, valuesMax = 0xffff, snug = limit): Name[] {
       const batch = scratch + 0x8000;
-      const bytes = units.queueTake(batch, snug, limit);
+      const bytes = units.queueTake(batch, snug, limit, valuesMax);
       assert(bytes <= limit && bytes % 8 === 0, `a batch of ${bytes} bytes`);
       const names: Name[] = [];
       const memory = opened.bytes;
@@ -57,6 +57,7 @@ function makeQueue() {
         at = (at + 7) & ~7;
       }
       assert.equal(units.queueTaken(), names.length);
+      assert(names.length <= valuesMax, `${names.length} values`);
       return names;
     },
   };
@@ -71,7 +72,10 @@ Deno.test("the queue gives back what went in, in order, whatever the limits of t
         maxLength: 40,
       }),
     }),
-    fc.record({ limit: fc.integer({ min: 42, max: 180 }).map((w) => w * 8) }),
+    fc.record({
+      limit: fc.integer({ min: 42, max: 180 }).map((w) => w * 8),
+      valuesMax: fc.constantFrom(1, 3, 0xffff),
+    }),
   );
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
@@ -81,7 +85,7 @@ Deno.test("the queue gives back what went in, in order, whatever the limits of t
       let next = 1;
       for (const operation of operations) {
         if ("limit" in operation) {
-          got.push(...queue.take(operation.limit));
+          got.push(...queue.take(operation.limit, operation.valuesMax));
           continue;
         }
         const { client, sizes } = operation;
@@ -149,7 +153,11 @@ Deno.test("batches of short values end where it is snug, those of long ones wher
     const sizes = new Array<number>(200).fill(size);
     assert(queue.push(7n, 1, sizes));
     for (let n = 0; n < 2; n++) {
-      assert.equal(queue.take(1400, 1296).length, values, `${size} bytes`);
+      assert.equal(
+        queue.take(1400, 0xffff, 1296).length,
+        values,
+        `${size} bytes`,
+      );
     }
   }
 });
@@ -162,7 +170,7 @@ Deno.test("a batch of several runs ends where it is snug, too", () => {
     assert(queue.push(7n, 20 * n + 1, new Array<number>(20).fill(64)));
   }
   for (let n = 0; n < 20; n++) {
-    const batch = queue.take(1400, 1296);
+    const batch = queue.take(1400, 0xffff, 1296);
     assert.equal(batch.length, 19, `batch ${n}`);
     names.push(...batch);
   }
@@ -170,8 +178,8 @@ Deno.test("a batch of several runs ends where it is snug, too", () => {
   assert.equal(new Set(names).size, 380);
   // What is not worth another run's header is left to the next batch.
   assert(queue.push(7n, 1, [1266]) && queue.push(8n, 1, [64]));
-  assert.deepEqual(queue.take(1400, 1296), ["7/1:1266"]);
-  assert.deepEqual(queue.take(1400, 1296), ["8/1:64"]);
+  assert.deepEqual(queue.take(1400, 0xffff, 1296), ["7/1:1266"]);
+  assert.deepEqual(queue.take(1400, 0xffff, 1296), ["8/1:64"]);
 });
 
 Deno.test("whatever is snug, values come out whole and in order, and no batch could have taken one more", () => {
@@ -189,7 +197,7 @@ Deno.test("whatever is snug, values come out whole and in order, and no batch co
         assert(queue.push(7n, 1, sizes));
         const got: Name[] = [];
         while (!queue.empty()) {
-          const batch = queue.take(1400, snug);
+          const batch = queue.take(1400, 0xffff, snug);
           got.push(...batch);
           const next = sizes[got.length];
           const bytes = bytesOf(batch);

@@ -73,6 +73,7 @@ import { proposerAddress } from "./peers";
 import {
   acceptorIndex,
   batchBytesMax,
+  batchValuesMax,
   proposerIndex,
   settingU32,
   settingU64,
@@ -323,7 +324,7 @@ export function clientFlush(now_us: u64): void {
     let runNext: u64 = 0;
     let runCount: u32 = 0;
     let values: u32 = 0;
-    while (waiting.head != NONE) {
+    while (waiting.head != NONE && values < batchValuesMax) {
       const index = waiting.head;
       const flight = at(index);
       if (!sessionIsOpen(flight.client)) break;

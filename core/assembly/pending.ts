@@ -61,17 +61,17 @@ export function pendingPush(end: usize): void {
 }
 
 /**
- * Moves as many values as fit into `snug` bytes at `batch`, or into `limit` where values are so long that
- * they would leave an eighth of the former empty; returns the bytes used.
+ * Moves as many values as fit into `snug` bytes at `batch`, at most `valuesMax`, or into `limit` where values
+ * are so long that they would leave an eighth of the former empty; returns the bytes used.
  */
-export function pendingTake(batch: usize, snug: u32, limit: u32): u32 {
+export function pendingTake(batch: usize, snug: u32, limit: u32, valuesMax: u32): u32 {
   let at: u32 = 0;
   takenValues = 0;
-  while (!pendingEmpty()) {
+  while (!pendingEmpty() && takenValues < valuesMax) {
     if (headValue == 0) {
       const end = Run.end(head);
       const bytes = <u32>(end - head);
-      if (at + bytes <= snug) {
+      if (at + bytes <= snug && Run.count(head) <= valuesMax - takenValues) {
         memory.copy(batch + at, head, bytes);
         takenValues += Run.count(head);
         at += bytes;
@@ -80,7 +80,7 @@ export function pendingTake(batch: usize, snug: u32, limit: u32): u32 {
       }
       headValue = head + RUN_BYTES;
     }
-    const taken = takePart(batch, at, snug, limit);
+    const taken = takePart(batch, at, snug, limit, valuesMax - takenValues);
     if (taken == 0) break;
     at += taken;
   }
@@ -89,7 +89,7 @@ export function pendingTake(batch: usize, snug: u32, limit: u32): u32 {
 }
 
 /** Moves values of the first run, as a run of their own, to where `at` bytes of the batch are taken; returns its bytes. */
-function takePart(batch: usize, at: u32, snug: u32, limit: u32): u32 {
+function takePart(batch: usize, at: u32, snug: u32, limit: u32, valuesMax: u32): u32 {
   const run = batch + at;
   const client = Run.client(head);
   const first = Run.first(head);
@@ -97,7 +97,8 @@ function takePart(batch: usize, at: u32, snug: u32, limit: u32): u32 {
   let value = headValue;
   let used = at;
   let n: u32 = 0;
-  while (n < count) {
+  const most = min(count, valuesMax);
+  while (n < most) {
     const next = Run.next(value);
     const end = (n == 0 ? at + RUN_BYTES : used) + <u32>(next - value);
     const padded = <u32>Run.pad(end);

@@ -119,6 +119,7 @@ import {
   acceptorId,
   acceptorIndex,
   batchBytesMax,
+  batchValuesMax,
   incarnation,
   leaderSetting,
   mtu,
@@ -492,7 +493,7 @@ export function proposerFlush(now_us: u64): void {
   while (
     sent == next && !pendingEmpty() && next - window.base < inFlightMax && outboxRoom() > ROOM_KEPT
   ) {
-    const bytes = pendingTake(window.batch(next), batchBytesSnug, batchBytesMax);
+    const bytes = pendingTake(window.batch(next), batchBytesSnug, batchBytesMax, batchValuesMax);
     const slot = window.propose(next, ballot, bytes, takenValues);
     count(Counter.proposed, takenValues);
     next++;

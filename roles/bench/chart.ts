@@ -230,7 +230,7 @@ export function distributed(
 export function seriesOf(rows: readonly Row[]): Series[] {
   const usual = rows.find((row) => row.valueBytes === USUAL_BYTES) ?? rows[0];
   const shown = rows.filter((row) =>
-    (["valueBytes", "clients", "mtu", "busyPoll"] as const)
+    (["valueBytes", "clients", "mtu", "batching", "busyPoll"] as const)
       .every((name) => row[name] === usual[name])
   );
   const byName = Map.groupBy(

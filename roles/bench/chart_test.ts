@@ -14,6 +14,7 @@ function row(
       topology: "replicas",
       storage,
       mtu: 1500,
+      batching: true,
       busyPoll: "auto",
       clients: 1,
     },

@@ -218,6 +218,7 @@ export class Cluster implements AsyncDisposable {
     const argv = this.#hosts[host].command([
       ...[...selfCommand(), ...command, "--if", "eth0"],
       ...["--conf", this.#conf, "--mtu", String(this.#layout.mtu)],
+      ...["--batching", this.#layout.batching ? "yes" : "no"],
       ...["--busy-poll", this.#layout.busyPoll],
     ]);
     return this.#stage.start({ name, argv, onOutput });

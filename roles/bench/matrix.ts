@@ -9,6 +9,7 @@ export interface Layout {
   readonly topology: Topology;
   readonly storage: StorageWord;
   readonly mtu: number;
+  readonly batching: boolean;
   readonly busyPoll: BusyPoll;
 }
 
@@ -25,12 +26,17 @@ export type Cell = Layout & Load;
 
 /** Every cluster of the matrix. */
 export function layoutsOf(
-  { topologies, storages, mtus, busyPolls }: BenchOptions,
+  { topologies, storages, mtus, batchings, busyPolls }: BenchOptions,
 ): Layout[] {
   return topologies.flatMap((topology) =>
     storages.flatMap((storage) =>
       mtus.flatMap((mtu) =>
-        busyPolls.map((busyPoll) => ({ topology, storage, mtu, busyPoll }))
+        batchings.flatMap((batching) =>
+          busyPolls.map((busyPoll) => ({
+            ...{ topology, storage, mtu },
+            ...{ batching, busyPoll },
+          }))
+        )
       )
     )
   );
@@ -53,16 +59,17 @@ export function loadsOf(
 
 /** What a cell is, in a few words. */
 export function describeLayout(layout: Layout): string {
-  const { topology, storage, mtu, busyPoll } = layout;
-  return `${topology}, ${storage}, MTU ${mtu}, busy-poll ${busyPoll}`;
+  const { topology, storage, mtu, batching, busyPoll } = layout;
+  return `${topology}, ${storage}, MTU ${mtu}, ` +
+    `batching ${batching ? "yes" : "no"}, busy-poll ${busyPoll}`;
 }
 
 /** The same for two cells that are the same. */
 export function keyOf(cell: Cell): string {
-  const { topology, storage, mtu, busyPoll } = cell;
+  const { topology, storage, mtu, batching, busyPoll } = cell;
   const { outstanding, valueBytes, clients } = cell;
   return [
-    ...[topology, storage, mtu, busyPoll],
+    ...[topology, storage, mtu, batching, busyPoll],
     ...[valueBytes, clients, outstanding],
   ].join(" ");
 }

@@ -226,8 +226,9 @@ function rowOf(
   const p50_us = spread(samples.map((it) => it.latency_us.p50));
   const hops = hopsOf(cell, network);
   const floor_us = hops.p50_us + (cell.storage === "lmdb-sync" ? commit_us : 0);
+  const perFrame = valuesPerFrame(cell.mtu, cell.valueBytes);
   const full_per_s = hops.frames_per_s *
-    valuesPerFrame(cell.mtu, cell.valueBytes);
+    (cell.batching ? perFrame : Math.min(perFrame, 1));
   return {
     ...cell,
     values_per_s,

@@ -15,6 +15,7 @@ const MEMORY: Cell = {
   topology: "replicas",
   storage: "memory",
   mtu: 1500,
+  batching: true,
   busyPoll: "auto",
   outstanding: 1,
   valueBytes: 64,

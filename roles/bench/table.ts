@@ -83,6 +83,7 @@ const CELL_COLUMNS: readonly {
   { head: "STORAGE", of: (row) => row.storage },
   { head: "MTU", of: (row) => String(row.mtu) },
   { head: "BYTES", of: (row) => String(row.valueBytes) },
+  { head: "BATCHING", of: (row) => row.batching ? "yes" : "no" },
   { head: "BUSY-POLL", of: (row) => row.busyPoll },
   { head: "CLIENTS", of: (row) => String(row.clients) },
 ];
