@@ -1,5 +1,6 @@
 /** The node's thread: opens the card, turns the cycle, and tells the control thread what happens. */
 import {
+  batchBytesFit,
   Core,
   type CoreEvent,
   type CoreOptions,
@@ -18,6 +19,7 @@ import { openPacketNic, type ReservedSocket } from "../ffi/packet.ts";
 import { openUdpNic } from "../ffi/udp.ts";
 import type { LmdbStorage, StorageStart } from "../storage/lmdb_storage.ts";
 import { MemoryStorage } from "../storage/memory.ts";
+import { snugBatchBytes } from "../storage/page_fit.ts";
 import { ClientSide } from "./client_side.ts";
 import type { Configuration } from "./config.ts";
 import { RingSink } from "./delivery.ts";
@@ -367,6 +369,7 @@ export function coreOptions(start: NodeStart, mtu: number): CoreOptions {
   const { options } = start;
   const { configuration, client, learner } = options;
   const catchUp = configuration.learnerCatchUp ? 1n : 0n;
+  const isStored = configuration.storageBackend === "lmdb";
   return {
     roles: ROLES[options.kind],
     id: options.id,
@@ -400,6 +403,7 @@ export function coreOptions(start: NodeStart, mtu: number): CoreOptions {
       : client.valueBytes,
     batching: configuration.batching,
     newCluster: options.newCluster,
+    batchBytes: isStored ? snugBatchBytes(batchBytesFit(mtu)) : 0,
   };
 }
 
