@@ -143,7 +143,7 @@ struct kp *kp_new(uint8_t *memory, double memory_bytes, uint32_t rx_slots,
         return NULL;
     }
     for (uint32_t i = 0; i < SEND_BATCH; i++) {
-        card->tx_messages[i].msg_hdr.msg_iov = &card->tx_parts[i];
+        card->tx_messages[i].msg_hdr.msg_iov = &card->tx_parts[i * FRAME_PARTS];
         card->tx_messages[i].msg_hdr.msg_iovlen = 1;
     }
     return card;
@@ -227,7 +227,7 @@ static bool wait_for_room(struct kp *card, int fd, int error)
 static int send_some(struct kp *card, int fd, uint32_t first, uint32_t count)
 {
     struct msghdr *message = &card->tx_messages[first].msg_hdr;
-    if (count > 1 || message->msg_name)
+    if (count > 1 || message->msg_name || message->msg_iovlen > 1)
         return sendmmsg(fd, card->tx_messages + first, count, MSG_DONTWAIT);
     ssize_t sent = send(fd, message->msg_iov->iov_base, message->msg_iov->iov_len, MSG_DONTWAIT);
     return sent < 0 ? -1 : 1;
