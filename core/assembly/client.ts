@@ -512,6 +512,7 @@ function complete(instance: u64, now_us: u64): void {
   }
   // Once is enough.
   slot.bytes = 0;
+  window.drop(instance);
 }
 
 /** Answers the values of a run of this process' virtual client. */
