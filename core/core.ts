@@ -130,6 +130,8 @@ export interface CoreOptions {
   readonly sessionSpan?: number;
   /** Large values that learners put together at a time (default: 32). */
   readonly assemblies?: number;
+  /** Length of a batch that suits the acceptors' storage, as `snugBatchBytes` says (default: what fits a frame). */
+  readonly batchBytes?: number;
 }
 
 /** What an acceptor must find again after a crash. */
@@ -307,7 +309,8 @@ export function chunkBytesFit(mtu: number): number {
   return valueBytesFit(mtu) - CHUNK_BYTES;
 }
 
-function batchBytesFit(mtu: number): number {
+/** Most bytes of a batch that one such frame carries. */
+export function batchBytesFit(mtu: number): number {
   return (mtu - BATCH_OVERHEAD_BYTES) & ~7;
 }
 
@@ -779,6 +782,7 @@ export class Core {
     set(Setting.sessions, options.sessions ?? SESSIONS_MAX);
     set(Setting.sessionSpan, options.sessionSpan ?? SESSION_SPAN);
     set(Setting.assemblies, options.assemblies ?? ASSEMBLIES_MAX);
+    set(Setting.batchBytes, options.batchBytes ?? 0);
     for (const id of options.acceptors) {
       this.#exports.member(Role.acceptor, id);
     }

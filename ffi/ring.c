@@ -2,7 +2,7 @@
 #include "nic.h"
 
 #include <linux/if_packet.h>
-#include <string.h>
+#include <stddef.h>
 #include <sys/mman.h>
 
 /*
@@ -125,8 +125,11 @@ int kp_ring_receive(struct kp *card)
         if (place->tp_snaplen < place->tp_len || place->tp_snaplen > most) {
             card->counters.truncated++;
         } else {
-            memcpy(kp_frame(card, kept), (uint8_t *)place + place->tp_mac, place->tp_snaplen);
-            card->rx_lengths[kept++] = place->tp_snaplen;
+            uint8_t *frame = (uint8_t *)place + place->tp_mac;
+            uint32_t messages = kp_take_frame(card, kept, frame, place->tp_snaplen);
+            if (messages == 0)
+                break;
+            kept += messages;
         }
         __atomic_store_n(&place->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
         step_on(card);

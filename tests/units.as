@@ -93,8 +93,8 @@ export function queuePush(run: usize, bytes: u32): bool {
   pendingPush(room + bytes);
   return true;
 }
-export function queueTake(batch: usize, limit: u32, valuesMax: u32): u32 {
-  return pendingTake(batch, limit, valuesMax);
+export function queueTake(batch: usize, snug: u32, limit: u32, valuesMax: u32): u32 {
+  return pendingTake(batch, snug, limit, valuesMax);
 }
 export function queueTaken(): u32 {
   return takenValues;

@@ -32,7 +32,12 @@ export type Units = {
   queueMake(): void;
   queueEmpty(): number;
   queuePush(run: number, bytes: number): number;
-  queueTake(batch: number, limit: number, valuesMax: number): number;
+  queueTake(
+    batch: number,
+    snug: number,
+    limit: number,
+    valuesMax: number,
+  ): number;
   queueTaken(): number;
   windowMake(batchBytes: number): void;
   windowOffer(

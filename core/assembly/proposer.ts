@@ -184,6 +184,8 @@ let next: u64 = 1;
 /** Proposals below were sent at least once. */
 let sent: u64 = 1;
 let inFlightMax: u64 = 0;
+/** What batches are filled to where values are short, so that they suit the acceptors' storage. */
+let batchBytesSnug: u32 = 0;
 
 /** For each acceptor, from where its next page is wanted; NEVER: its promise is complete. */
 let cursors: usize = 0;
@@ -229,6 +231,7 @@ export function proposerInit(now_us: u64): void {
   admitted = Sessions.make(SESSIONS_MAX);
   answered = Sessions.make(SESSIONS_MAX);
   inFlightMax = settingU32(Setting.inFlight);
+  batchBytesSnug = min(settingU32(Setting.batchBytes) || batchBytesMax, batchBytesMax);
   timeoutMax_us = settingU32(Setting.proposerTimeout_us);
   assert(inFlightMax >= 1 && inFlightMax <= WINDOW_INSTANCES, "window out of range");
   heartbeatPeriod_us = settingU32(Setting.heartbeat_us);
@@ -493,7 +496,7 @@ export function proposerFlush(now_us: u64): void {
   while (
     sent == next && !pendingEmpty() && next - window.base < inFlightMax && outboxRoom() > ROOM_KEPT
   ) {
-    const bytes = pendingTake(window.place(next), batchBytesMax, batchValuesMax);
+    const bytes = pendingTake(window.place(next), batchBytesSnug, batchBytesMax, batchValuesMax);
     const slot = window.propose(next, ballot, bytes, takenValues);
     count(Counter.proposed, takenValues);
     next++;

@@ -103,9 +103,12 @@ export class Cluster implements AsyncDisposable {
     this.#folder = Deno.makeTempDirSync({ dir: stage.folder });
     this.#conf = `${this.#folder}/paxos.conf`;
     const members = layout.topology === "single" ? 1 : CLUSTER_HOSTS;
+    // A proposer of its own keeps nothing, and goes by what it knows of the acceptors' storage.
+    const backend = layout.storage === "memory" ? "memory" : "lmdb";
     Deno.writeTextFileSync(
       this.#conf,
-      Array.from({ length: members }, (_, i) => `replica ${i + 1}\n`).join(""),
+      Array.from({ length: members }, (_, i) => `replica ${i + 1}\n`).join("") +
+        `storage-backend ${backend}\n`,
     );
     this.#processes = nodesOf(layout).map(({ kind, id, host }) =>
       this.#start(host, `${kind} ${id}`, [
