@@ -5,6 +5,7 @@ import type { FrameFields } from "../tests/frames.ts";
 import { canMakeNamespaces, createNet, type Net } from "../tests/netns.ts";
 import { WAIT } from "./nic.ts";
 import { clusterGroup, type PacketNicOptions } from "./packet.ts";
+import { shim } from "./shim.ts";
 
 const GROUP = [0x03, 0x6b, 0x70, 0x78, 0x00, 0x07];
 
@@ -184,6 +185,18 @@ netTest("a socket made ahead for another MTU is not used", async () => {
   assert.equal(packetSockets(net, "b"), 2);
   await a.send({ destination: GROUP, text: "heard" });
   assert.deepEqual(await b.texts(1), ["heard"]);
+});
+
+Deno.test({
+  name: "a ring can be had for receive slots of any size",
+  ignore: !canMakeNamespaces,
+  fn() {
+    for (const slotBytes of [272, 1516, 1528, 1536, 9024]) {
+      const fd = shim.kp_packet_reserve(slotBytes);
+      // The sockets stay open until the process ends.
+      assert(fd >= 0, `${slotBytes} bytes: errno ${-fd}`);
+    }
+  },
 });
 
 netTest("the card is a member of the cluster's multicast group", async () => {
