@@ -113,6 +113,8 @@ export interface CoreOptions {
   readonly proposer: number;
   /** Most bytes of a value to submit; 0: as many as fit a frame. */
   readonly valueBytes: number;
+  /** A frame, and an instance, carries as many values as it holds, and not just one (default: yes). */
+  readonly batching?: boolean;
   /** No acceptor of this cluster ran before: it need not ask the others whether they know it. */
   readonly newCluster: boolean;
   /**
@@ -128,6 +130,8 @@ export interface CoreOptions {
   readonly sessionSpan?: number;
   /** Large values that learners put together at a time (default: 32). */
   readonly assemblies?: number;
+  /** Length of a batch that suits the acceptors' storage, as `snugBatchBytes` says (default: what fits a frame). */
+  readonly batchBytes?: number;
 }
 
 /** What an acceptor must find again after a crash. */
@@ -305,7 +309,8 @@ export function chunkBytesFit(mtu: number): number {
   return valueBytesFit(mtu) - CHUNK_BYTES;
 }
 
-function batchBytesFit(mtu: number): number {
+/** Most bytes of a batch that one such frame carries. */
+export function batchBytesFit(mtu: number): number {
   return (mtu - BATCH_OVERHEAD_BYTES) & ~7;
 }
 
@@ -770,12 +775,14 @@ export class Core {
     setHalves(Setting.clientLow, options.firstClient);
     set(Setting.proposer, options.proposer);
     set(Setting.valueBytes, options.valueBytes);
+    set(Setting.batching, options.batching === false ? 0 : 1);
     set(Setting.newCluster, options.newCluster ? 1 : 0);
     set(Setting.memory, options.memory ?? options.incarnation);
     set(Setting.forgot, options.forgot === true ? 1 : 0);
     set(Setting.sessions, options.sessions ?? SESSIONS_MAX);
     set(Setting.sessionSpan, options.sessionSpan ?? SESSION_SPAN);
     set(Setting.assemblies, options.assemblies ?? ASSEMBLIES_MAX);
+    set(Setting.batchBytes, options.batchBytes ?? 0);
     for (const id of options.acceptors) {
       this.#exports.member(Role.acceptor, id);
     }

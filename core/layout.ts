@@ -520,6 +520,10 @@ export enum Setting {
   learnerPatience_us,
   /** 1: the acceptor's storage knows that it lost some of what it kept. */
   forgot,
+  /** Bytes of a batch beyond which a leader adds nothing if that leaves little of them empty; 0: as many as fit a frame. */
+  batchBytes,
+  /** 0: a client's frame carries one value, and so does an instance. */
+  batching,
   end,
 }
 

@@ -14,7 +14,7 @@
  *   relay: driver --first--> leader --spread--> acceptors, driver; acceptors --last--> everybody
  */
 enum { HOP_FIRST = 0, HOP_SPREAD = 1, HOP_LAST = 2 };
-enum { HEADER_TYPE = 1, HEADER_BYTES = 32, NUMBER = LINK_HEADER_BYTES + HEADER_BYTES };
+enum { HEADER_TYPE = 1, NUMBER = LINK_HEADER_BYTES + HEADER_BYTES };
 
 /* A 2B that answers for one range: header, counts, one range (docs/wire.md). */
 enum { VOTE_BYTES = 56 };

@@ -38,6 +38,7 @@ enum {
     HEADER_RECEIVER_ID = 8,
     HEADER_LENGTH = 10,
     HEADER_INCARNATION = 12,
+    HEADER_BYTES = 32,
 
     WIRE_VERSION = 1,
 
@@ -55,6 +56,9 @@ enum patience { SLEEPS, YIELDS, SPINS };
 
 /* Most frames handed to the kernel by one sendmmsg: DESIGN measured no gain beyond. */
 enum { SEND_BATCH = 64 };
+
+/* A frame, and behind it zeros and a second message. */
+enum { FRAME_PARTS = 3 };
 
 /* A card that lost its interface looks for it this often. */
 #define PROBE_INTERVAL_NS (200 * 1000 * 1000LL)
@@ -143,12 +147,15 @@ struct kp {
     size_t ring_bytes;
     uint32_t ring_place_bytes;
     uint32_t ring_places;
+    /* Number of the next place, and where it is. */
     uint32_t ring_next;
+    uint8_t *ring_at;
 
     struct mmsghdr *rx_messages;
     struct iovec *rx_parts;
     struct mmsghdr tx_messages[SEND_BATCH];
-    struct iovec tx_parts[SEND_BATCH];
+    /* Those of message i begin at FRAME_PARTS * i. */
+    struct iovec tx_parts[SEND_BATCH * FRAME_PARTS];
 
     struct kp_udp *udp;
 };
@@ -182,6 +189,11 @@ struct pollfd;
 void kp_note_wait(struct kp *card, int64_t start_ns);
 int kp_yield(struct kp *card, int64_t now_ns, int64_t deadline_ns);
 int kp_spin(struct kp *card, struct pollfd *fds, uint32_t count, int64_t deadline_ns);
+
+bool kp_may_share(const struct kp *card, const uint8_t *first, uint32_t first_bytes,
+                  const uint8_t *second, uint32_t second_bytes);
+uint32_t kp_share(struct iovec *parts, uint8_t *second, uint32_t second_bytes);
+uint32_t kp_take_frame(struct kp *card, uint32_t slot, const uint8_t *frame, uint32_t bytes);
 
 bool kp_ring_make(int fd, uint32_t slot_bytes);
 bool kp_ring_map(struct kp *card, int fd);

@@ -53,6 +53,7 @@ export type BusyPoll = "auto" | "yes" | "no";
 
 /** Counters since the card was opened. */
 export interface NicStats {
+  /** Messages: a frame may have two. */
   receivedFrames: number;
   sentFrames: number;
   /** Frames the kernel dropped because the socket's receive buffer was full. */

@@ -168,37 +168,51 @@ static int packet_receive(struct kp *card)
 {
     if (card->ring)
         return kp_ring_receive(card);
-    int taken = kp_read_batch(card, card->sockets[0], 0);
+    /* Half of the slots, since each frame may have two messages. */
+    uint32_t first = card->rx_capacity / 2;
+    int taken = kp_read_batch(card, card->sockets[0], first);
     uint32_t kept = 0;
-    for (int i = 0; i < taken; i++) {
+    for (uint32_t i = first; taken > 0 && i < first + (uint32_t)taken; i++) {
         struct mmsghdr *message = &card->rx_messages[i];
-        if (message->msg_hdr.msg_flags & MSG_TRUNC) {
+        /* The core sees whole frames only. */
+        if (message->msg_hdr.msg_flags & MSG_TRUNC)
             card->counters.truncated++;
-            continue;
-        }
-        /* Close the gap that a cut frame left: the core sees whole frames only. */
-        if (kept != (uint32_t)i)
-            memcpy(kp_frame(card, kept), kp_frame(card, (uint32_t)i), message->msg_len);
-        card->rx_lengths[kept++] = message->msg_len;
+        else
+            kept += kp_take_frame(card, kept, kp_frame(card, i), message->msg_len);
     }
     return taken < 0 ? taken : (int)kept;
 }
 
+/* Makes message `index` of the batch of descriptor `at`, and of the next one if they may share a frame; returns how many it took. */
+static uint32_t put_frame(struct kp *card, uint32_t index, uint32_t at, uint32_t end)
+{
+    struct kp_descriptor frame = card->tx_descriptors[at];
+    struct iovec *parts = &card->tx_parts[index * FRAME_PARTS];
+    struct msghdr *message = &card->tx_messages[index].msg_hdr;
+    uint8_t *bytes = card->memory + frame.offset;
+    /* An interface that was made anew may have another MAC than the core was told. */
+    memcpy(bytes + LINK_SOURCE, card->address, LINK_ADDRESS_BYTES);
+    parts[0] = (struct iovec){bytes, frame.length};
+    message->msg_iovlen = 1;
+    if (at + 1 == end)
+        return 1;
+    struct kp_descriptor next = card->tx_descriptors[at + 1];
+    uint8_t *second = card->memory + next.offset;
+    if (!kp_may_share(card, bytes, frame.length, second, next.length))
+        return 1;
+    message->msg_iovlen = kp_share(parts, second, next.length);
+    return 2;
+}
+
 static int packet_send(struct kp *card, uint32_t first, uint32_t count)
 {
-    uint32_t done = 0;
-    while (done < count) {
-        uint32_t batch = count - done < SEND_BATCH ? count - done : SEND_BATCH;
-        for (uint32_t i = 0; i < batch; i++) {
-            struct kp_descriptor frame = card->tx_descriptors[first + done + i];
-            uint8_t *bytes = card->memory + frame.offset;
-            /* An interface that was made anew may have another MAC than the core was told. */
-            memcpy(bytes + LINK_SOURCE, card->address, LINK_ADDRESS_BYTES);
-            card->tx_parts[i] = (struct iovec){bytes, frame.length};
-        }
-        done += batch;
+    uint32_t at = first, end = first + count;
+    while (at < end) {
+        uint32_t batch = 0;
+        while (at < end && batch < SEND_BATCH)
+            at += put_frame(card, batch++, at, end);
         if (!kp_write_batch(card, card->sockets[0], batch)) {
-            card->counters.send_failures += count - done;
+            card->counters.send_failures += end - at;
             break;
         }
     }

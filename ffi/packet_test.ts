@@ -1,6 +1,7 @@
 /** The AF_PACKET card on real sockets, in network namespaces. */
 import assert from "node:assert/strict";
 import { CardProcess, sendUntilHeard } from "../tests/card_process.ts";
+import type { FrameFields } from "../tests/frames.ts";
 import { canMakeNamespaces, createNet, type Net } from "../tests/netns.ts";
 import { WAIT } from "./nic.ts";
 import { clusterGroup, type PacketNicOptions } from "./packet.ts";
@@ -75,6 +76,89 @@ netTest("frames cross a bridge, to the group and to one address", async () => {
   assert.equal(stats.sentFrames, 2);
   assert.equal(ofB.stats.flaps, 0);
 });
+
+/** What a card sends first and second, told apart by their senders' roles. */
+function pair(
+  first: Partial<FrameFields> = {},
+  second: Partial<FrameFields> = {},
+): FrameFields[] {
+  return [
+    { destination: GROUP, senderRole: 1, text: "proposer", ...first },
+    { destination: GROUP, senderRole: 2, text: "acceptor's", ...second },
+  ];
+}
+
+netTest(
+  "what two roles say at once to the same address is one frame, and two to who hears it",
+  async () => {
+    await using net = await createNet({ nodes: ["a", "b"] });
+    await using a = await open(net, "a");
+    await using b = await open(net, "b");
+    const { address } = await a.describe();
+    await a.send(...pair());
+    const heard = await b.receive(2);
+    assert.deepEqual(
+      heard.map(({ text }) => text),
+      ["proposer", "acceptor's"],
+    );
+    assert.deepEqual(heard.map(({ source }) => source), [address, address]);
+    assert.equal((await a.describe()).stats.sentFrames, 1);
+    // Where they surely fit the MTU together, and where they may not.
+    await a.send(...pair({ text: "x".repeat(1376) }));
+    await b.texts(2);
+    assert.equal((await a.describe()).stats.sentFrames, 2);
+    await a.send(...pair({ text: "x".repeat(1377) }));
+    await b.texts(2);
+    assert.equal((await a.describe()).stats.sentFrames, 4);
+  },
+);
+
+netTest("what may not share a frame has one of its own", async () => {
+  await using net = await createNet({ nodes: ["a", "b"] });
+  await using a = await open(net, "a");
+  await using b = await open(net, "b");
+  const { address } = await b.describe();
+  const pairs = [
+    pair({}, { senderRole: 1 }),
+    pair({}, { destination: address }),
+    pair({ receiverId: 7 }),
+    pair({}, { receiverId: 7 }),
+    pair({ receiverRoles: 0b0011 }, { receiverRoles: 0b0110 }),
+  ];
+  for (const [i, frames] of pairs.entries()) {
+    await a.send(...frames);
+    assert.deepEqual(await b.texts(2), ["proposer", "acceptor's"]);
+    assert.equal((await a.describe()).stats.sentFrames, 2 * (i + 1), `${i}`);
+  }
+});
+
+netTest("of a shared frame a node gets what is meant for it", async () => {
+  await using net = await createNet({ nodes: ["a", "b"] });
+  await using a = await open(net, "a");
+  await using b = await open(net, "b", { roles: 0b0010 });
+  await a.send(...pair({}, { receiverRoles: 0b0101 }));
+  await a.send({ destination: GROUP, text: "last" });
+  const heard = await b.texts(2);
+  assert.deepEqual(heard, ["proposer", "last"]);
+  assert.equal((await a.describe()).stats.sentFrames, 2);
+});
+
+netTest(
+  "shared frames arrive in order, more than there are slots",
+  async () => {
+    await using net = await createNet({ nodes: ["a", "b"] });
+    await using a = await open(net, "a");
+    await using b = await open(net, "b");
+    const burst = Array.from({ length: 21 }, (_, i) => [
+      { destination: GROUP, senderRole: 1, text: `${i} alone` },
+      ...pair({ text: `${i} first` }, { text: `${i} second` }),
+    ]).flat();
+    for (let n = 0; n < 3; n++) await a.send(...burst);
+    const wanted = burst.map(({ text }) => text);
+    const heard = await b.texts(3 * burst.length);
+    assert.deepEqual(heard, [...wanted, ...wanted, ...wanted]);
+  },
+);
 
 /** Sockets of AF_PACKET in a node's namespace (proc(5)), below a line of titles. */
 function packetSockets(net: Net, node: string): number {

@@ -29,8 +29,11 @@
 #define PAUSE_NS_MIN (20 * 1000 * 1000LL)
 #define PAUSE_NS_MAX (1280 * 1000 * 1000LL)
 #define PAUSE_AGAIN_NS (100 * 1000 * 1000LL)
-/* Looks of a busy wait at its card's own memory, some µs together, before it asks the kernel for all else. */
-#define LOOKS 64
+/*
+ * Looks of a busy wait at its card's own memory, some 50 µs together, before it asks
+ * the kernel for all else. While it asks, it sees no frame, and holds up who sends it one.
+ */
+#define LOOKS 1024
 
 static void relax(void)
 {

@@ -5,6 +5,8 @@ import { systemError } from "./errno.ts";
 
 /** The shim's functions. Each returns >= 0 or -errno, if nothing else is said. */
 export const shim = openEmbedded("libkpnic.so", library, {
+  // double kp_now_us(void)
+  kp_now_us: { parameters: [], result: "f64" },
   // int kp_probe(const char *name, struct kp_interface *out)
   kp_probe: { parameters: ["buffer", "buffer"], result: "i32" },
   // int kp_interfaces(char *out, uint32_t capacity)

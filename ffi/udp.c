@@ -333,7 +333,7 @@ static bool add(struct kp *card, uint32_t *batch, struct kp_descriptor frame,
                 const struct sockaddr_in *target)
 {
     card->udp->tx_targets[*batch] = *target;
-    card->tx_parts[*batch] = (struct iovec){
+    card->tx_parts[*batch * FRAME_PARTS] = (struct iovec){
         card->memory + frame.offset + LINK_HEADER_BYTES,
         frame.length - LINK_HEADER_BYTES,
     };

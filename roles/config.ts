@@ -67,6 +67,8 @@ export interface Configuration {
   /** Memory for an acceptor's log. */
   readonly acceptorLogBytes: number;
   readonly verbosity: Verbosity;
+  /** A frame carries as many values as it holds, and not just one. */
+  readonly batching: boolean;
   /** How nodes wait for frames. */
   readonly busyPoll: BusyPoll;
   readonly udpPort: number;
@@ -205,6 +207,7 @@ class Parser {
       clientTimeout_ms: values["client-timeout"],
       acceptorLogBytes: values["acceptor-log-size"],
       verbosity: values.verbosity,
+      batching: values.batching,
       busyPoll: values["busy-poll"],
       udpPort: values["udp-port"],
       udpGroup: values["udp-group"],

@@ -60,6 +60,7 @@ Deno.test("without a file there are three replicas, ids 1 to 3, addresses discov
     clientTimeout_ms: 1000,
     acceptorLogBytes: 64 << 20,
     verbosity: "info",
+    batching: true,
     busyPoll: "auto",
     udpPort: 7400,
     udpGroup: "239.75.112.1",
@@ -140,7 +141,7 @@ Deno.test("every option is read", () => {
   const read = parse(
     "verbosity error\ncluster 2\nethertype 0x9000\nproposer-timeout 250ms\n" +
       "proposer-preexec-window 128\nlearner-catch-up no\nclient-timeout 2s\nacceptor-log-size 128mb\n" +
-      "busy-poll yes\nudp-port 9000\nudp-group 239.1.2.3\nstorage-backend memory\nleader 2\n",
+      "batching no\nbusy-poll yes\nudp-port 9000\nudp-group 239.1.2.3\nstorage-backend memory\nleader 2\n",
   );
   assert.equal(read.verbosity, "error");
   assert.equal(read.cluster, 2);
@@ -150,6 +151,7 @@ Deno.test("every option is read", () => {
   assert.equal(read.learnerCatchUp, false);
   assert.equal(read.clientTimeout_ms, 2000);
   assert.equal(read.acceptorLogBytes, 128 << 20);
+  assert.equal(read.batching, false);
   assert.equal(read.busyPoll, "yes");
   assert.equal(read.udpPort, 9000);
   assert.equal(read.udpGroup, "239.1.2.3");

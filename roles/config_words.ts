@@ -32,6 +32,7 @@ export const WORDS = {
     kind: { type: "integer", min: 1, max: 65535 },
     default: "1",
   },
+  batching: { kind: { type: "yes_no" }, default: "yes" },
   election: { kind: { type: "yes_no" }, default: "yes" },
   "election-timeout": {
     kind: { type: "duration", min_ms: 10, max_ms: 600_000 },

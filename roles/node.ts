@@ -92,11 +92,14 @@ export class Node {
   }
 
   /** Turns until `stopped` says so, then says goodbye. `each` runs after every turn. */
-  run(stopped: () => boolean, each: (now_us: number) => void): void {
+  run(
+    stopped: (now_us: number) => boolean,
+    each: (now_us: number) => void,
+  ): void {
     const { nic, now } = this.#parts;
-    while (!stopped()) {
+    for (let now_us = now(); !stopped(now_us);) {
       const more = this.turn();
-      const now_us = now();
+      now_us = now();
       each(now_us);
       const wait_us = Math.min(this.#due_us - now_us, WAIT_US_MAX);
       // A card finds out in a wait that its interface came back, so even a busy node waits, for no time.

@@ -1,8 +1,8 @@
 /** What a command works with: parsed options and the configuration, joined into one typed object. */
 
 import { JOURNAL_BYTES_MAX } from "../core/layout.ts";
-import { type BusyPoll, MTU_DEFAULT } from "../ffi/nic.ts";
-import type { OptionValues, Topology } from "./commands.ts";
+import { type Choice, type Trial, trialsOf } from "./bench/matrix.ts";
+import type { OptionValues } from "./commands.ts";
 import {
   type Configuration,
   defaultConfiguration,
@@ -12,7 +12,6 @@ import {
 import { EXIT, UserError } from "./errors.ts";
 import type { LogFormat, Verbosity } from "./log.ts";
 import type { SimOptions } from "../sim/command.ts";
-import { STORAGES, type StorageWord } from "./storage_word.ts";
 import { type Endpoint, formatBytes } from "./values.ts";
 
 /** What a learner may have of large values, on disk, and some log beside it. */
@@ -120,14 +119,8 @@ export interface DemoOptions {
 
 /** What `kpaxos bench` is started with. */
 export interface BenchOptions {
-  readonly topologies: readonly Topology[];
-  readonly storages: readonly StorageWord[];
-  /** Values in flight of each virtual client. */
-  readonly outstanding: readonly number[];
-  readonly valueBytes: readonly number[];
-  readonly clients: readonly number[];
-  readonly mtus: readonly number[];
-  readonly busyPolls: readonly BusyPoll[];
+  /** Clusters and the loads on them; not empty. */
+  readonly trials: readonly Trial[];
   readonly repeats: number;
   readonly seconds: number;
   /** One long run in place of the matrix. */
@@ -193,13 +186,9 @@ export function demoOptions(values: OptionValues): DemoOptions {
 /**
  * The options of `kpaxos bench`.
  *
- * @throws {UserError} if the chart's file has a name that says no form.
+ * @throws {UserError} if the chart's file has a name that says no form, or nothing is left to measure.
  */
 export function benchOptions(values: OptionValues): BenchOptions {
-  // Here these are lists: see `kinds` of the command.
-  const lists = values as unknown as {
-    [Name in "outstanding" | "value-size" | "clients" | "mtu"]?: number[];
-  };
   const { repeats = 3, long, count, folder, chart } = values;
   const full = values.full === true;
   if (chart !== undefined && !/\.(svg|html)$/.test(chart)) {
@@ -208,19 +197,31 @@ export function benchOptions(values: OptionValues): BenchOptions {
       EXIT.usage,
     );
   }
+  // Here these are lists: see `kinds` of the command.
+  const lists = {
+    topology: values.topology,
+    storage: values.storage,
+    mtu: values.mtu,
+    batching: values.batching,
+    busyPoll: values["busy-poll"],
+    valueBytes: values["value-size"],
+    clients: values.clients,
+    outstanding: values.outstanding,
+  } as unknown as Choice;
+  const named = Object.fromEntries(
+    Object.entries(lists).filter(([, list]) => list !== undefined),
+  );
+  const trials = trialsOf(named, full);
+  if (trials.length === 0) {
+    throw new UserError(
+      "--full measures nothing of what is named; leave out --full, or some of the names",
+      EXIT.usage,
+    );
+  }
   return {
-    topologies: values.topology as unknown as Topology[] | undefined ??
-      (full ? ["replicas", "roles"] : ["replicas"]),
-    storages: values.storage ?? STORAGES,
-    outstanding: lists.outstanding ??
-      (full ? [1, 32, 128, 512, 4096] : [1, 32, 128, 4096]),
-    valueBytes: lists["value-size"] ?? (full ? [16, 64, 1024] : [64]),
-    clients: lists.clients ?? [1],
-    mtus: lists.mtu ?? [MTU_DEFAULT],
-    busyPolls: values["busy-poll"] as unknown as BusyPoll[] | undefined ??
-      ["auto"],
+    trials,
     repeats,
-    seconds: toSeconds(values.seconds) ?? (full ? 2 : 1),
+    seconds: toSeconds(values.seconds) ?? (full ? 1.5 : 1),
     long: long === undefined && count === undefined
       ? undefined
       : { seconds: toSeconds(long), count },
@@ -324,6 +325,7 @@ function effectiveConfiguration(values: OptionValues): Configuration {
     leader: leader ?? read.leader,
     cluster: values.cluster ?? read.cluster,
     verbosity: values.verbosity ?? read.verbosity,
+    batching: values.batching ?? read.batching,
     busyPoll: values["busy-poll"] ?? read.busyPoll,
     udpPort: values["udp-port"] ?? read.udpPort,
     udpGroup: values["udp-group"] ?? read.udpGroup,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCommandLine } from "./arguments.ts";
 import { EXIT, UserError } from "./errors.ts";
+import { describeLayout } from "./bench/matrix.ts";
 import {
   benchOptions,
   demoOptions,
@@ -77,20 +78,22 @@ Deno.test("an acceptor, proposer or replica that is not in the configuration is 
 
 Deno.test("the command line overrides the file", () => {
   const conf =
-    "cluster 5\nleader 2\nverbosity error\nbusy-poll no\nudp-port 7500\nudp-group 239.1.1.1\n";
+    "cluster 5\nleader 2\nverbosity error\nbatching yes\nbusy-poll no\nudp-port 7500\nudp-group 239.1.1.1\n";
   const file = options("replica --id 1 --conf CONF --nic udp", conf);
   assert.equal(file.configuration.cluster, 5);
   assert.equal(file.configuration.leader, 2);
   assert.equal(file.verbosity, "error");
+  assert.equal(file.configuration.batching, true);
   assert.equal(file.configuration.busyPoll, "no");
   assert.deepEqual(file.udp, { group: { address: "239.1.1.1", port: 7500 } });
   const line = options(
-    "replica --id 1 --conf CONF --nic udp --cluster 6 --leader 3 --verbosity debug --busy-poll yes --udp-port 7600 --udp-group 239.2.2.2",
+    "replica --id 1 --conf CONF --nic udp --cluster 6 --leader 3 --verbosity debug --batching no --busy-poll yes --udp-port 7600 --udp-group 239.2.2.2",
     conf,
   );
   assert.equal(line.configuration.cluster, 6);
   assert.equal(line.configuration.leader, 3);
   assert.equal(line.verbosity, "debug");
+  assert.equal(line.configuration.batching, false);
   assert.equal(line.configuration.busyPoll, "yes");
   assert.deepEqual(line.udp, { group: { address: "239.2.2.2", port: 7600 } });
 });
@@ -322,35 +325,62 @@ function bench(line: string) {
 }
 
 Deno.test("a bench measures little by default, more with --full, and what is named in any case", () => {
-  const { topologies, storages, outstanding, valueBytes, seconds, repeats } =
-    bench("bench");
-  assert.deepEqual(topologies, ["replicas"]);
-  assert.deepEqual(storages, ["memory", "lmdb-sync", "lmdb-async"]);
-  assert.deepEqual(outstanding, [1, 32, 128, 4096]);
-  assert.deepEqual(valueBytes, [64]);
-  assert.deepEqual([seconds, repeats], [1, 3]);
-  assert.deepEqual(bench("bench --full").topologies, ["replicas", "roles"]);
-  assert.deepEqual(bench("bench --full").valueBytes, [16, 64, 1024]);
-  const named = bench(
-    "bench --full --topology roles --storage lmdb-sync,memory --outstanding 7,9 " +
-      "--value-size 1kb --clients 2,3 --mtu 1500,9000 --repeats 2 --seconds 300ms",
+  const usual = bench("bench");
+  assert.deepEqual([usual.seconds, usual.repeats], [1, 3]);
+  assert.deepEqual(
+    usual.trials.map(({ layout }) => describeLayout(layout)),
+    ["memory", "lmdb-sync", "lmdb-async"].map((it) => `replicas, ${it}`),
   );
-  assert.deepEqual(named.topologies, ["roles"]);
-  assert.deepEqual(named.storages, ["lmdb-sync", "memory"]);
-  assert.deepEqual(named.outstanding, [7, 9]);
-  assert.deepEqual(named.valueBytes, [1024]);
-  assert.deepEqual(named.clients, [2, 3]);
-  assert.deepEqual(named.mtus, [1500, 9000]);
+  for (const { loads } of usual.trials) {
+    assert.deepEqual(
+      loads,
+      [1, 32, 128, 4096].map((outstanding) => ({
+        ...{ outstanding, valueBytes: 64, clients: 1 },
+      })),
+    );
+  }
+  const named = bench(
+    "bench --topology roles,single --storage lmdb-sync --outstanding 7,9 " +
+      "--value-size 1kb --clients 2 --mtu 9000 --batching yes,no --busy-poll yes --repeats 2 --seconds 300ms",
+  );
   assert.deepEqual([named.seconds, named.repeats], [0.3, 2]);
-  assert.deepEqual(bench("bench --busy-poll auto,yes").busyPolls, [
-    "auto",
-    "yes",
-  ]);
+  assert.deepEqual(
+    named.trials.map(({ layout }) => describeLayout(layout)),
+    ["roles", "single"].flatMap((topology) =>
+      ["", ", batching no"].map((it) =>
+        `${topology}, lmdb-sync, MTU 9000${it}, busy-poll yes`
+      )
+    ),
+  );
+  assert.deepEqual(
+    named.trials[0].loads,
+    [7, 9].map((outstanding) => ({
+      ...{ outstanding, valueBytes: 1024, clients: 2 },
+    })),
+  );
   assert.equal(bench("bench").long, undefined);
   assert.deepEqual(bench("bench --long 2m").long, {
     seconds: 120,
     count: undefined,
   });
+});
+
+Deno.test("of the full table a bench keeps what is named", () => {
+  const all = bench("bench --full").trials;
+  const keys = all.map(({ layout }) => describeLayout(layout));
+  assert.equal(new Set(keys).size, keys.length);
+  const some = bench("bench --full --storage memory --outstanding 1,32").trials;
+  assert(some.length > 0);
+  for (const { layout, loads } of some) {
+    assert.equal(layout.storage, "memory");
+    const whole = all.find((it) =>
+      describeLayout(it.layout) === describeLayout(layout)
+    )!;
+    assert.deepEqual(
+      loads,
+      whole.loads.filter(({ outstanding }) => outstanding <= 32),
+    );
+  }
 });
 
 Deno.test("a bench refuses lists with a word that does not belong there, and charts of no form", () => {
@@ -374,5 +404,9 @@ Deno.test("a bench refuses lists with a word that does not belong there, and cha
   assert.match(
     refused("bench --chart bench.png"),
     /end it with \.svg or \.html/,
+  );
+  assert.match(
+    refused("bench --full --outstanding 7"),
+    /--full measures nothing of what is named; leave out --full/,
   );
 });

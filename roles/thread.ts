@@ -1,5 +1,6 @@
 /** The node's thread: opens the card, turns the cycle, and tells the control thread what happens. */
 import {
+  batchBytesFit,
   Core,
   type CoreEvent,
   type CoreOptions,
@@ -15,9 +16,11 @@ import {
 import { probeInterface } from "../ffi/interfaces.ts";
 import type { FrameArea, Nic } from "../ffi/nic.ts";
 import { openPacketNic, type ReservedSocket } from "../ffi/packet.ts";
+import { shim } from "../ffi/shim.ts";
 import { openUdpNic } from "../ffi/udp.ts";
 import type { LmdbStorage, StorageStart } from "../storage/lmdb_storage.ts";
 import { MemoryStorage } from "../storage/memory.ts";
+import { snugBatchBytes } from "../storage/page_fit.ts";
 import { ClientSide } from "./client_side.ts";
 import type { Configuration } from "./config.ts";
 import { RingSink } from "./delivery.ts";
@@ -99,10 +102,8 @@ const SECOND_US = 1_000_000;
 /** Values in flight of all virtual clients of a process: some 200 MB at the largest. */
 const IN_FLIGHT_MAX = 131_072;
 
-/** Monotonic time in µs. */
-function now(): number {
-  return performance.now() * 1000;
-}
+/** Monotonic time in µs: the shim's, as a cycle reads it several times. */
+const now: () => number = shim.kp_now_us;
 
 /** Runs the node until it is stopped or done. The last message is "ended" or "failed". */
 export async function runThread(start: NodeStart, post: Post): Promise<void> {
@@ -211,7 +212,10 @@ class NodeThread {
       });
     }
     try {
-      this.#node.run(() => this.#isOver(), (now_us) => this.#each(now_us));
+      this.#node.run(
+        (now_us) => this.#isOver(now_us),
+        (now_us) => this.#each(now_us),
+      );
     } catch (error) {
       // What was submitted before must stand in its file.
       this.#client?.close();
@@ -256,9 +260,10 @@ class NodeThread {
     this.#sink?.resume(from);
   }
 
-  #isOver(): boolean {
+  #isOver(now_us: number): boolean {
     return Atomics.load(this.#stop, 0) === 1 || this.#fatal !== undefined ||
-      this.#lost.some || this.#client?.done === true || now() >= this.#endAt_us;
+      this.#lost.some || this.#client?.done === true ||
+      now_us >= this.#endAt_us;
   }
 
   #each(now_us: number): void {
@@ -367,6 +372,7 @@ export function coreOptions(start: NodeStart, mtu: number): CoreOptions {
   const { options } = start;
   const { configuration, client, learner } = options;
   const catchUp = configuration.learnerCatchUp ? 1n : 0n;
+  const isStored = configuration.storageBackend === "lmdb";
   return {
     roles: ROLES[options.kind],
     id: options.id,
@@ -398,7 +404,9 @@ export function coreOptions(start: NodeStart, mtu: number): CoreOptions {
     valueBytes: client === undefined || hasLargeValues(options, mtu)
       ? 0
       : client.valueBytes,
+    batching: configuration.batching,
     newCluster: options.newCluster,
+    batchBytes: isStored ? snugBatchBytes(batchBytesFit(mtu)) : 0,
   };
 }
 

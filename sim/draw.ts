@@ -40,6 +40,7 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
   const random = new Random(seed ^ 0x5eed);
   // And this apart from the plan's, so that seeds mean what they meant before it was drawn.
   const patience = new Random(seed ^ 0x9a71e);
+  const batching = !new Random(seed ^ 0xba7c4).chance(0.15);
   const topology = wanted ?? random.pick(TOPOLOGIES);
   const mood = random.pick(MOODS);
   const heal_us = random.between(
@@ -71,6 +72,7 @@ export function drawPlan(seed: number, wanted?: Topology): Plan {
     inFlight: mood === "bulk" && random.chance(0.2)
       ? 256
       : Math.min(inFlightFit(logBytes, mtu), random.pick([1, 4, 64, 256])),
+    batching,
     proposerTimeout_us: random.pick([100_000, 1_000_000]),
     clientTimeout_us: random.pick([200_000, 1_000_000]),
     learnerPatience_us: patience.pick([300_000, 1_000_000, 10_000_000]),

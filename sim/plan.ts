@@ -144,6 +144,8 @@ export interface Plan {
   readonly mtu: number;
   readonly logBytes: number;
   readonly inFlight: number;
+  /** Frames and instances carry as many values as they hold, and not just one; absent: they do. */
+  readonly batching?: boolean;
   readonly proposerTimeout_us: number;
   readonly clientTimeout_us: number;
   /** How long full logs wait for a learner that does not go on (default: 10 s, as in a cluster). */

@@ -147,6 +147,7 @@ const plan = object({
   mtu: whole(256, 9000),
   logBytes: whole(1 << 14, 1 << 26),
   inFlight: whole(1, 2047),
+  "batching?": truth,
   proposerTimeout_us: whole(1000, TIME_US_MAX),
   clientTimeout_us: whole(1000, TIME_US_MAX),
   "learnerPatience_us?": whole(1000, TIME_US_MAX),

@@ -1,9 +1,10 @@
 /** Runs one plan: the cluster, what happens to it, and whether every promise held. */
-import type {
-  CoreBuild,
-  CoreEvent,
-  CoreRecord,
-  Delivery,
+import {
+  batchBytesFit,
+  type CoreBuild,
+  type CoreEvent,
+  type CoreRecord,
+  type Delivery,
 } from "../core/core.ts";
 import {
   Counter,
@@ -15,6 +16,7 @@ import {
   Role,
   StorageCondition,
 } from "../core/layout.ts";
+import { snugBatchBytes } from "../storage/page_fit.ts";
 import type { Recovered } from "../storage/recovery.ts";
 import { StorageError } from "../storage/storage.ts";
 import { Checker } from "./checker.ts";
@@ -459,17 +461,19 @@ class Run implements NodeWatch {
   #spec(post: Post, again: boolean): NodeSpec {
     const { plan } = post;
     const { client } = plan;
+    const isStored = plan.commit_us !== undefined;
     return {
       roles: plan.roles,
       id: plan.id,
       leader: plan.leader,
       acceptors: this.#acceptors,
       proposers: this.#proposers,
-      persistent: plan.commit_us !== undefined,
+      persistent: isStored,
       newCluster: this.#plan.newCluster && !again,
       mtu: this.#plan.mtu,
       logBytes: this.#plan.logBytes,
       inFlight: this.#plan.inFlight,
+      batching: this.#plan.batching,
       electionTimeout_us: this.#plan.electionTimeout_us ?? 0,
       heartbeat_us: this.#plan.heartbeat_us ?? HEARTBEAT_US,
       proposerTimeout_us: this.#plan.proposerTimeout_us,
@@ -482,6 +486,7 @@ class Run implements NodeWatch {
       from: BigInt(plan.from ?? 1),
       sessions: this.#plan.sessions,
       sessionSpan: this.#plan.sessionSpan,
+      batchBytes: isStored ? snugBatchBytes(batchBytesFit(this.#plan.mtu)) : 0,
       keepsNothing: true,
       ...client && {
         clients: client.clients,

@@ -1,7 +1,9 @@
 /** `kpaxos bench` on real sockets, to its end and interrupted; and the disk's own figures. */
 import assert from "node:assert/strict";
 import { measureDisk } from "../roles/bench/disk_floor.ts";
+import type { Judgement } from "../roles/bench/judgement.ts";
 import type { Result } from "../roles/bench/summary.ts";
+import { TARGETS } from "../roles/bench/targets.ts";
 import { inNamespaces, Stage } from "./process.ts";
 import { FORBIDDEN, UNPRIVILEGED } from "./rights.ts";
 
@@ -29,7 +31,8 @@ Deno.test({
     await bench.ended;
     await bench.ends(0);
     assert.equal(bench.output.lines.length, 1);
-    const result: Result = JSON.parse(bench.output.lines[0]);
+    const result: Result & { readonly targets: readonly Judgement[] } = JSON
+      .parse(bench.output.lines[0]);
     assert.deepEqual(
       result.rows.map(({ topology, storage, outstanding }) =>
         `${topology} ${storage} ${outstanding}`
@@ -44,11 +47,22 @@ Deno.test({
       assert(row.processes.some(({ name }) => name === "client"));
       // A proposer, three acceptors, a learner and the client.
       assert.equal(row.processes.length, 6);
-      assert(row.processes.every(({ rssBytes }) => rssBytes > 1 << 20));
+      assert(
+        row.processes.every(({ ownBytes, rssBytes }) =>
+          ownBytes > 1 << 20 && rssBytes > ownBytes
+        ),
+      );
     }
     const [network] = result.networks;
     assert(network.relay_p50_us > 0 && network.relay_frames_per_s > 0);
     assert(network.spinning_p50_us > 0);
+    const [flow] = result.flows;
+    assert(flow.frameBytes < network.mtu && flow.frames_per_s > 0);
+    assert(result.rows.every(({ to_relay }) => to_relay > 0));
+    assert(result.idle!.cores.median > 0);
+    assert.equal(result.targets.length, TARGETS.length);
+    // The cells of both loads were measured, on a topology that some targets name.
+    assert(result.targets.some(({ verdict }) => verdict !== "not measured"));
     assert(result.disk!.inPlace.per_s > 0);
     assert(result.start_ms!.median > 0);
     assert.match(Deno.readTextFileSync(chart), /^<svg [^]*<\/svg>\s*$/);

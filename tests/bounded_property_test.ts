@@ -298,7 +298,7 @@ class Queue {
     const { bytes, scratch, units } = this.#opened;
     const view = new DataView(bytes.buffer);
     const batch = scratch + 0x8000;
-    const used = units.queueTake(batch, limit);
+    const used = units.queueTake(batch, limit, limit, 0xffff_ffff);
     assert(used <= limit && used % 8 === 0, `${used} bytes`);
     assert(used > 0 || this.waiting === 0, "a value that fits is taken");
     for (let at = batch; at < batch + used;) {

@@ -87,6 +87,11 @@ const options = fc.tuple(
   line("client-timeout", "clientTimeout_ms", duration_ms),
   line("acceptor-log-size", "acceptorLogBytes", logBytes),
   line(
+    "batching",
+    "batching",
+    fc.constantFrom(["yes", true] as const, ["no", false] as const),
+  ),
+  line(
     "busy-poll",
     "busyPoll",
     fc.constantFrom(["yes", "yes"] as const, ["auto", "auto"] as const),

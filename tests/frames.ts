@@ -44,6 +44,7 @@ export interface FrameFields {
   readonly vlan?: number;
   readonly version?: number;
   readonly cluster?: number;
+  readonly senderRole?: number;
   readonly receiverRoles?: number;
   readonly receiverId?: number;
   readonly incarnation?: number;
@@ -62,6 +63,7 @@ export function makeFrame(fields: FrameFields): Uint8Array<ArrayBuffer> {
   const header = new DataView(bytes.buffer, LINK_HEADER_BYTES);
   header.setUint8(0, fields.version ?? 1);
   header.setUint16(2, fields.cluster ?? 7, true);
+  header.setUint8(4, fields.senderRole ?? 0);
   header.setUint8(5, fields.receiverRoles ?? 0xff);
   header.setUint16(8, fields.receiverId ?? 0, true);
   header.setUint16(10, HEADER_BYTES + text.length, true);

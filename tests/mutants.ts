@@ -857,6 +857,28 @@ const DELIVERY: readonly Mutation[] = [
     }],
   },
   {
+    name: "batch given back under its delivery",
+    why:
+      "A learner lets another batch lie where values lie that the host has not taken yet.",
+    violates: ["agreement", "integrity"],
+    edits: [{
+      file: "learner.ts",
+      find: "window.advance(window.base + 1);",
+      replace: "window.drop(window.base); window.advance(window.base + 1);",
+    }],
+  },
+  {
+    name: "place of a batch given to two",
+    why: "What is given back stays with its instance too.",
+    violates: ["answers", "agreement", "integrity", "proposal"],
+    edits: [{
+      file: "window.ts",
+      after: "drop(instance: u64)",
+      find: "slot.batch = 0;",
+      replace: "",
+    }],
+  },
+  {
     name: "rest of a split run renumbered",
     why:
       "Values that did not fit a batch go into the next one under the sequence numbers of those before.",

@@ -34,9 +34,9 @@ function makeQueue() {
       return units.queuePush(scratch, end - scratch) !== 0;
     },
     /** The values of one batch, each checked for its bytes. */
-    take(limit: number): Name[] {
+    take(limit: number, valuesMax = 0xffff, snug = limit): Name[] {
       const batch = scratch + 0x8000;
-      const bytes = units.queueTake(batch, limit);
+      const bytes = units.queueTake(batch, snug, limit, valuesMax);
       assert(bytes <= limit && bytes % 8 === 0, `a batch of ${bytes} bytes`);
       const names: Name[] = [];
       const memory = opened.bytes;
@@ -57,6 +57,7 @@ function makeQueue() {
         at = (at + 7) & ~7;
       }
       assert.equal(units.queueTaken(), names.length);
+      assert(names.length <= valuesMax, `${names.length} values`);
       return names;
     },
   };
@@ -71,7 +72,10 @@ Deno.test("the queue gives back what went in, in order, whatever the limits of t
         maxLength: 40,
       }),
     }),
-    fc.record({ limit: fc.integer({ min: 42, max: 180 }).map((w) => w * 8) }),
+    fc.record({
+      limit: fc.integer({ min: 42, max: 180 }).map((w) => w * 8),
+      valuesMax: fc.constantFrom(1, 3, 0xffff),
+    }),
   );
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
@@ -81,7 +85,7 @@ Deno.test("the queue gives back what went in, in order, whatever the limits of t
       let next = 1;
       for (const operation of operations) {
         if ("limit" in operation) {
-          got.push(...queue.take(operation.limit));
+          got.push(...queue.take(operation.limit, operation.valuesMax));
           continue;
         }
         const { client, sizes } = operation;
@@ -130,4 +134,80 @@ Deno.test("a full queue refuses, loses nothing, and takes again what fits", () =
   while (!queue.empty()) rest.push(...queue.take(1400));
   assert.equal(rest.length, pushed - 1);
   assert.equal(rest.at(-1), `1/${pushed + 1}:1000`);
+});
+
+Deno.test("batches of short values end where it is snug, those of long ones where the frame ends", () => {
+  const cases = [
+    // The size of each value, and how many a batch of 1,296 bytes, or else 1,400, should have.
+    { size: 16, values: 71 },
+    { size: 64, values: 19 },
+    { size: 150, values: 8 },
+    { size: 190, values: 6 },
+    // With one value less, more than an eighth of the snug batch would be empty.
+    { size: 340, values: 4 },
+    { size: 640, values: 2 },
+    { size: 1382, values: 1 },
+  ];
+  for (const { size, values } of cases) {
+    const queue = makeQueue();
+    const sizes = new Array<number>(200).fill(size);
+    assert(queue.push(7n, 1, sizes));
+    for (let n = 0; n < 2; n++) {
+      assert.equal(
+        queue.take(1400, 0xffff, 1296).length,
+        values,
+        `${size} bytes`,
+      );
+    }
+  }
+});
+
+Deno.test("a batch of several runs ends where it is snug, too", () => {
+  const queue = makeQueue();
+  const names: Name[] = [];
+  // As a client's full frames come: 20 values each, of which a snug batch holds 19.
+  for (let n = 0; n < 19; n++) {
+    assert(queue.push(7n, 20 * n + 1, new Array<number>(20).fill(64)));
+  }
+  for (let n = 0; n < 20; n++) {
+    const batch = queue.take(1400, 0xffff, 1296);
+    assert.equal(batch.length, 19, `batch ${n}`);
+    names.push(...batch);
+  }
+  assert(queue.empty());
+  assert.equal(new Set(names).size, 380);
+  // What is not worth another run's header is left to the next batch.
+  assert(queue.push(7n, 1, [1266]) && queue.push(8n, 1, [64]));
+  assert.deepEqual(queue.take(1400, 0xffff, 1296), ["7/1:1266"]);
+  assert.deepEqual(queue.take(1400, 0xffff, 1296), ["8/1:64"]);
+});
+
+Deno.test("whatever is snug, values come out whole and in order, and no batch could have taken one more", () => {
+  const bytesOf = (names: readonly Name[]) =>
+    names.reduce((sum, name) => sum + 2 + Number(name.split(":")[1]), 16);
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 1382 }), {
+        minLength: 1,
+        maxLength: 60,
+      }),
+      fc.integer({ min: 154, max: 175 }).map((words) => 8 * words),
+      (sizes, snug) => {
+        const queue = makeQueue();
+        assert(queue.push(7n, 1, sizes));
+        const got: Name[] = [];
+        while (!queue.empty()) {
+          const batch = queue.take(1400, 0xffff, snug);
+          got.push(...batch);
+          const next = sizes[got.length];
+          const bytes = bytesOf(batch);
+          if (next === undefined) continue;
+          const isSnug = bytes <= snug && bytes >= snug - Math.floor(snug / 8);
+          const limit = isSnug ? snug : 1400;
+          assert(bytes + 2 + next > limit, `${bytes} bytes, then ${next}`);
+        }
+        assert.deepEqual(got, sizes.map((size, n) => `7/${n + 1}:${size}`));
+      },
+    ),
+  );
 });

@@ -93,8 +93,8 @@ export function queuePush(run: usize, bytes: u32): bool {
   pendingPush(room + bytes);
   return true;
 }
-export function queueTake(batch: usize, limit: u32): u32 {
-  return pendingTake(batch, limit);
+export function queueTake(batch: usize, snug: u32, limit: u32, valuesMax: u32): u32 {
+  return pendingTake(batch, snug, limit, valuesMax);
 }
 export function queueTaken(): u32 {
   return takenValues;
@@ -118,6 +118,15 @@ export function windowLearn(instance: u64, ballot: u64, batch: usize, bytes: u32
 }
 export function windowAdvance(base: u64): void {
   window.advance(base);
+}
+export function windowPlace(instance: u64): usize {
+  return window.place(instance);
+}
+export function windowDrop(instance: u64): void {
+  window.drop(instance);
+}
+export function windowClear(): void {
+  window.clear();
 }
 export function windowInside(instance: u64): bool {
   return window.inside(instance);

@@ -32,7 +32,12 @@ export type Units = {
   queueMake(): void;
   queueEmpty(): number;
   queuePush(run: number, bytes: number): number;
-  queueTake(batch: number, limit: number): number;
+  queueTake(
+    batch: number,
+    snug: number,
+    limit: number,
+    valuesMax: number,
+  ): number;
   queueTaken(): number;
   windowMake(batchBytes: number): void;
   windowOffer(
@@ -50,6 +55,9 @@ export type Units = {
     bytes: number,
   ): number;
   windowAdvance(base: bigint): void;
+  windowPlace(instance: bigint): number;
+  windowDrop(instance: bigint): void;
+  windowClear(): void;
   windowInside(instance: bigint): number;
   windowAnnounce(ballot: bigint, decided: bigint): void;
   windowDecided(instance: bigint): number;

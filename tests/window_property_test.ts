@@ -210,6 +210,10 @@ class Hearer {
     );
     this.#base = Math.max(this.#base, most, open ?? 2051);
     this.#units.windowAdvance(BigInt(this.#base));
+    // Their batches are needed no more.
+    for (const instance of INSTANCES) {
+      if (instance < this.#base) this.#units.windowDrop(BigInt(instance));
+    }
   }
 
   /** What is decided is chosen and as before; what must be decided is. */

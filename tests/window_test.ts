@@ -142,3 +142,40 @@ Deno.test("a majority's reports that nothing was accepted decide nothing until a
   window.units.windowReport(1n, 2);
   assert.equal(window.decided(), 5n);
 });
+
+Deno.test("no two instances of a window have their batches in one place, whatever was given back before", () => {
+  const { units } = makeWindow();
+  const size = 2048;
+  let base = 1;
+  const places = () =>
+    Array.from(
+      { length: size },
+      (_, i) => units.windowPlace(BigInt(base + i)),
+    );
+  const all = new Set(places());
+  assert.equal(all.size, size);
+  for (const [moves, dropped] of [[1, 1], [700, 300], [2048, 2048], [5, 0]]) {
+    base += moves;
+    units.windowAdvance(BigInt(base));
+    for (let i = 0; i < dropped; i++) units.windowDrop(BigInt(base - 1 - i));
+    // Some slots hold an instance below the base still, or nothing.
+    const now = new Set(places());
+    assert.equal(now.size, size);
+    assert(now.isSubsetOf(all), "a place that the window does not have");
+  }
+  units.windowClear();
+  assert.equal(new Set(places()).size, size);
+});
+
+Deno.test("what was given back last is used next, and what holds a later instance is not given back", () => {
+  const { units } = makeWindow();
+  const [first, second] = [units.windowPlace(1n), units.windowPlace(2n)];
+  units.windowDrop(1n);
+  assert.equal(units.windowPlace(3n), first);
+  units.windowAdvance(3n);
+  // It lies where instance 2 lay.
+  assert.equal(units.windowPlace(2050n), second);
+  units.windowDrop(2n);
+  assert.equal(units.windowPlace(2050n), second);
+  assert.notEqual(units.windowPlace(4n), second);
+});

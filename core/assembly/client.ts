@@ -76,6 +76,8 @@ import { proposerAddress } from "./peers";
 import {
   acceptorIndex,
   batchBytesMax,
+  batchValuesMax,
+  mtu,
   proposerIndex,
   settingU32,
   settingU64,
@@ -343,7 +345,7 @@ export function clientFlush(now_us: u64): void {
     let runNext: u64 = 0;
     let runCount: u32 = 0;
     let values: u32 = 0;
-    for (let index = upNext(); index != NONE; index = upNext()) {
+    for (let index = upNext(); index != NONE && values < batchValuesMax; index = upNext()) {
       const flight = at(index);
       const follows = run != 0 && flight.client == runClient && flight.sequence == runNext &&
         runCount < RUN_VALUES_MAX;
@@ -517,6 +519,7 @@ function complete(instance: u64, now_us: u64): void {
   }
   // Once is enough.
   slot.bytes = 0;
+  window.drop(instance);
 }
 
 /** Answers the values of a run of this process' virtual client. */
@@ -530,7 +533,7 @@ function completeRun(run: usize, client: u32, now_us: u64): void {
     if (index == NONE || at(index).sequence != s) continue;
     store<u32>(cell, NONE);
     const flight = at(index);
-    if (flight.list == flying) paceAnswered(flight.bytes + VALUE_HEADER_BYTES, flight.sentAt_us);
+    if (flight.list == flying) paceAnswered(weight(flight), flight.sentAt_us);
     remove(index);
     v.inFlight--;
     const to = completions + <usize>(completionCount++ * COMPLETION_BYTES);
@@ -586,7 +589,7 @@ function append(list: FlightList, index: u32): void {
   if (list.tail != NONE) at(list.tail).next = index;
   else list.head = index;
   list.tail = index;
-  list.bytes += flight.bytes + VALUE_HEADER_BYTES;
+  list.bytes += weight(flight);
 }
 
 function remove(index: u32): void {
@@ -596,7 +599,13 @@ function remove(index: u32): void {
   else list.head = flight.next;
   if (flight.next != NONE) at(flight.next).previous = flight.previous;
   else list.tail = flight.previous;
-  list.bytes -= flight.bytes + VALUE_HEADER_BYTES;
+  list.bytes -= weight(flight);
+}
+
+/** Bytes that a value counts for in the network: where it has a frame to itself, all of that. */
+@inline
+function weight(flight: Flight): u64 {
+  return batchValuesMax == 1 ? mtu : flight.bytes + VALUE_HEADER_BYTES;
 }
 
 function move(list: FlightList, index: u32): void {

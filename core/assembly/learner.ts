@@ -67,6 +67,7 @@ import {
   VERDICT_FLAGS,
   VERDICT_INSTANCE,
   VERDICT_VERDICT,
+  WINDOW_INSTANCES,
 } from "../layout";
 import { arenaTake } from "./arena";
 import { assemblyBuffer, assemblyPut, assemblyWhole, NO_ASSEMBLY } from "./assembly";
@@ -194,6 +195,8 @@ let isFailureTold: bool = false;
 /** Values for the host, in order; valid until the next step. */
 export let deliveries: usize = 0;
 export let deliveryCount: i32 = 0;
+/** The batches of delivered instances below are given back. */
+let clearedTo: u64 = 0;
 /** Bytes of the batches delivered in this step. */
 let deliveredBytes: u32 = 0;
 /** More could be delivered than fits a step. */
@@ -235,6 +238,9 @@ export function learnerInit(): void {
 
 /** Starts a step: the host has taken what was delivered. */
 export function learnerClear(pause: bool): void {
+  // Where the base made a leap, slots that it left behind keep their places for later instances.
+  if (window.base - clearedTo > WINDOW_INSTANCES) clearedTo = window.base - WINDOW_INSTANCES;
+  for (; clearedTo < window.base; clearedTo++) window.drop(clearedTo);
   deliveryCount = 0;
   deliveredBytes = 0;
   wholeDelivered = false;

@@ -70,15 +70,18 @@ export function pendingPush(end: usize): void {
   measure();
 }
 
-/** Moves as many values as fit into `limit` bytes at `batch`; returns the bytes used. */
-export function pendingTake(batch: usize, limit: u32): u32 {
+/**
+ * Moves as many values as fit into `snug` bytes at `batch`, at most `valuesMax`, or into `limit` where values
+ * are so long that they would leave an eighth of the former empty; returns the bytes used.
+ */
+export function pendingTake(batch: usize, snug: u32, limit: u32, valuesMax: u32): u32 {
   let at: u32 = 0;
   takenValues = 0;
-  while (!pendingEmpty()) {
+  while (!pendingEmpty() && takenValues < valuesMax) {
     if (headValue == 0) {
       const end = Run.end(head);
       const bytes = <u32>(end - head);
-      if (at + bytes <= limit) {
+      if (at + bytes <= snug && Run.count(head) <= valuesMax - takenValues) {
         memory.copy(batch + at, head, bytes);
         takenValues += Run.count(head);
         at += bytes;
@@ -87,7 +90,7 @@ export function pendingTake(batch: usize, limit: u32): u32 {
       }
       headValue = head + RUN_BYTES;
     }
-    const taken = takePart(batch + at, limit - at);
+    const taken = takePart(batch, at, snug, limit, valuesMax - takenValues);
     if (taken == 0) break;
     at += taken;
   }
@@ -95,35 +98,39 @@ export function pendingTake(batch: usize, limit: u32): u32 {
   return at;
 }
 
-/** Moves values of the first run, one by one, as a run of their own. */
-function takePart(batch: usize, limit: u32): u32 {
+/** Moves values of the first run, as a run of their own, to where `at` bytes of the batch are taken; returns its bytes. */
+function takePart(batch: usize, at: u32, snug: u32, limit: u32, valuesMax: u32): u32 {
+  const run = batch + at;
   const client = Run.client(head);
   const first = Run.first(head);
   const count = Run.count(head);
   let value = headValue;
-  let to = batch + RUN_BYTES;
+  let used = at;
   let n: u32 = 0;
-  while (n < count) {
+  const most = min(count, valuesMax);
+  while (n < most) {
     const next = Run.next(value);
-    const bytes = next - value;
-    if (<u32>(Run.pad(to + bytes) - batch) > limit) break;
-    memory.copy(to, value, bytes);
-    to += bytes;
+    const end = (n == 0 ? at + RUN_BYTES : used) + <u32>(next - value);
+    const padded = <u32>Run.pad(end);
+    const isSnug = used <= snug && used >= snug - (snug >> 3);
+    if (padded > limit || (padded > snug && isSnug)) break;
+    used = end;
     value = next;
     n++;
   }
   if (n == 0) return 0;
-  Run.set(batch, client, first, n);
+  memory.copy(run + RUN_BYTES, headValue, value - headValue);
+  Run.set(run, client, first, n);
   takenValues += n;
-  const padded = Run.pad(to);
-  memory.fill(to, 0, padded - to);
+  const padded = <u32>Run.pad(used);
+  memory.fill(batch + used, 0, padded - used);
   if (n == count) {
     dropHead(Run.pad(value));
   } else {
     Run.set(head, client, first + n, count - n);
     headValue = value;
   }
-  return <u32>(padded - batch);
+  return padded - at;
 }
 
 function dropHead(end: usize): void {

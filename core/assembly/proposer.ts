@@ -122,6 +122,7 @@ import {
   acceptorId,
   acceptorIndex,
   batchBytesMax,
+  batchValuesMax,
   incarnation,
   leaderSetting,
   mtu,
@@ -186,6 +187,8 @@ let next: u64 = 1;
 /** Proposals below were sent at least once. */
 let sent: u64 = 1;
 let inFlightMax: u64 = 0;
+/** What batches are filled to where values are short, so that they suit the acceptors' storage. */
+let batchBytesSnug: u32 = 0;
 
 /** For each acceptor, from where its next page is wanted; NEVER: its promise is complete. */
 let cursors: usize = 0;
@@ -231,6 +234,7 @@ export function proposerInit(now_us: u64): void {
   admitted = Sessions.make(SESSIONS_MAX);
   answered = Sessions.make(SESSIONS_MAX);
   inFlightMax = settingU32(Setting.inFlight);
+  batchBytesSnug = min(settingU32(Setting.batchBytes) || batchBytesMax, batchBytesMax);
   timeoutMax_us = settingU32(Setting.proposerTimeout_us);
   assert(inFlightMax >= 1 && inFlightMax <= WINDOW_INSTANCES, "window out of range");
   heartbeatPeriod_us = settingU32(Setting.heartbeat_us);
@@ -324,7 +328,10 @@ export function proposerAccepted(p: usize, now_us: u64): void {
       if (window.vote(i, ballot, index)) chosen(i, now_us);
     }
   }
-  while (window.base < sent && window.slot(window.base).decided) window.advance(window.base + 1);
+  while (window.base < sent && window.slot(window.base).decided) {
+    window.drop(window.base);
+    window.advance(window.base + 1);
+  }
   if (window.base == sent) return;
   // What everybody waits for need not wait for a timer.
   const first = window.slot(window.base);
@@ -492,7 +499,7 @@ export function proposerFlush(now_us: u64): void {
   while (
     sent == next && !pendingEmpty() && next - window.base < inFlightMax && outboxRoom() > ROOM_KEPT
   ) {
-    const bytes = pendingTake(window.batch(next), batchBytesMax);
+    const bytes = pendingTake(window.place(next), batchBytesSnug, batchBytesMax, batchValuesMax);
     const slot = window.propose(next, ballot, bytes, takenValues);
     count(Counter.proposed, takenValues);
     next++;

@@ -27,6 +27,8 @@ export let leaderSetting: u32 = 0;
 export let persistent: bool = false;
 /** Most bytes of a batch: any message can carry it within the MTU. A multiple of 8. */
 export let batchBytesMax: u32 = 0;
+/** Most values of a batch that this node makes. */
+export let batchValuesMax: u32 = 0;
 
 export function setSetting(key: i32, value: f64): void {
   assert(key >= 0 && key < Setting.end, "unknown setting");
@@ -92,4 +94,5 @@ export function settle(): void {
   assert(mtu >= 256 && mtu <= 9000, "MTU out of range");
   assert(incarnation != 0 && memoryIncarnation != 0, "incarnation is 0");
   batchBytesMax = (mtu - BATCH_OVERHEAD_BYTES) & ~7;
+  batchValuesMax = settingU32(Setting.batching) != 0 ? u32.MAX_VALUE : 1;
 }

@@ -22,6 +22,8 @@ export class Slot {
   voteBallot: u64;
   votes: u32;
   bytes: u32;
+  /** Where the batch lies; 0: nowhere yet. */
+  batch: usize;
   /** Ballot of the value that `batch` holds; 0: no value yet. */
   valueBallot: u64;
   /** When the proposer last sent it, µs; 0: not yet. */
@@ -44,14 +46,21 @@ export class Window {
   watermark: u64;
   watermarkBallot: u64;
   private slots: usize;
-  private batches: usize;
   private batchBytes: usize;
+  /**
+   * Places for batches that no slot has: a stack of u32 pointers. What was given back last is used next, so
+   * that the few that are in use at a time stay in the processor's cache.
+   */
+  private places: usize;
+  private placeCount: u32;
 
   static make(batchBytes: usize, base: u64): Window {
     const self = changetype<Window>(arenaTake(offsetof<Window>()));
     self.slots = arenaTake(offsetof<Slot>() * WINDOW_INSTANCES);
-    self.batches = arenaTake(batchBytes * WINDOW_INSTANCES);
     self.batchBytes = batchBytes;
+    self.places = arenaTake(WINDOW_INSTANCES * 4);
+    const batches = arenaTake(batchBytes * WINDOW_INSTANCES);
+    for (let i: u32 = 0; i < WINDOW_INSTANCES; i++) self.give(batches + <usize>i * batchBytes);
     self.base = base;
     return self;
   }
@@ -66,21 +75,40 @@ export class Window {
 
   /** The slot of an instance inside the window, emptied if it last held another instance. */
   slot(instance: u64): Slot {
-    const index = <usize>(instance & (WINDOW_INSTANCES - 1));
-    const slot = changetype<Slot>(this.slots + index * offsetof<Slot>());
+    const slot = this.slotAt(instance);
     if (slot.instance != instance) {
+      const batch = slot.batch;
       memory.fill(changetype<usize>(slot), 0, offsetof<Slot>());
       slot.instance = instance;
+      slot.batch = batch;
     }
     return slot;
   }
 
+  /** The batch of an instance inside the window that has a value. */
   @inline batch(instance: u64): usize {
-    return this.batches + <usize>(instance & (WINDOW_INSTANCES - 1)) * this.batchBytes;
+    return this.slot(instance).batch;
+  }
+
+  /** Where to write the batch of an instance inside the window. */
+  place(instance: u64): usize {
+    const slot = this.slot(instance);
+    // A slot has one place at most, so there is one left.
+    if (slot.batch == 0) slot.batch = <usize>load<u32>(this.places + (<usize>(--this.placeCount) << 2));
+    return slot.batch;
+  }
+
+  /** Nobody needs the batch of this instance any more: another one may lie there. */
+  drop(instance: u64): void {
+    const slot = this.slotAt(instance);
+    if (slot.instance != instance || slot.batch == 0) return;
+    this.give(slot.batch);
+    slot.batch = 0;
   }
 
   /** Forgets every slot; the base stays. */
   clear(): void {
+    for (let i: u64 = 0; i < WINDOW_INSTANCES; i++) this.drop(this.slotAt(i).instance);
     memory.fill(this.slots, 0, offsetof<Slot>() * WINDOW_INSTANCES);
   }
 
@@ -174,7 +202,17 @@ export class Window {
     slot.valueBallot = ballot;
     slot.bytes = bytes;
     slot.values = values;
-    memory.copy(this.batch(slot.instance), batch, bytes);
+    if (bytes > 0) memory.copy(this.place(slot.instance), batch, bytes);
+  }
+
+  /** The slot that an instance has in common with all others that are a multiple of the window away. */
+  @inline private slotAt(instance: u64): Slot {
+    const index = <usize>(instance & (WINDOW_INSTANCES - 1));
+    return changetype<Slot>(this.slots + index * offsetof<Slot>());
+  }
+
+  @inline private give(place: usize): void {
+    store<u32>(this.places + (<usize>(this.placeCount++) << 2), <u32>place);
   }
 
   private settle(slot: Slot): bool {

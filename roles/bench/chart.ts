@@ -12,19 +12,37 @@ const INK = { light: "#1b1f27", dark: "#e7e9ee" };
 const FAINT = { light: "#5d6675", dark: "#a2abba" };
 const RULE = { light: "#dde1e8", dark: "#343b47" };
 const PAPER = { light: "#fefefe", dark: "#14171c" };
-/** Of the storages, told apart also by those who see no red and green; topologies differ by their strokes. */
+/** Of the storages, told apart also by those who see no red and green. */
 const SERIES: Readonly<Record<string, { light: string; dark: string }>> = {
   memory: { light: "#1667b7", dark: "#6fb2f2" },
   "lmdb-async": { light: "#b35806", dark: "#f5a957" },
   "lmdb-sync": { light: "#7b3294", dark: "#cf9be3" },
 };
+/** Topologies differ by their strokes, and by the side of a line, where it is flat and where it is steep, that has its labels. */
 const TOPOLOGIES: Readonly<
-  Record<string, { stroke: string; symbol: string; labels: string }>
+  Record<
+    string,
+    { stroke: string; symbol: string; flat: string; steep: string }
+  >
 > = {
-  replicas: { stroke: "solid", symbol: "circle", labels: "top" },
-  roles: { stroke: "dashed", symbol: "rect", labels: "bottom" },
-  single: { stroke: "dotted", symbol: "triangle", labels: "bottom" },
+  replicas: {
+    ...{ stroke: "solid", symbol: "circle" },
+    ...{ flat: "bottom", steep: "right" },
+  },
+  roles: {
+    ...{ stroke: "dashed", symbol: "rect" },
+    ...{ flat: "top", steep: "left" },
+  },
+  single: {
+    ...{ stroke: "dotted", symbol: "triangle" },
+    ...{ flat: "bottom", steep: "right" },
+  },
 };
+/** Names of the legend in a line: one line for each topology. */
+const LEGEND_COLUMNS = 3;
+const LEGEND_LINE = 31;
+/** Lines that there is always room for. */
+const LEGEND_LINES = 2;
 /** What the chart shows where several sizes were measured. */
 const USUAL_BYTES = 64;
 
@@ -88,7 +106,9 @@ async function loadLibrary(): Promise<typeof import("./echarts.ts")> {
 function optionsOf(result: Result) {
   const all = seriesOf(result.rows);
   const [{ valueBytes, clients, mtu }] = all[0].rows;
-  const outstanding = usualOutstanding(all[0].rows);
+  const outstanding = usualOutstanding(all);
+  const legendLines = Math.ceil(all.length / LEGEND_COLUMNS);
+  const lower = Math.max(0, legendLines - LEGEND_LINES) * LEGEND_LINE;
   const heading = (text: string, subtext: string, top: number) => ({
     text,
     subtext,
@@ -121,14 +141,14 @@ function optionsOf(result: Result) {
       data: all.map(({ name }) => name),
       top: 68,
       left: 80,
-      // Three in a line: a line for each topology.
+      // No more than LEGEND_COLUMNS fit.
       width: 540,
       itemWidth: 34,
       itemGap: 18,
       textStyle: { color: INK.light, fontSize: 13 },
     },
     grid: [
-      { left: 84, right: 40, top: 136, height: 324 },
+      { left: 84, right: 40, top: 136 + lower, height: 324 - lower },
       { left: 84, right: 40, top: 610, height: 310 },
     ],
     xAxis: [
@@ -176,7 +196,7 @@ function optionsOf(result: Result) {
 function linesOf({ name, rows }: Series, outstanding: number) {
   const { storage, topology } = rows[0];
   const color = SERIES[storage].light;
-  const { stroke, symbol, labels } = TOPOLOGIES[topology];
+  const { stroke, symbol, flat, steep } = TOPOLOGIES[topology];
   const common = {
     name,
     type: "line",
@@ -190,11 +210,11 @@ function linesOf({ name, rows }: Series, outstanding: number) {
       ...common,
       symbolSize: 8,
       labelLayout: { hideOverlap: true },
-      data: rows.map((row) => ({
+      data: rows.map((row, i) => ({
         value: [row.values_per_s.median, row.p50_us.median],
         label: {
           show: true,
-          position: labels,
+          position: i > 0 && isSteep(rows[i - 1], row) ? steep : flat,
           color: FAINT.light,
           fontSize: 11,
           formatter: row.outstanding.toLocaleString("en-US"),
@@ -209,6 +229,12 @@ function linesOf({ name, rows }: Series, outstanding: number) {
       data: distributed(rows, outstanding),
     },
   ];
+}
+
+/** Whether latency grows by more than throughput does. */
+function isSteep(from: Row, to: Row): boolean {
+  return to.p50_us.median / from.p50_us.median >
+    to.values_per_s.median / from.values_per_s.median;
 }
 
 /** Points of the distribution: nines of the percentile, and the latency in µs. */
@@ -230,23 +256,31 @@ export function distributed(
 export function seriesOf(rows: readonly Row[]): Series[] {
   const usual = rows.find((row) => row.valueBytes === USUAL_BYTES) ?? rows[0];
   const shown = rows.filter((row) =>
-    (["valueBytes", "clients", "mtu", "busyPoll"] as const)
+    (["valueBytes", "clients", "mtu", "batching", "busyPoll"] as const)
       .every((name) => row[name] === usual[name])
   );
   const byName = Map.groupBy(
     shown,
     ({ topology, storage }) => `${topology}, ${storage}`,
   );
-  return [...byName].map(([name, of]) => ({
+  const series = [...byName].map(([name, of]) => ({
     name,
     rows: of.toSorted((a, b) => a.outstanding - b.outstanding),
   }));
+  // A point alone beside lines shows nothing.
+  const lines = series.filter(({ rows }) => rows.length > 1);
+  return lines.length > 0 ? lines : series;
 }
 
-/** What the distribution is shown for: the load in the middle of those that were measured. */
-export function usualOutstanding(rows: readonly Row[]): number {
-  const loads = [...new Set(rows.map(({ outstanding }) => outstanding))]
-    .toSorted((a, b) => a - b);
+/** What the distribution is shown for: the load in the middle of those that all series have, or the first has. */
+export function usualOutstanding(all: readonly Series[]): number {
+  const [first, ...others] = all.map(({ rows }) =>
+    rows.map(({ outstanding }) => outstanding)
+  );
+  const common = first.filter((load) =>
+    others.every((loads) => loads.includes(load))
+  );
+  const loads = common.length > 0 ? common : first;
   return loads[loads.length >> 1];
 }
 

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { distributed, drawChart, seriesOf, writeChart } from "./chart.ts";
+import {
+  distributed,
+  drawChart,
+  seriesOf,
+  usualOutstanding,
+  writeChart,
+} from "./chart.ts";
+import { spread } from "./spread.ts";
 import type { Result, Row } from "./summary.ts";
 
 function row(
@@ -8,24 +15,32 @@ function row(
   values_per_s: number,
   p50_us: number,
 ): Row {
-  const spread = (median: number) => ({ median, least: median, most: median });
+  const once = (figure: number) => spread([figure]);
   return {
     ...{
       topology: "replicas",
       storage,
       mtu: 1500,
+      batching: true,
       busyPoll: "auto",
       clients: 1,
     },
     ...{ outstanding, valueBytes: 64 },
-    values_per_s: spread(values_per_s),
-    p50_us: spread(p50_us),
+    values_per_s: once(values_per_s),
+    p50_us: once(p50_us),
     ...{ p99_us: 2 * p50_us, p999_us: 3 * p50_us, max_us: 4 * p50_us },
     percentiles_us: [[0, p50_us / 2], [50, p50_us], [90, 2 * p50_us], [
       100,
       9 * p50_us,
     ]],
-    ...{ retries: 0, to_relay: 0, p50_to_floor: 1, processes: [] },
+    ...{
+      p999_to_p50: once(3),
+      retries: 0,
+      to_relay: 0,
+      to_relayFull: 0,
+      p50_to_floor: 1,
+      processes: [],
+    },
     ...{ frames_per_value: 1, bytes_per_value: 1 },
   } as Row;
 }
@@ -36,7 +51,13 @@ const ROWS = [
   row("lmdb-sync", 1, 1_100, 800),
   row("lmdb-sync", 128, 90_000, 1_400),
 ];
-const RESULT: Result = { repeats: 3, seconds: 1, networks: [], rows: ROWS };
+const RESULT: Result = {
+  repeats: 3,
+  seconds: 1,
+  networks: [],
+  flows: [],
+  rows: ROWS,
+};
 
 /** Attributes and texts alone can hold what XML forbids; tags must be balanced. */
 function assertWellFormed(svg: string): void {
@@ -119,6 +140,19 @@ Deno.test("of several sizes the chart shows 64 bytes, or the first", () => {
     ROWS[0],
   ]]);
   assert.deepEqual(seriesOf([other]).map(({ rows }) => rows), [[other]]);
+});
+
+Deno.test("a point alone is not drawn beside lines", () => {
+  const alone: Row = { ...ROWS[0], topology: "single" };
+  const names = (rows: Row[]) => seriesOf(rows).map(({ name }) => name);
+  assert.deepEqual(names([...ROWS, alone]), names(ROWS));
+  assert.deepEqual(names([alone]), ["single, memory"]);
+});
+
+Deno.test("latencies are distributed for a load that all series have", () => {
+  const more = [...ROWS, row("memory", 512, 900_000, 500)];
+  assert.equal(usualOutstanding(seriesOf(more)), 128);
+  assert.equal(usualOutstanding(seriesOf(more.slice(4))), 512);
 });
 
 Deno.test("a chart is an SVG or a page, and names the file that it cannot write", async () => {

@@ -1,4 +1,5 @@
 /** One cluster of the bench: started, put under load, looked at while it works. */
+import { UserError } from "../errors.ts";
 import type { LocalProcess } from "../local_process.ts";
 import type { Figures, Latencies, Summary } from "../meter.ts";
 import type { Host } from "../private_network.ts";
@@ -6,16 +7,23 @@ import { selfCommand } from "../self.ts";
 import { storageOptions } from "../storage_word.ts";
 import type { Layout, Load } from "./matrix.ts";
 import { CLIENT_HOST, CLUSTER_HOSTS, type Stage } from "./stage.ts";
-import { readTraffic, readUsage, type Usage } from "./usage.ts";
+import {
+  type Memory,
+  readMemory,
+  readTraffic,
+  readUsage,
+  type Usage,
+} from "./usage.ts";
 
-/** What a process used in a second. */
-export interface ProcessCost {
+/** What a process used in a second, and what it had in memory at its end. */
+export interface ProcessCost extends Memory {
   /** "replica 1", "client". */
   readonly name: string;
   readonly user_cores: number;
   readonly system_cores: number;
+  /** Both together, measured more exactly. */
+  readonly running_cores: number;
   readonly switches_per_s: number;
-  readonly rssBytes: number;
 }
 
 /** What one run of a client brought. */
@@ -36,8 +44,14 @@ export const WARM_UP_S = 0.4;
 const CLIENT_START_MS = 150;
 /** How long a cluster may take until it decides its first value. */
 const START_MS = 30_000;
+/** A client is looked at so often while it is measured: the last look before its end counts. */
+const LOOKS = 5;
+/** How often a client is started that was not seen at work. */
+const ATTEMPTS = 3;
+/** How long a cluster is left alone before it counts as idle: code that became warm is compiled meanwhile. */
+export const REST_S = 3;
 /** How long an idle cluster is looked at. */
-const IDLE_MS = 2_000;
+export const IDLE_S = 8;
 
 interface Node {
   readonly kind: string;
@@ -89,9 +103,12 @@ export class Cluster implements AsyncDisposable {
     this.#folder = Deno.makeTempDirSync({ dir: stage.folder });
     this.#conf = `${this.#folder}/paxos.conf`;
     const members = layout.topology === "single" ? 1 : CLUSTER_HOSTS;
+    // A proposer of its own keeps nothing, and goes by what it knows of the acceptors' storage.
+    const backend = layout.storage === "memory" ? "memory" : "lmdb";
     Deno.writeTextFileSync(
       this.#conf,
-      Array.from({ length: members }, (_, i) => `replica ${i + 1}\n`).join(""),
+      Array.from({ length: members }, (_, i) => `replica ${i + 1}\n`).join("") +
+        `storage-backend ${backend}\n`,
     );
     this.#processes = nodesOf(layout).map(({ kind, id, host }) =>
       this.#start(host, `${kind} ${id}`, [
@@ -123,21 +140,49 @@ export class Cluster implements AsyncDisposable {
     return cluster;
   }
 
-  /** Puts a load on it for so long, after warming up. */
+  /**
+   * Puts a load on it for so long, after warming up.
+   *
+   * @throws {UserError} if the machine is too busy to look at it meanwhile.
+   */
   async measure(load: Load, seconds: number): Promise<Sample> {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const sample = await this.#measureOnce(load, seconds);
+      if (sample !== undefined) return sample;
+    }
+    throw new UserError(
+      `${ATTEMPTS} clients were gone before the bench could look at them twice: the machine is too busy; ` +
+        "end what else runs, or give longer --seconds",
+    );
+  }
+
+  /** @returns undefined if the client was not seen twice before its end. */
+  async #measureOnce(
+    load: Load,
+    seconds: number,
+  ): Promise<Sample | undefined> {
     const client = this.#client([
       ...loadOptions(load),
       ...["--warm-up", String(WARM_UP_S), "--seconds", String(seconds)],
     ]);
     const all = [...this.#processes, client];
-    const begins_ms = CLIENT_START_MS + WARM_UP_S * 1000;
-    await this.#stage.pause(begins_ms);
+    const isAtWork = () =>
+      !client.hasEnded && summaryIn(client.output.lines) === undefined;
+    await this.#stage.pause(CLIENT_START_MS + WARM_UP_S * 1000);
     const before = this.#look(all);
-    await this.#stage.pause(seconds * 800);
-    const after = this.#look(all);
-    const lines = await this.#stage.finish(client);
-    const summary: Summary = JSON.parse(lines.at(-1)!);
-    return sampleOf(summary, all, before, after);
+    let after = before;
+    while (isAtWork()) {
+      await Promise.race([
+        this.#stage.pause(seconds * 1000 / LOOKS),
+        client.ended,
+      ]);
+      const now = this.#look(all);
+      if (isAtWork() && now.usages.at(-1) !== undefined) after = now;
+    }
+    const summary = summaryIn(await this.#stage.finish(client))!;
+    return after === before || before.usages.at(-1) === undefined
+      ? undefined
+      : sampleOf(summary, all, before, after);
   }
 
   /**
@@ -158,7 +203,7 @@ export class Cluster implements AsyncDisposable {
         if (figures.second === undefined) return;
         const memory = all.map(({ name, pid }) => ({
           name,
-          rssBytes: readUsage(pid)?.rssBytes ?? 0,
+          rssBytes: readMemory(pid)?.rssBytes ?? 0,
         }));
         onSecond(figures, memory);
       },
@@ -181,10 +226,11 @@ export class Cluster implements AsyncDisposable {
     return took_ms;
   }
 
-  /** What its nodes use while nobody wants anything. */
+  /** What its nodes use while nobody wants anything, some seconds after the last value. */
   async idle(): Promise<readonly ProcessCost[]> {
+    await this.#stage.pause(REST_S * 1000);
     const before = this.#look(this.#processes);
-    await this.#stage.pause(IDLE_MS);
+    await this.#stage.pause(IDLE_S * 1000);
     return costsOf(this.#processes, before, this.#look(this.#processes));
   }
 
@@ -215,6 +261,7 @@ export class Cluster implements AsyncDisposable {
     const argv = this.#hosts[host].command([
       ...[...selfCommand(), ...command, "--if", "eth0"],
       ...["--conf", this.#conf, "--mtu", String(this.#layout.mtu)],
+      ...["--batching", this.#layout.batching ? "yes" : "no"],
       ...["--busy-poll", this.#layout.busyPoll],
     ]);
     return this.#stage.start({ name, argv, onOutput });
@@ -242,6 +289,12 @@ function loadOptions({ outstanding, valueBytes, clients }: Load): string[] {
     ...["--outstanding", String(outstanding), "--clients", String(clients)],
     ...["--value-size", String(valueBytes), "--verbosity", "error"],
   ];
+}
+
+/** What a client prints last, of the lines that it has printed. */
+function summaryIn(lines: readonly string[]): Summary | undefined {
+  const last = lines.at(-1);
+  return last?.includes('"percentiles_us"') ? JSON.parse(last) : undefined;
 }
 
 function sampleOf(
@@ -277,8 +330,10 @@ function costsOf(
       name,
       user_cores: (to.user_s - from.user_s) / seconds,
       system_cores: (to.system_s - from.system_s) / seconds,
+      running_cores: (to.running_s - from.running_s) / seconds,
       switches_per_s: (to.switches - from.switches) / seconds,
       rssBytes: to.rssBytes,
+      ownBytes: to.ownBytes,
     }];
   });
 }

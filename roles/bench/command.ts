@@ -2,20 +2,18 @@
 import { EXIT } from "../errors.ts";
 import type { Console } from "../main.ts";
 import type { BenchOptions } from "../options.ts";
-import { Cluster, WARM_UP_S } from "./cluster.ts";
+import { Cluster, IDLE_S, REST_S, WARM_UP_S } from "./cluster.ts";
 import {
   DISK_TAKES_S,
+  FLOW_TAKES_S,
   measureDiskOf,
+  measureFlow,
   measureNetwork,
   RELAY_TAKES_S,
 } from "./floors.ts";
-import {
-  describeLayout,
-  keyOf,
-  type Layout,
-  layoutsOf,
-  loadsOf,
-} from "./matrix.ts";
+import { type Flow, flowKey, flowOf } from "./flow.ts";
+import { judge } from "./judgement.ts";
+import { describeLayout, keyOf, type Trial } from "./matrix.ts";
 import { type Part, PART_VARIABLE } from "./part.ts";
 import { Progress } from "./progress.ts";
 import { Interrupted } from "../interrupted.ts";
@@ -24,8 +22,8 @@ import { runLong } from "./steady.ts";
 import { type Measured, type Result, summarise } from "./summary.ts";
 import { formatResult } from "./table.ts";
 
-/** What a cluster takes to start, to be idle once, and to leave. */
-const CLUSTER_TAKES_S = 4.5;
+/** What a cluster takes to start and to leave. */
+const CLUSTER_TAKES_S = 2.5;
 /** What a run of a client takes beyond its seconds. */
 const CLIENT_TAKES_S: number = WARM_UP_S + 0.4;
 
@@ -44,8 +42,7 @@ export async function runBench(
     const { runPart } = await import("./part.ts");
     return runPart(JSON.parse(part) as Part, console);
   }
-  const storesOnDisk = options.storages.some((it) => it !== "memory");
-  await using stage = new Stage(options.folder, storesOnDisk);
+  await using stage = new Stage(options.folder, storesOnDisk(options));
   if (options.long !== undefined) {
     return await runLong(stage, options, options.long, console);
   }
@@ -68,49 +65,67 @@ async function print(
   { json, chartFile }: BenchOptions,
   console: Console,
 ): Promise<void> {
-  console.out((json ? JSON.stringify(result) : formatResult(result)) + "\n");
+  const text = json
+    ? JSON.stringify({ ...result, targets: judge(result) })
+    : formatResult(result);
+  console.out(text + "\n");
   if (chartFile === undefined || result.rows.length === 0) return;
   const { writeChart } = await import("./chart.ts");
   await writeChart(chartFile, result);
   console.err(`bench: the chart is in ${chartFile}\n`);
 }
 
+function storesOnDisk({ trials }: BenchOptions): boolean {
+  return trials.some(({ layout }) => layout.storage !== "memory");
+}
+
 class Bench {
   readonly progress: Progress;
   readonly #stage: Stage;
   readonly #options: BenchOptions;
-  readonly #measured: Measured = {
-    cells: new Map(),
-    networks: new Map(),
-    disks: [],
-    starts_ms: [],
-    idle: [],
-  };
+  readonly #mtus: readonly number[];
+  readonly #flows: readonly Flow[];
+  /** Whoever never sleeps is never idle. */
+  readonly #idleTrial: Trial | undefined;
+  readonly #measured: Measured;
 
   constructor(stage: Stage, options: BenchOptions) {
     this.#stage = stage;
     this.#options = options;
-    const { repeats, mtus } = options;
-    for (const layout of layoutsOf(options)) {
-      for (const load of loadsOf(options)) {
-        const cell = { ...layout, ...load };
-        this.#measured.cells.set(keyOf(cell), { cell, samples: [] });
-      }
-    }
-    const clusters_s = layoutsOf(options).length * this.#clusterTakes_s();
-    const floors_s = mtus.length * RELAY_TAKES_S +
-      (this.#storesOnDisk() ? DISK_TAKES_S : 0);
-    this.progress = new Progress(repeats * (clusters_s + floors_s));
+    const { trials, repeats } = options;
+    const cells = trials.flatMap(({ layout, loads }) =>
+      loads.map((load) => ({ ...layout, ...load }))
+    );
+    const flows = new Map(
+      cells.map(flowOf).map((flow) => [flowKey(flow), flow]),
+    );
+    this.#mtus = [...new Set(cells.map(({ mtu }) => mtu))];
+    this.#flows = [...flows.values()];
+    this.#idleTrial = trials.find(({ layout }) => layout.busyPoll !== "yes");
+    this.#measured = {
+      cells: new Map(cells.map((cell) => [keyOf(cell), { cell, samples: [] }])),
+      networks: new Map(this.#mtus.map((mtu) => [mtu, []])),
+      flows: new Map(
+        [...flows].map(([key, flow]) => [key, { flow, frames_per_s: [] }]),
+      ),
+      disks: [],
+      starts_ms: [],
+      idle: { layout: this.#idleTrial?.layout, runs: [] },
+    };
+    const floors_s = this.#mtus.length * RELAY_TAKES_S +
+      this.#flows.length * FLOW_TAKES_S +
+      (storesOnDisk(options) ? DISK_TAKES_S : 0);
+    const trials_s = trials.reduce((sum, it) => sum + this.#takes_s(it), 0);
+    this.progress = new Progress(repeats * (floors_s + trials_s));
   }
 
   async run(): Promise<void> {
-    const { repeats } = this.#options;
-    const layouts = layoutsOf(this.#options);
+    const { trials, repeats } = this.#options;
     for (let repeat = 1; repeat <= repeats; repeat++) {
       const prefix = `run ${repeat} of ${repeats}`;
       await this.#floors(prefix);
       // To and fro, so that what drifts with time favours nobody.
-      for (const it of repeat % 2 === 1 ? layouts : layouts.toReversed()) {
+      for (const it of repeat % 2 === 1 ? trials : trials.toReversed()) {
         await this.#cluster(it, prefix);
       }
     }
@@ -122,40 +137,44 @@ class Bench {
   }
 
   async #floors(prefix: string): Promise<void> {
-    const { networks, disks } = this.#measured;
-    for (const mtu of this.#options.mtus) {
+    const { networks, flows, disks } = this.#measured;
+    for (const mtu of this.#mtus) {
       this.progress.say(`${prefix}: frames with no protocol, MTU ${mtu}`);
-      const floor = await measureNetwork(this.#stage, mtu);
-      networks.set(mtu, [...networks.get(mtu) ?? [], floor]);
+      networks.get(mtu)!.push(await measureNetwork(this.#stage, mtu));
       this.progress.done(RELAY_TAKES_S);
     }
-    if (!this.#storesOnDisk()) return;
+    for (const flow of this.#flows) {
+      const { frameBytes, mtu } = flow;
+      this.progress.say(
+        `${prefix}: frames of ${frameBytes} bytes with no protocol, MTU ${mtu}`,
+      );
+      const { frames_per_s } = flows.get(flowKey(flow))!;
+      frames_per_s.push(await measureFlow(this.#stage, flow));
+      this.progress.done(FLOW_TAKES_S);
+    }
+    if (!storesOnDisk(this.#options)) return;
     this.progress.say(`${prefix}: the disk alone`);
     disks.push(await measureDiskOf(this.#stage));
     this.progress.done(DISK_TAKES_S);
   }
 
-  async #cluster(layout: Layout, prefix: string): Promise<void> {
+  async #cluster(trial: Trial, prefix: string): Promise<void> {
     const { cells, starts_ms, idle } = this.#measured;
-    const { seconds } = this.#options;
+    const { layout, loads } = trial;
     this.progress.say(`${prefix}: ${describeLayout(layout)}`);
     await using cluster = await Cluster.start(this.#stage, layout);
     starts_ms.push(await cluster.timeToFirst_ms());
-    // Whoever never sleeps is never idle.
-    if (layout.busyPoll !== "yes") idle.push(await cluster.idle());
-    for (const load of loadsOf(this.#options)) {
+    for (const load of loads) {
       const { samples } = cells.get(keyOf({ ...layout, ...load }))!;
-      samples.push(await cluster.measure(load, seconds));
+      samples.push(await cluster.measure(load, this.#options.seconds));
     }
-    this.progress.done(this.#clusterTakes_s());
+    if (trial === this.#idleTrial) idle.runs.push(await cluster.idle());
+    this.progress.done(this.#takes_s(trial));
   }
 
-  #clusterTakes_s(): number {
-    const loads = loadsOf(this.#options).length;
-    return CLUSTER_TAKES_S + loads * (this.#options.seconds + CLIENT_TAKES_S);
-  }
-
-  #storesOnDisk(): boolean {
-    return this.#options.storages.some((it) => it !== "memory");
+  #takes_s(trial: Trial): number {
+    const each_s = this.#options.seconds + CLIENT_TAKES_S;
+    const idle_s = trial === this.#idleTrial ? REST_S + IDLE_S : 0;
+    return CLUSTER_TAKES_S + trial.loads.length * each_s + idle_s;
   }
 }

@@ -1,17 +1,19 @@
 /** What the same hops and the same disk take with no protocol, measured by processes of the bench's own. */
-import type { Floor } from "../../ffi/floor.ts";
+import type { Floor, RelayRole } from "../../ffi/floor.ts";
 import type { BusyPoll } from "../../ffi/nic.ts";
 import type { LocalProcess } from "../local_process.ts";
 import { selfCommand } from "../self.ts";
 import type { DiskFloor } from "./disk_floor.ts";
+import type { Flow } from "./flow.ts";
 import { type Part, PART_VARIABLE } from "./part.ts";
-import { CLIENT_HOST, CLUSTER_HOSTS, type Stage } from "./stage.ts";
+import { CLIENT_HOST, type Stage } from "./stage.ts";
 
 /** How long each half of a measurement takes. */
 const HALF_S = 0.5;
 const DISK_S = 2.5;
 /** About how long it all takes, with the starts of the processes. */
 export const RELAY_TAKES_S: number = HALF_S * 8 + 2;
+export const FLOW_TAKES_S: number = HALF_S * 2 + 0.5;
 export const DISK_TAKES_S: number = DISK_S + 0.3;
 
 /** Frames under way in the measurement of throughput. */
@@ -36,13 +38,22 @@ export async function measureNetwork(
   mtu: number,
 ): Promise<NetworkFloor> {
   await stage.connect(mtu);
-  const relays = ["leader", "acceptor", "acceptor"] as const;
   return {
-    relay: await driven(stage, mtu, "auto", relays),
-    relayAsleep: await driven(stage, mtu, "no", relays),
-    asleep: await driven(stage, mtu, "no", ["echo"]),
-    spinning: await driven(stage, mtu, "yes", ["echo"]),
+    relay: await driven(stage, mtu, "auto", "relay", mtu),
+    relayAsleep: await driven(stage, mtu, "no", "relay", mtu),
+    asleep: await driven(stage, mtu, "no", "echo", mtu),
+    spinning: await driven(stage, mtu, "yes", "echo", mtu),
   };
+}
+
+/** Measures how many frames of a flow the network takes a second. */
+export async function measureFlow(
+  stage: Stage,
+  { mtu, busyPoll, hops, frameBytes }: Flow,
+): Promise<number> {
+  await stage.connect(mtu);
+  const floor = await driven(stage, mtu, busyPoll, hops, frameBytes);
+  return floor.frames_per_s;
 }
 
 /** Measures the disk of the stage's folder. */
@@ -57,15 +68,22 @@ export async function measureDiskOf(stage: Stage): Promise<DiskFloor> {
   return JSON.parse(line);
 }
 
-/** Drives relays, one a host from the first on; the first is the one that is spoken to. */
+/** Who handles frames, one a host from the first on; the first is the one that is spoken to. */
+const RELAYS = {
+  relay: ["leader", "acceptor", "acceptor"],
+  echo: ["echo"],
+} as const satisfies Record<Flow["hops"], readonly RelayRole[]>;
+
+/** Drives relays: one frame at a time, then many of `payloadBytes`. */
 async function driven(
   stage: Stage,
   mtu: number,
   busyPoll: BusyPoll,
-  roles: readonly ("leader" | "acceptor" | "echo")[],
+  hops: Flow["hops"],
+  payloadBytes: number,
 ): Promise<Floor> {
   const hosts = stage.hosts(mtu);
-  const relays = roles.slice(0, CLUSTER_HOSTS).map((role, i) =>
+  const relays = RELAYS[hops].map((role, i) =>
     startPart(stage, `relay ${role}`, hosts[i].command([]), {
       kind: "relay",
       role,
@@ -90,6 +108,7 @@ async function driven(
         busyPoll,
         window: WINDOW,
         loneBytes: LONE_BYTES,
+        payloadBytes,
         seconds: HALF_S,
       },
     );

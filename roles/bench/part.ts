@@ -29,6 +29,7 @@ export type Part =
     readonly busyPoll: BusyPoll;
     readonly window: number;
     readonly loneBytes: number;
+    readonly payloadBytes: number;
     readonly seconds: number;
   }
   | {
@@ -59,7 +60,6 @@ export function runPart(part: Part, console: Console): number {
       ...part,
       spins,
       peer: Uint8Array.fromHex(part.peer),
-      payloadBytes: card.mtu,
     });
     console.out(JSON.stringify(floor) + "\n");
   }

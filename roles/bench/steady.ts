@@ -4,10 +4,12 @@ import type { Console } from "../main.ts";
 import type { Figures } from "../meter.ts";
 import type { BenchOptions } from "../options.ts";
 import { Cluster, type ProcessMemory } from "./cluster.ts";
-import { describeLayout, layoutsOf, loadsOf } from "./matrix.ts";
+import { isMet } from "./judgement.ts";
+import { describeLayout } from "./matrix.ts";
 import { Interrupted } from "../interrupted.ts";
+import { median } from "./spread.ts";
 import type { Stage } from "./stage.ts";
-import { median } from "./summary.ts";
+import { STEADY_MEMORY_MAX, STEADY_RATIO_MIN, type Target } from "./targets.ts";
 
 /** Seconds at the start that are not compared. */
 const WARM_UP_SECONDS = 10;
@@ -40,6 +42,8 @@ export interface Comparison {
   readonly last: Span;
   /** Throughput of the last span as part of the first's. */
   readonly ratio: number;
+  /** The same of resident memory, of the process that grew most. */
+  readonly memoryRatio: number;
 }
 
 /**
@@ -54,9 +58,9 @@ export async function runLong(
   limits: { readonly seconds?: number; readonly count?: number },
   console: Console,
 ): Promise<number> {
-  const layout = layoutsOf(options)[0];
+  const [{ layout, loads }] = options.trials;
   // The largest load: this is about what it costs to go on for long.
-  const load = loadsOf(options).at(-1)!;
+  const load = loads.at(-1)!;
   const limit = [
     ...(limits.seconds === undefined
       ? []
@@ -129,7 +133,17 @@ export function compare(seconds: readonly Second[]): Comparison | undefined {
     first,
     last,
     ratio: last.values_per_s / first.values_per_s,
+    memoryRatio: Math.max(
+      ...last.processes.map(({ name, rssBytes }) =>
+        rssBytes / residentOf(first, name)
+      ),
+    ),
   };
+}
+
+/** NaN for a process that was not there. */
+function residentOf({ processes }: Span, name: string): number {
+  return processes.find((it) => it.name === name)?.rssBytes ?? NaN;
 }
 
 function spanOf(seconds: readonly Second[]): Span {
@@ -143,7 +157,7 @@ function spanOf(seconds: readonly Second[]): Span {
 }
 
 function formatComparison(
-  { spanSeconds, first, last, ratio }: Comparison,
+  { spanSeconds, first, last, ratio, memoryRatio }: Comparison,
   values: number,
   seconds: number,
 ): string {
@@ -151,19 +165,25 @@ function formatComparison(
     `${name} ${spanSeconds} s: ${
       grouped(values_per_s)
     } values/s, p50 ${p50_us} µs, p99 ${p99_us} µs`;
-  const memory = last.processes.map(({ name, rssBytes }) => {
-    const before = first.processes.find((it) => it.name === name)?.rssBytes;
-    return `  ${name}: ${megabytes(before ?? 0)} MB, then ${
+  const memory = last.processes.map(({ name, rssBytes }) =>
+    `  ${name}: ${megabytes(residentOf(first, name))} MB, then ${
       megabytes(rssBytes)
-    } MB`;
-  });
+    } MB`
+  );
+  const judged = (figure: number, is: Target["is"], bound: number) =>
+    `${figure.toFixed(3)}, of a billion values ${is} ${bound}: ${
+      isMet(is, figure, bound) ? "met" : "missed"
+    }`;
   return [
     `${grouped(values)} values in ${grouped(seconds)} s`,
     line("first", first),
     line("last ", last),
-    `last / first: ${ratio.toFixed(3)}`,
+    `last / first: ${judged(ratio, "at least", STEADY_RATIO_MIN)}`,
     "resident memory at the end of the first and of the last span:",
     ...memory,
+    `last / first, at most: ${
+      judged(memoryRatio, "at most", STEADY_MEMORY_MAX)
+    }`,
     "",
   ].join("\n");
 }

@@ -24,6 +24,7 @@ Deno.test("the first and the last minute of a long run are compared, without its
   assert.equal(told.ratio, 0.95);
   assert.equal(told.first.processes[0].rssBytes, 69);
   assert.equal(told.last.processes[0].rssBytes, 159);
+  assert.equal(told.memoryRatio, 159 / 69);
 });
 
 Deno.test("of a short run the halves are compared, of one second nothing", () => {

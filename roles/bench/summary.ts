@@ -1,21 +1,11 @@
 /** From samples to figures: medians, their spread, and ratios to the floors of the same run. */
-import {
-  BATCH_OVERHEAD_BYTES,
-  RUN_BYTES,
-  VALUE_HEADER_BYTES,
-} from "../../core/layout.ts";
 import type { StorageWord } from "../storage_word.ts";
 import type { ProcessCost, Sample } from "./cluster.ts";
 import type { DiskFloor } from "./disk_floor.ts";
 import type { NetworkFloor } from "./floors.ts";
-import { type Cell, keyOf } from "./matrix.ts";
-
-/** Of several runs. */
-export interface Spread {
-  readonly median: number;
-  readonly least: number;
-  readonly most: number;
-}
+import { type Flow, flowKey, flowOf } from "./flow.ts";
+import { type Cell, keyOf, type Layout } from "./matrix.ts";
+import { median, type Spread, spread } from "./spread.ts";
 
 /** Everything that was measured, as it came. */
 export interface Measured {
@@ -25,9 +15,18 @@ export interface Measured {
   >;
   /** By MTU. */
   readonly networks: Map<number, NetworkFloor[]>;
+  /** Frames of each cell's own size. */
+  readonly flows: Map<
+    string,
+    { readonly flow: Flow; readonly frames_per_s: number[] }
+  >;
   readonly disks: DiskFloor[];
   readonly starts_ms: number[];
-  readonly idle: (readonly ProcessCost[])[];
+  /** Nodes of this cluster while nobody asked it for anything. */
+  readonly idle: {
+    readonly layout: Layout | undefined;
+    readonly runs: (readonly ProcessCost[])[];
+  };
 }
 
 /** What frames of one MTU reach with no protocol; medians. */
@@ -49,18 +48,27 @@ export interface NetworkFigures {
   readonly echo_frames_per_s: number;
 }
 
+/** What frames of a cell's own size reach with no protocol; medians. */
+export interface FlowFigures extends Flow {
+  readonly frames_per_s: number;
+  readonly bytes_per_s: number;
+}
+
 /** One line of the result. */
 export interface Row extends Cell {
   readonly values_per_s: Spread;
   readonly p50_us: Spread;
   readonly p99_us: number;
   readonly p999_us: number;
+  readonly p999_to_p50: Spread;
   readonly max_us: number;
   /** Pairs of a percentile and a latency. */
   readonly percentiles_us: readonly (readonly [number, number])[];
   readonly retries: number;
-  /** Throughput as part of what full frames of such values reach over the same hops. */
+  /** Throughput as part of what the relay carries in the same frames over the same hops. */
   readonly to_relay: number;
+  /** Bytes of those frames a second, as part of what the relay carries in frames of the MTU's size. */
+  readonly to_relayFull: number;
   /** p50 over that of the same hops alone; with synchronous commits over theirs and one commit's. */
   readonly p50_to_floor: number;
   /** Throughput as part of the same cell's in memory. */
@@ -75,35 +83,13 @@ export interface Result {
   readonly repeats: number;
   readonly seconds: number;
   readonly networks: readonly NetworkFigures[];
+  readonly flows: readonly FlowFigures[];
   readonly disk?: DiskFloor;
   /** A client's start to its first decided value. */
   readonly start_ms?: Spread;
-  /** The busiest node of a cluster that nobody asks for anything, in cores. */
-  readonly idle_cores?: Spread;
+  /** The busiest node of a cluster that nobody asks for anything. */
+  readonly idle?: { readonly layout: Layout; readonly cores: Spread };
   readonly rows: readonly Row[];
-}
-
-/** The middle one; of an even number the mean of the two in the middle. */
-export function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const half = sorted.length / 2;
-  return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
-}
-
-/** Median, least and most. */
-export function spread(numbers: readonly number[]): Spread {
-  return {
-    median: median(numbers),
-    least: Math.min(...numbers),
-    most: Math.max(...numbers),
-  };
-}
-
-/** How many values of this size one full frame brings to the acceptors; less than 1: it takes several. */
-export function valuesPerFrame(mtu: number, valueBytes: number): number {
-  const room = (mtu - BATCH_OVERHEAD_BYTES) & ~7;
-  const values = (room - RUN_BYTES) / (VALUE_HEADER_BYTES + valueBytes);
-  return values < 1 ? values : Math.floor(values);
 }
 
 /** Joins what was measured; cells without a sample are left out. */
@@ -112,32 +98,43 @@ export function summarise(
   repeats: number,
   seconds: number,
 ): Result {
-  const { cells, networks, disks, starts_ms, idle } = measured;
+  const { cells, networks, disks, starts_ms } = measured;
   const figures = [...networks].filter(([, floors]) => floors.length > 0)
     .map(([mtu, floors]) => networkFigures(mtu, floors));
+  const flows = [...measured.flows.values()]
+    .filter(({ frames_per_s }) => frames_per_s.length > 0)
+    .map(flowFigures);
   const disk = disks.length === 0 ? undefined : diskFigures(disks);
   const rows = [...cells.values()].filter(({ samples }) => samples.length > 0)
     .map(({ cell, samples }) => {
       const network = figures.find(({ mtu }) => mtu === cell.mtu)!;
+      const key = flowKey(flowOf(cell));
+      const flow = flows.find((it) => flowKey(it) === key)!;
       const commit_us = disk?.lmdb[0].commit_p50_us ?? 0;
-      return rowOf(cell, samples, network, commit_us);
+      return rowOf(cell, samples, network, flow, commit_us);
     });
   const inMemory = new Map(
     rows.filter(({ storage }) => storage === "memory")
       .map((row) => [keyOf(row), row.values_per_s.median]),
   );
-  const busiest = idle.map((nodes) =>
-    Math.max(...nodes.map((it) => it.user_cores + it.system_cores))
-  );
   return {
     repeats,
     seconds,
     networks: figures,
+    flows,
     disk,
     start_ms: starts_ms.length === 0 ? undefined : spread(starts_ms),
-    idle_cores: busiest.length === 0 ? undefined : spread(busiest),
+    idle: idleFigures(measured.idle),
     rows: rows.map((row) => besideMemory(row, inMemory)),
   };
+}
+
+function idleFigures({ layout, runs }: Measured["idle"]): Result["idle"] {
+  if (layout === undefined || runs.length === 0) return undefined;
+  const busiest = runs.map((nodes) =>
+    Math.max(...nodes.map(({ running_cores }) => running_cores))
+  );
+  return { layout, cores: spread(busiest) };
 }
 
 function besideMemory(row: Row, inMemory: Map<string, number>): Row {
@@ -168,6 +165,20 @@ function networkFigures(
   };
 }
 
+function flowFigures(
+  { flow, frames_per_s }: {
+    readonly flow: Flow;
+    readonly frames_per_s: readonly number[];
+  },
+): FlowFigures {
+  const per_s = median(frames_per_s);
+  return {
+    ...flow,
+    frames_per_s: per_s,
+    bytes_per_s: per_s * flow.frameBytes,
+  };
+}
+
 function diskFigures(disks: readonly DiskFloor[]): DiskFloor {
   const of = (figure: (disk: DiskFloor) => number) => median(disks.map(figure));
   return {
@@ -190,7 +201,7 @@ function diskFigures(disks: readonly DiskFloor[]): DiskFloor {
   };
 }
 
-/** The floor of a decision: relays that sleep if the nodes do; with one replica a frame to and fro. */
+/** The floor of a decision, in frames of the MTU's size where there are many: relays that sleep if the nodes do; with one replica a frame to and fro. */
 function hopsOf(
   { topology, busyPoll }: Cell,
   network: NetworkFigures,
@@ -218,6 +229,7 @@ function rowOf(
   cell: Cell,
   samples: readonly Sample[],
   network: NetworkFigures,
+  flow: FlowFigures,
   commit_us: number,
 ): Row {
   const of = (figure: (sample: Sample) => number) =>
@@ -226,20 +238,24 @@ function rowOf(
   const p50_us = spread(samples.map((it) => it.latency_us.p50));
   const hops = hopsOf(cell, network);
   const floor_us = hops.p50_us + (cell.storage === "lmdb-sync" ? commit_us : 0);
-  const full_per_s = hops.frames_per_s *
-    valuesPerFrame(cell.mtu, cell.valueBytes);
+  const frames_per_s = values_per_s.median / flow.values;
   return {
     ...cell,
     values_per_s,
     p50_us,
     p99_us: of((it) => it.latency_us.p99),
     p999_us: of((it) => it.latency_us.p999),
+    p999_to_p50: spread(
+      samples.map(({ latency_us }) => latency_us.p999 / latency_us.p50),
+    ),
     max_us: of((it) => it.latency_us.max),
     percentiles_us: samples[0].percentiles_us.map(([percentile], i) =>
       [percentile, of((it) => it.percentiles_us[i]?.[1] ?? 0)] as const
     ),
     retries: samples.reduce((sum, { retries }) => sum + retries, 0),
-    to_relay: values_per_s.median / full_per_s,
+    to_relay: frames_per_s / flow.frames_per_s,
+    to_relayFull: frames_per_s * flow.frameBytes /
+      (hops.frames_per_s * cell.mtu),
     p50_to_floor: p50_us.median / floor_us,
     processes: processMedians(samples),
     frames_per_value: of((it) => it.frames_per_value),
@@ -259,8 +275,10 @@ function processMedians(samples: readonly Sample[]): ProcessCost[] {
       name,
       user_cores: of((it) => it.user_cores),
       system_cores: of((it) => it.system_cores),
+      running_cores: of((it) => it.running_cores),
       switches_per_s: of((it) => it.switches_per_s),
       rssBytes: of((it) => it.rssBytes),
+      ownBytes: of((it) => it.ownBytes),
     };
   });
 }

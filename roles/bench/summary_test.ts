@@ -3,18 +3,14 @@ import type { ProcessCost, Sample } from "./cluster.ts";
 import type { DiskFloor } from "./disk_floor.ts";
 import type { NetworkFloor } from "./floors.ts";
 import { type Cell, keyOf } from "./matrix.ts";
-import {
-  type Measured,
-  median,
-  spread,
-  summarise,
-  valuesPerFrame,
-} from "./summary.ts";
+import { flowKey, flowOf } from "./flow.ts";
+import { type Measured, summarise } from "./summary.ts";
 
 const MEMORY: Cell = {
   topology: "replicas",
   storage: "memory",
   mtu: 1500,
+  batching: true,
   busyPoll: "auto",
   outstanding: 1,
   valueBytes: 64,
@@ -24,7 +20,10 @@ const SYNC: Cell = { ...MEMORY, storage: "lmdb-sync" };
 
 function process(name: string, cores: number): ProcessCost {
   const [user_cores, system_cores] = [cores / 4, cores * 3 / 4];
-  return { name, user_cores, system_cores, switches_per_s: 9, rssBytes: 1e6 };
+  return {
+    ...{ name, user_cores, system_cores, running_cores: cores },
+    ...{ switches_per_s: 9, rssBytes: 1e6, ownBytes: 5e5 },
+  };
 }
 
 function sample(values_per_s: number, p50: number): Sample {
@@ -66,27 +65,30 @@ function measured(): Measured {
   return {
     cells,
     networks: new Map([[1500, [network(40, 90_000), network(44, 110_000)]]]),
+    flows: new Map([
+      [flowKey(flowOf(MEMORY)), {
+        flow: flowOf(MEMORY),
+        frames_per_s: [120_000, 140_000, 125_000],
+      }],
+    ]),
     disks: [disk(300), disk(338), disk(250)],
     starts_ms: [100, 140],
-    idle: [[process("replica 1", 0.02), process("replica 2", 0.01)]],
+    idle: {
+      layout: MEMORY,
+      runs: [[process("replica 1", 0.02), process("replica 2", 0.01)]],
+    },
   };
 }
 
-Deno.test("median() takes the middle one, or the mean of the two in the middle", () => {
-  assert.equal(median([5]), 5);
-  assert.equal(median([9, 1, 5]), 5);
-  assert.equal(median([8, 2, 4, 100]), 6);
-  assert.deepEqual(spread([3, 1, 2]), { median: 2, least: 1, most: 3 });
-});
-
 Deno.test("summarise() tells medians and spread, beside the floors of the same run", () => {
-  const { rows, networks, start_ms, idle_cores } = summarise(measured(), 3, 1);
+  const { rows, networks, start_ms, idle } = summarise(measured(), 3, 1);
   assert.equal(rows.length, 2, "a cell without samples is no row");
   const [memory, sync] = rows;
   assert.deepEqual(memory.values_per_s, {
     median: 10000,
     least: 9000,
     most: 12000,
+    runs: [9000, 12000, 10000],
   });
   assert.equal(memory.p50_us.median, 80);
   assert.equal(memory.p99_us, 160);
@@ -95,25 +97,29 @@ Deno.test("summarise() tells medians and spread, beside the floors of the same r
   assert.equal(networks[0].relay_p50_us, 42);
   assert.equal(networks[0].relay_bytes_per_s, 150_000_000);
   assert.equal(memory.p50_to_floor, 80 / 42);
-  // 20 values of 64 bytes are in a full frame.
-  assert.equal(memory.to_relay, 10000 / (100_000 * 20));
+  assert.equal(memory.p999_to_p50.median, 3);
+  // 20 values of 64 bytes are in a full 2A, of 1,392 bytes.
+  assert.equal(memory.to_relay, 500 / 125_000);
+  assert.equal(memory.to_relayFull, 500 * 1392 / 150_000_000);
   assert.equal(memory.to_memory, undefined);
   assert.equal(sync.to_memory, 0.2);
   assert.equal(sync.p50_to_floor, 500 / (42 + 300));
   assert.equal(memory.processes[0].name, "replica 1");
   assert.equal(memory.processes[0].user_cores, 0.2);
   assert.equal(start_ms?.median, 120);
-  assert.equal(idle_cores?.median, 0.02, "of the busiest node");
+  assert.equal(idle?.cores.median, 0.02, "of the busiest node");
 });
 
 Deno.test("the floor waits for frames as the nodes do; of one replica it is one frame to and fro", () => {
-  const { cells, networks, ...rest } = measured();
+  const { cells, networks, flows, ...rest } = measured();
   cells.clear();
   const single: Cell = { ...MEMORY, topology: "single" };
   const spinning: Cell = { ...single, busyPoll: "yes" };
   const asleep: Cell = { ...MEMORY, busyPoll: "no" };
   for (const cell of [single, spinning, asleep]) {
     cells.set(keyOf(cell), { cell, samples: [sample(10_000, 30)] });
+    const flow = flowOf(cell);
+    flows.set(flowKey(flow), { flow, frames_per_s: [100_000] });
   }
   networks.set(1500, [{
     relay: network(40, 90_000).relay,
@@ -121,19 +127,23 @@ Deno.test("the floor waits for frames as the nodes do; of one replica it is one 
     asleep: network(20, 50_000).relay,
     spinning: network(5, 60_000).relay,
   }]);
-  const { rows } = summarise({ cells, networks, ...rest }, 1, 1);
+  const { rows } = summarise({ cells, networks, flows, ...rest }, 1, 1);
   assert.deepEqual(rows.map((row) => row.p50_to_floor), [1.5, 6, 0.5]);
-  assert.equal(rows[0].to_relay, 10_000 / (50_000 * 20));
+  assert.equal(rows[0].to_relay, 500 / 100_000);
+  assert.equal(rows[0].to_relayFull, 500 * 1392 / (50_000 * 1500));
 });
 
 Deno.test("summarise() has nothing to say of what was not measured", () => {
   const empty = summarise(
     {
       cells: new Map([[keyOf(MEMORY), { cell: MEMORY, samples: [] }]]),
-      networks: new Map(),
+      networks: new Map([[1500, []]]),
+      flows: new Map([
+        [flowKey(flowOf(MEMORY)), { flow: flowOf(MEMORY), frames_per_s: [] }],
+      ]),
       disks: [],
       starts_ms: [],
-      idle: [],
+      idle: { layout: MEMORY, runs: [] },
     },
     3,
     1,
@@ -141,12 +151,6 @@ Deno.test("summarise() has nothing to say of what was not measured", () => {
   assert.deepEqual(empty.rows, []);
   assert.equal(empty.disk, undefined);
   assert.equal(empty.start_ms, undefined);
-});
-
-Deno.test("a frame holds so many values, or so much of one", () => {
-  assert.equal(valuesPerFrame(1500, 64), 20);
-  assert.equal(valuesPerFrame(1500, 1382), 1);
-  assert.equal(valuesPerFrame(9000, 64), 134);
-  const part = valuesPerFrame(1500, 1 << 20);
-  assert(part > 0.001 && part < 0.002);
+  assert.equal(empty.idle, undefined);
+  assert.deepEqual(empty.flows, []);
 });

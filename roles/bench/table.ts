@@ -1,22 +1,29 @@
 /** The result of a bench as text: floors, throughput and latency, and what they cost. */
-import type { ProcessCost } from "./cluster.ts";
+import { IDLE_S, type ProcessCost, REST_S } from "./cluster.ts";
 import type { DiskFloor } from "./disk_floor.ts";
-import type { NetworkFigures, Result, Row, Spread } from "./summary.ts";
+import { judge, type Judgement } from "./judgement.ts";
+import { describeLayout } from "./matrix.ts";
+import type { Spread } from "./spread.ts";
+import type { FlowFigures, NetworkFigures, Result, Row } from "./summary.ts";
 
 /** Everything that was measured, for a terminal. */
 export function formatResult(result: Result): string {
   const { rows, networks, disk } = result;
   const lines = ["Floors, measured in the same run with no protocol"];
   for (const network of networks) lines.push(...networkLines(network));
+  lines.push(...result.flows.map(flowLine));
   if (disk !== undefined) lines.push(...diskLines(disk));
   lines.push(...nodeLines(result), "");
   if (rows.length === 0) return [...lines, "No cell was measured."].join("\n");
   lines.push(
     `Throughput and latency: medians of ${result.repeats} runs of ${result.seconds} s`,
+    "/RELAY: of the relay with frames as large as the cell's own; /FULL: bytes a second, of the relay with frames of the MTU's size",
     ...table(ratesHead(rows), rows.map((row) => ratesOf(row, rows))),
     "",
     "What it costs: share of a core (user + system), context switches, and resident memory, of each process",
     ...table(costsHead(rows), rows.map((row) => costsOf(row, rows))),
+    "",
+    ...targetLines(judge(result)),
   );
   return lines.join("\n");
 }
@@ -38,6 +45,18 @@ function networkLines(network: NetworkFigures): string[] {
   ];
 }
 
+function flowLine(flow: FlowFigures): string {
+  const { hops, mtu, busyPoll, valueBytes, values, frameBytes } = flow;
+  const way = hops === "relay" ? "relay" : "to and fro";
+  const waits = { auto: "", no: " asleep", yes: " spinning" }[busyPoll];
+  const carried = values >= 1 ? String(values) : "a part of one";
+  return `  ${way}${waits}, MTU ${mtu}: frames of ${
+    count(frameBytes)
+  } bytes, as a 2A with ${carried} of ${count(valueBytes)} bytes: ${
+    count(flow.frames_per_s)
+  }/s, ${count(flow.bytes_per_s / 1e6)} MB/s`;
+}
+
 function diskLines(disk: DiskFloor): string[] {
   const { growing, inPlace, lmdb } = disk;
   const commits = lmdb.map(({ batch, puts_per_s, commit_p50_us }) =>
@@ -55,7 +74,7 @@ function diskLines(disk: DiskFloor): string[] {
   ];
 }
 
-function nodeLines({ start_ms, idle_cores }: Result): string[] {
+function nodeLines({ start_ms, idle }: Result): string[] {
   const lines: string[] = [];
   if (start_ms !== undefined) {
     lines.push(
@@ -64,11 +83,11 @@ function nodeLines({ start_ms, idle_cores }: Result): string[] {
       } ms after it was started`,
     );
   }
-  if (idle_cores !== undefined) {
+  if (idle !== undefined) {
     lines.push(
-      `Idle: the busiest node uses ${
-        within(idle_cores, (it) => (it * 100).toFixed(1))
-      } % of a core`,
+      `Idle: ${describeLayout(idle.layout)}: the busiest node uses ${
+        within(idle.cores, (it) => (it * 100).toFixed(2))
+      } % of a core, over ${IDLE_S} s that begin ${REST_S} s after the last value`,
     );
   }
   return lines.length === 0 ? [] : ["", ...lines];
@@ -83,6 +102,7 @@ const CELL_COLUMNS: readonly {
   { head: "STORAGE", of: (row) => row.storage },
   { head: "MTU", of: (row) => String(row.mtu) },
   { head: "BYTES", of: (row) => String(row.valueBytes) },
+  { head: "BATCHING", of: (row) => row.batching ? "yes" : "no" },
   { head: "BUSY-POLL", of: (row) => row.busyPoll },
   { head: "CLIENTS", of: (row) => String(row.clients) },
 ];
@@ -107,7 +127,7 @@ function headOf(rows: readonly Row[]): string[] {
 function ratesHead(rows: readonly Row[]): string[] {
   return [
     ...headOf(rows),
-    ...["VALUES/S", "LEAST-MOST", "/RELAY", "/MEMORY"],
+    ...["VALUES/S", "LEAST-MOST", "/RELAY", "/FULL", "/MEMORY"],
     ...["P50 µs", "LEAST-MOST", "/FLOOR", "P99 µs", "P99.9 µs", "RETRIES"],
   ];
 }
@@ -118,6 +138,7 @@ function ratesOf(row: Row, rows: readonly Row[]): string[] {
     count(row.values_per_s.median),
     range(row.values_per_s),
     ratio(row.to_relay),
+    ratio(row.to_relayFull),
     row.to_memory === undefined ? "" : ratio(row.to_memory),
     count(row.p50_us.median),
     range(row.p50_us),
@@ -133,7 +154,13 @@ function costsHead(rows: readonly Row[]): string[] {
     ...headOf(rows),
     ...["FRAMES/VALUE", "BYTES/VALUE", "CPU µs/VALUE"],
     ...["LEADER CORES", "ACCEPTOR CORES", "CLIENT CORES"],
-    ...["LEADER SWITCHES/S", "CLIENT SWITCHES/S", "LEADER MB", "CLIENT MB"],
+    ...[
+      "LEADER SWITCHES/S",
+      "CLIENT SWITCHES/S",
+      "LEADER MB",
+      "OWN MB",
+      "CLIENT MB",
+    ],
   ];
 }
 
@@ -167,7 +194,46 @@ function costsOf(row: Row, rows: readonly Row[]): string[] {
     some(leader, (it) => count(it.switches_per_s)),
     some(client, (it) => count(it.switches_per_s)),
     some(leader, (it) => count(it.rssBytes / 2 ** 20)),
+    some(leader, (it) => count(it.ownBytes / 2 ** 20)),
     some(client, (it) => count(it.rssBytes / 2 ** 20)),
+  ];
+}
+
+const TARGETS_HEAD = [
+  ...["WHAT", "TARGET", "MEASURED", "LEAST-MOST", "RATIO"],
+  ...["VERDICT", "MEASURED IN", "TARGET IS"],
+];
+
+function targetLines(judgements: readonly Judgement[]): string[] {
+  const total = (wanted: Judgement["verdict"]) =>
+    `${
+      judgements.filter(({ verdict }) => verdict === wanted).length
+    } ${wanted}`;
+  return [
+    `Targets, by the medians of this run: ${total("met")}, ${
+      total("missed")
+    }, ${total("not measured")}; RATIO is MEASURED over TARGET`,
+    ...table(TARGETS_HEAD, judgements.map(targetOf)),
+  ];
+}
+
+function targetOf(judgement: Judgement): string[] {
+  const { what, is, bound, against, measured, ratio, where } = judgement;
+  const some = (it: number | undefined, text: (it: number) => string) =>
+    it === undefined ? "" : text(it);
+  return [
+    what,
+    `${is} ${some(bound, digits)}`,
+    some(measured?.median, digits),
+    measured === undefined
+      ? ""
+      : [measured.least, measured.most].map((it) =>
+        it < 1000 ? digits(it) : short(it)
+      ).join("-"),
+    some(ratio, (it) => it.toFixed(2)),
+    judgement.verdict,
+    where ?? "",
+    against,
   ];
 }
 
@@ -187,7 +253,9 @@ function table(head: readonly string[], rows: readonly string[][]): string[] {
   const widths = head.map((word, i) =>
     Math.max(word.length, ...rows.map((row) => row[i].length))
   );
-  const isWord = head.map((_, i) => rows.every((row) => /^[a-z]/.test(row[i])));
+  const isWord = head.map((_, i) =>
+    rows.some((row) => /[a-z]{2}/.test(row[i]))
+  );
   const line = (cells: readonly string[]) =>
     cells.map((cell, i) =>
       isWord[i] ? cell.padEnd(widths[i]) : cell.padStart(widths[i])

@@ -1,13 +1,21 @@
 /** What processes and interfaces have used so far, as the kernel counts it (proc(5)). */
 
+/** What a process has in memory. */
+export interface Memory {
+  /** Resident set, pages shared with others included (VmRSS). */
+  readonly rssBytes: number;
+  /** What of it is nobody else's and in no file (RssAnon). */
+  readonly ownBytes: number;
+}
+
 /** A process since its start. */
-export interface Usage {
+export interface Usage extends Memory {
   readonly user_s: number;
   readonly system_s: number;
-  /** Context switches of all its threads that still run, whether it gave the core away or lost it. */
+  /** Time on a core, in nanoseconds' steps; those above come in ticks. Of all its threads that still run. */
+  readonly running_s: number;
+  /** How often one of them got a core: whoever had it gave it away or lost it. */
   readonly switches: number;
-  /** Resident set, pages shared with others included. */
-  readonly rssBytes: number;
 }
 
 /** An interface since it was made. */
@@ -21,35 +29,58 @@ const TICKS_PER_S = 100;
 
 /** @returns undefined if there is no such process any more. */
 export function readUsage(pid: number): Usage | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  const memory = readMemory(pid);
+  if (stat === undefined || memory === undefined) return undefined;
+  // The program's name, in brackets, may hold anything; what follows does not.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return {
+    ...memory,
+    ...readThreads(pid),
+    user_s: Number(fields[11]) / TICKS_PER_S,
+    system_s: Number(fields[12]) / TICKS_PER_S,
+  };
+}
+
+/** @returns undefined if there is no such process any more. */
+export function readMemory(pid: number): Memory | undefined {
+  const status = read(`/proc/${pid}/status`);
+  // Of a process that has ended and waits for its parent there is no such line.
+  if (status === undefined || !status.includes("VmRSS:")) return undefined;
+  return {
+    rssBytes: numberOf(status, /^VmRSS:\s+(\d+) kB/m) * 1024,
+    ownBytes: numberOf(status, /^RssAnon:\s+(\d+) kB/m) * 1024,
+  };
+}
+
+/** Adds up what the scheduler counts of each thread: time on a core, time of waiting for one, turns. */
+function readThreads(pid: number): { running_s: number; switches: number } {
+  let [running_ns, switches] = [0, 0];
+  for (const thread of threadsOf(pid)) {
+    const counts = read(`/proc/${pid}/task/${thread}/schedstat`)?.split(" ");
+    running_ns += Number(counts?.[0] ?? 0);
+    switches += Number(counts?.[2] ?? 0);
+  }
+  return { running_s: running_ns / 1e9, switches };
+}
+
+function threadsOf(pid: number): string[] {
   try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    // The program's name, in brackets, may hold anything; what follows does not.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    return {
-      user_s: Number(fields[11]) / TICKS_PER_S,
-      system_s: Number(fields[12]) / TICKS_PER_S,
-      switches: switchesOf(pid),
-      rssBytes: numberOf(status, /^VmRSS:\s+(\d+) kB/m) * 1024,
-    };
+    return Array.from(Deno.readDirSync(`/proc/${pid}/task`), (it) => it.name);
   } catch (error) {
-    if (isGone(error)) return undefined;
+    if (isGone(error)) return [];
     throw error;
   }
 }
 
-function switchesOf(pid: number): number {
-  let sum = 0;
-  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
-    try {
-      const status = Deno.readTextFileSync(`/proc/${pid}/task/${name}/status`);
-      sum += numberOf(status, /^voluntary_ctxt_switches:\s+(\d+)/m) +
-        numberOf(status, /^nonvoluntary_ctxt_switches:\s+(\d+)/m);
-    } catch (error) {
-      if (!isGone(error)) throw error;
-    }
+/** @returns undefined if the process or thread is gone. */
+function read(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
   }
-  return sum;
 }
 
 /** What the interfaces of a network namespace have sent, loopback left out. */

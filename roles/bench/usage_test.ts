@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
-import { readTraffic, readUsage } from "./usage.ts";
+import { readMemory, readTraffic, readUsage } from "./usage.ts";
 
 Deno.test("readUsage() tells of this process, and of none that is not there", () => {
   const usage = readUsage(Deno.pid)!;
   assert(usage.user_s + usage.system_s > 0);
   assert(usage.switches > 0);
-  assert(usage.rssBytes > 1 << 20);
+  assert(usage.running_s > 0);
+  assert(usage.ownBytes > 1 << 20);
+  // Its code is in files, so there is more than what is its own.
+  assert(usage.rssBytes > usage.ownBytes);
   // The kernel's own limit of process ids.
   assert.equal(readUsage(1 << 22), undefined);
+  assert.equal(readMemory(1 << 22), undefined);
 });
 
 Deno.test("readTraffic() adds up what the interfaces sent, without loopback", () => {

@@ -1,11 +1,12 @@
 /** A learner that starts when much was decided and the load goes on: does it catch up, how fast, at what memory? */
+import { readMemory } from "../../roles/bench/usage.ts";
 import {
   type Experiment,
   grouped,
   type Outcome,
   type Wanted,
 } from "./experiment.ts";
-import { type MemorySample, residentMemory_kb } from "./memory.ts";
+import type { MemorySample } from "./memory.ts";
 import {
   type Learner,
   openSite,
@@ -89,8 +90,10 @@ async function pursue(
   const elapsed_s = () => (now_ms() - startedAt_ms) / 1000;
   while (!isOver() && !process.hasEnded && caughtUp_s === undefined) {
     await sleep(SAMPLE_MS);
-    const rss_kb = residentMemory_kb(process.pid);
-    if (rss_kb !== undefined) memory.push({ at_s: elapsed_s(), rss_kb });
+    const now = readMemory(process.pid);
+    if (now !== undefined) {
+      memory.push({ at_s: elapsed_s(), rss_kb: now.rssBytes / 1024 });
+    }
     const lag = ahead.delivered - late.watch.delivered;
     if (lag <= liveRate * LAG_MS / 1000) caughtUp_s = elapsed_s();
   }

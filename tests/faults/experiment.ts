@@ -62,11 +62,6 @@ export type NumberOption =
   | "outstanding"
   | "seed";
 
-/** The middle one, or the higher of the two in the middle. */
-export function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-}
-
 /** "1,234,567". */
 export function grouped(number: number): string {
   return Math.round(number).toLocaleString("en-US");

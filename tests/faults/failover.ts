@@ -1,8 +1,8 @@
 /** kill -9 of the leader under load, again and again: how long is nothing decided? */
+import { median } from "../../roles/bench/spread.ts";
 import {
   type Experiment,
   grouped,
-  median,
   type Outcome,
   type Wanted,
 } from "./experiment.ts";

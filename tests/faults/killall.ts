@@ -1,9 +1,9 @@
 /** kill -9 of every process at once, again and again: what was acknowledged is delivered all the same. */
+import { median } from "../../roles/bench/spread.ts";
 import { Random } from "../../sim/random.ts";
 import {
   type Experiment,
   grouped,
-  median,
   type Outcome,
   type Wanted,
 } from "./experiment.ts";

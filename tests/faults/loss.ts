@@ -1,8 +1,8 @@
 /** Every node loses a fraction of what it receives: what is left of the throughput? */
+import { median } from "../../roles/bench/spread.ts";
 import {
   type Experiment,
   grouped,
-  median,
   type Outcome,
   type Wanted,
 } from "./experiment.ts";

@@ -7,22 +7,6 @@ export interface MemorySample {
   readonly rss_kb: number;
 }
 
-/**
- * Resident memory of a process.
- *
- * @returns KiB, or undefined if it has ended.
- */
-export function residentMemory_kb(pid: number): number | undefined {
-  try {
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    const match = /^VmRSS:\s+(\d+) kB$/m.exec(status);
-    return match === null ? undefined : Number(match[1]);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
 /** Slope of the line of least squares through the samples, in KiB a minute; 0 for fewer than two. */
 export function slope_kb_per_min(samples: readonly MemorySample[]): number {
   const mean = (of: (sample: MemorySample) => number) =>

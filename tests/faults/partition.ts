@@ -1,10 +1,6 @@
 /** Partitions in the bridge, with a client and a learner on either side: no divergence, and progress where the majority is. */
-import {
-  type Experiment,
-  median,
-  type Outcome,
-  type Wanted,
-} from "./experiment.ts";
+import { median } from "../../roles/bench/spread.ts";
+import type { Experiment, Outcome, Wanted } from "./experiment.ts";
 import { openSite, problems, type Site, sleep, until } from "./site.ts";
 import { length_ms, now_ms } from "./watch.ts";
 

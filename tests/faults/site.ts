@@ -1,4 +1,5 @@
 /** A cluster of real processes on a private network, whose nodes can be killed, frozen, cut off and started again. */
+import { readMemory } from "../../roles/bench/usage.ts";
 import type { Report } from "../../roles/check.ts";
 import { verdict } from "../../roles/check_report.ts";
 import { LineCounter } from "../../roles/line_counter.ts";
@@ -6,7 +7,7 @@ import { LocalProcess } from "../../roles/local_process.ts";
 import { createNet, INTERFACE, type Net } from "../netns.ts";
 import { KPAXOS } from "../process.ts";
 import { Cables } from "./cables.ts";
-import { type MemorySample, residentMemory_kb } from "./memory.ts";
+import type { MemorySample } from "./memory.ts";
 import { storageOptions, type StorageWord } from "../../roles/storage_word.ts";
 import { now_ms, Watch } from "./watch.ts";
 
@@ -315,9 +316,10 @@ export class Site implements AsyncDisposable {
     this.#sampler = setInterval(() => {
       const now = now_ms();
       for (const { pid, startedAt_ms, samples } of this.memory) {
-        const rss_kb = residentMemory_kb(pid);
-        if (rss_kb === undefined) continue;
-        samples.push({ at_s: (now - startedAt_ms) / 1000, rss_kb });
+        const rssBytes = readMemory(pid)?.rssBytes;
+        if (rssBytes === undefined) continue;
+        const at_s = (now - startedAt_ms) / 1000;
+        samples.push({ at_s, rss_kb: rssBytes / 1024 });
       }
     }, SAMPLE_MS);
   }
