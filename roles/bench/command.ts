@@ -5,11 +5,9 @@ import type { BenchOptions } from "../options.ts";
 import { Cluster, IDLE_S, REST_S, WARM_UP_S } from "./cluster.ts";
 import {
   DISK_TAKES_S,
-  FLOW_TAKES_S,
   measureDiskOf,
-  measureFlow,
   measureNetwork,
-  RELAY_TAKES_S,
+  networkTakes_s,
 } from "./floors.ts";
 import { type Flow, flowKey, flowOf } from "./flow.ts";
 import { judge } from "./judgement.ts";
@@ -112,9 +110,11 @@ class Bench {
       starts_ms: [],
       idle: { layout: this.#idleTrial?.layout, runs: [] },
     };
-    const floors_s = this.#mtus.length * RELAY_TAKES_S +
-      this.#flows.length * FLOW_TAKES_S +
-      (storesOnDisk(options) ? DISK_TAKES_S : 0);
+    const networks_s = this.#mtus.reduce(
+      (sum, mtu) => sum + networkTakes_s(this.#flowsOf(mtu).length),
+      0,
+    );
+    const floors_s = networks_s + (storesOnDisk(options) ? DISK_TAKES_S : 0);
     const trials_s = trials.reduce((sum, it) => sum + this.#takes_s(it), 0);
     this.progress = new Progress(repeats * (floors_s + trials_s));
   }
@@ -140,17 +140,13 @@ class Bench {
     const { networks, flows, disks } = this.#measured;
     for (const mtu of this.#mtus) {
       this.progress.say(`${prefix}: frames with no protocol, MTU ${mtu}`);
-      networks.get(mtu)!.push(await measureNetwork(this.#stage, mtu));
-      this.progress.done(RELAY_TAKES_S);
-    }
-    for (const flow of this.#flows) {
-      const { frameBytes, mtu } = flow;
-      this.progress.say(
-        `${prefix}: frames of ${frameBytes} bytes with no protocol, MTU ${mtu}`,
-      );
-      const { frames_per_s } = flows.get(flowKey(flow))!;
-      frames_per_s.push(await measureFlow(this.#stage, flow));
-      this.progress.done(FLOW_TAKES_S);
+      const own = this.#flowsOf(mtu);
+      const floor = await measureNetwork(this.#stage, mtu, own);
+      networks.get(mtu)!.push(floor.network);
+      for (const [flow, frames_per_s] of floor.flows_per_s) {
+        flows.get(flowKey(flow))!.frames_per_s.push(frames_per_s);
+      }
+      this.progress.done(networkTakes_s(own.length));
     }
     if (!storesOnDisk(this.#options)) return;
     this.progress.say(`${prefix}: the disk alone`);
@@ -170,6 +166,10 @@ class Bench {
     }
     if (trial === this.#idleTrial) idle.runs.push(await cluster.idle());
     this.progress.done(this.#takes_s(trial));
+  }
+
+  #flowsOf(mtu: number): Flow[] {
+    return this.#flows.filter((flow) => flow.mtu === mtu);
   }
 
   #takes_s(trial: Trial): number {

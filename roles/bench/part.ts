@@ -27,9 +27,9 @@ export type Part =
     readonly peer: string;
     readonly mtu: number;
     readonly busyPoll: BusyPoll;
-    readonly window: number;
     readonly loneBytes: number;
     readonly payloadBytes: number;
+    readonly window: number;
     readonly seconds: number;
   }
   | {
