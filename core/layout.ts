@@ -106,7 +106,10 @@ export const ACCEPT_DECIDED: u32 = 32;
 export const ACCEPT_INSTANCE: u32 = 40;
 export const ACCEPT_BATCH_BYTES: u32 = 48;
 export const ACCEPT_VALUES: u32 = 52;
+export const ACCEPT_FLAGS: u32 = 54;
 export const ACCEPT_BYTES: u32 = 56;
+/** The leader's queue is long: clients should send less. */
+export const ACCEPT_CONGESTED: u32 = 1;
 
 /** Both accepted (2B) and repair carry ranges of instances. */
 export const RANGES_COUNT: u32 = 32;
@@ -580,6 +583,9 @@ export enum Counter {
   /** Records so read that were not as they had been written; and such as are too large for this MTU. */
   damagedRecords,
   oversizedRecords,
+  /** 2A by which the leader told clients that its queue is long; and how often a client sent less for that, or for losses. */
+  congested,
+  slowed,
   end,
 }
 
@@ -721,6 +727,8 @@ export enum Gauge {
   trimLimit,
   /** Where the learner would go on after a crash: the instance of its newest durable checkpoint; 0: there is none. */
   checkpoint,
+  /** Bytes of values that the client keeps in the network at most. */
+  paceBytes,
   end,
 }
 

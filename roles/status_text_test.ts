@@ -164,7 +164,7 @@ Deno.test("every counter is a drop or known to be none", () => {
     ...["duplicateSubmits", "forwarded", "proposed", "retransmitted"],
     ...["accepted", "rejected", "decidedInstances", "deliveredValues"],
     ...["duplicateValues", "repairs", "submitted", "completed", "retries"],
-    "fetched",
+    ...["fetched", "congested", "slowed"],
   ];
   const drops = DROPS.map((counter) => Counter[counter]);
   const all = Array.from({ length: Counter.end }, (_, i) => Counter[i]);

@@ -103,7 +103,14 @@ export type Body =
     memories: bigint;
     entries: EntryFields[];
   }
-  | { type: "accept"; decided: bigint; instance: bigint; batch: RunFields[] }
+  | {
+    type: "accept";
+    decided: bigint;
+    instance: bigint;
+    /** The leader's queue is long. */
+    congested?: boolean;
+    batch: RunFields[];
+  }
   | { type: "accepted"; ranges: RangeFields[] }
   | { type: "reject"; rejected: bigint; decided: bigint }
   | {
@@ -288,6 +295,7 @@ function decodeBody(view: DataView, type: MessageName): Body {
         type,
         decided: u64(32),
         instance: u64(40),
+        ...(view.getUint16(54, true) === 1 ? { congested: true } : {}),
         batch: decodeBatch(view, 56, u32(48)),
       };
     case "accepted":

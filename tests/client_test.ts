@@ -177,6 +177,120 @@ Deno.test("values that were submitted together leave together, in runs of one cl
   );
 });
 
+/** How many values the client has sent and not heard of, of those it submits all the time. */
+function inNetwork(rig: Rig, submits: number): number {
+  for (let n = 0; n < submits; n++) {
+    if (rig.core.clientRoom(0) === 0) break;
+    rig.core.submit(0, bytes.encode("v".repeat(80)), rig.now_us);
+  }
+  return submitted(rig.feed()).reduce((sum, run) => sum + run.values.length, 0);
+}
+
+/** The leader's word that the client's values `first` to `last` are decided. */
+function answer(first: number, last: number): Uint8Array {
+  return encode({ ...LEADER, receiverRoles: ["client"] }, {
+    type: "answer",
+    decided: 10n,
+    answered: [{
+      client: 1000n,
+      first: BigInt(first),
+      count: last - first + 1,
+    }],
+  });
+}
+
+/** A 2A of somebody else's value, which says how the leader's queue is. */
+function accept(instance: bigint, congested: boolean): Uint8Array {
+  return encode(LEADER, {
+    type: "accept",
+    decided: instance,
+    instance,
+    congested,
+    batch: [run(7n, Number(instance), "other")],
+  });
+}
+
+Deno.test("a client keeps a window in the network, twice as large each round trip until the queue is long", () => {
+  const rig = makeClient({ outstanding: 4096 });
+  let sent = inNetwork(rig, 4096);
+  const first = sent;
+  assert(first > 32 && first < 1000, `${first} at first`);
+  let done = 0;
+  const round = (instance: bigint, congested: boolean): number => {
+    rig.now_us += 500;
+    const upTo = sent;
+    const fed = rig.feed(answer(done + 1, upTo), accept(instance, congested));
+    done = upTo;
+    const more = submitted(fed).reduce((sum, r) => sum + r.values.length, 0);
+    sent += more + inNetwork(rig, 4096);
+    return sent - done;
+  };
+  const second = round(1n, false);
+  assert(second > first * 1.8, `${first} values, then ${second}`);
+  const third = round(2n, false);
+  assert(third > second * 1.8, `${second} values, then ${third}`);
+  // What was answered made it larger once more, and then the word made it smaller.
+  const fourth = round(3n, true);
+  assert(fourth < third * 1.8, `${third} values, told to send less ${fourth}`);
+  const fifth = round(4n, true);
+  assert(fifth < fourth, `${fourth} values, told again ${fifth}`);
+  const sixth = round(5n, false);
+  const grown = sixth - fifth;
+  assert(
+    grown >= 0 && grown < fifth / 8,
+    `${fifth} values, told no more ${sixth}`,
+  );
+  assert.equal(rig.core.counter(Counter.slowed), 2);
+  assert.equal(rig.core.counter(Counter.retries), 0);
+});
+
+Deno.test("an answer to what was sent twice makes nobody believe that the rest is lost", () => {
+  const rig = makeClient({ outstanding: 64 });
+  const submit = (values: number) => {
+    for (let n = 0; n < values; n++) {
+      rig.core.submit(0, bytes.encode("v".repeat(80)), rig.now_us);
+    }
+    rig.feed();
+  };
+  // A round trip of 1 ms is known; then one lasts for 4.
+  submit(1);
+  rig.now_us += 1000;
+  rig.feed(answer(1, 1));
+  submit(20);
+  rig.wait(3000);
+  const probed = rig.core.counter(Counter.retries);
+  assert(probed > 0 && probed < 10, `${probed} sent again to see`);
+  rig.now_us += 900;
+  rig.feed(answer(2, 5));
+  rig.wait(50);
+  rig.feed(answer(6, 21));
+  rig.wait(5000);
+  assert.equal(rig.core.counter(Counter.retries), probed);
+  assert.equal(rig.core.gauge(Gauge.inFlightValues), 0);
+});
+
+Deno.test("where an answer to what was sent twice is followed by none, the rest was lost", () => {
+  const rig = makeClient({ outstanding: 64 });
+  const submit = (values: number) => {
+    for (let n = 0; n < values; n++) {
+      rig.core.submit(0, bytes.encode("v".repeat(80)), rig.now_us);
+    }
+    rig.feed();
+  };
+  submit(1);
+  rig.now_us += 1000;
+  rig.feed(answer(1, 1));
+  submit(20);
+  rig.wait(3000);
+  const probed = rig.core.counter(Counter.retries);
+  rig.now_us += 900;
+  rig.feed(answer(2, 1 + probed));
+  rig.wait(500);
+  assert.equal(rig.core.counter(Counter.retries), probed);
+  rig.wait(600);
+  assert.equal(rig.core.counter(Counter.retries), 20);
+});
+
 Deno.test("a client turns to a new leader with all that is unanswered", () => {
   const rig = makeClient();
   rig.core.submit(0, bytes.encode("value"), rig.now_us);

@@ -160,7 +160,7 @@ function encodeBody(body: LooseBody): number[] {
     case "accept": {
       const batch = encodeBatch(body.batch);
       to.u64(body.decided).u64(body.instance).u32(batch.length)
-        .u32(countValues(body.batch)).raw(batch);
+        .u16(countValues(body.batch)).u16(body.congested ? 1 : 0).raw(batch);
       break;
     }
     case "accepted":

@@ -346,7 +346,11 @@ function breaks(receiver: CoreOptions): Record<MessageName, Break[]> {
         }))
       ),
       miscounting(layout.ACCEPT_BATCH_BYTES),
-      miscounting(layout.ACCEPT_VALUES),
+      miscounting(layout.ACCEPT_VALUES, 2),
+      ({ sender, body }) =>
+        fc.integer({ min: 2, max: 0xffff }).map((flags) =>
+          poke(encode(sender, body), layout.ACCEPT_FLAGS, 2, flags)
+        ),
       runsBroken(layout.ACCEPT_BYTES, layout.ACCEPT_VALUES),
       partsBroken,
     ],

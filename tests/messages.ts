@@ -263,11 +263,17 @@ function bodies(
       memories: u64,
       entries: entries(mtu - 72, longest, accepted, false),
     }),
-    accept: fc.tuple(instance, fc.bigInt(0n, 2047n), batch(longest)).map(
-      ([decided, ahead, batch]) => ({
+    accept: fc.tuple(
+      instance,
+      fc.bigInt(0n, 2047n),
+      fc.boolean(),
+      batch(longest),
+    ).map(
+      ([decided, ahead, congested, batch]) => ({
         type: "accept",
         decided,
         instance: decided + ahead > INSTANCE_LAST ? decided : decided + ahead,
+        ...(congested ? { congested } : {}),
         batch,
       }),
     ),

@@ -955,7 +955,7 @@ const PROGRESS: readonly Mutation[] = [
     violates: ["liveness"],
     edits: [{
       file: "client.ts",
-      after: "roundTrip.timeout_us(RETRY_FIRST_US",
+      after: "function loseOvertaken",
       find: "flying.head",
       replace: "NONE",
     }, {

@@ -100,7 +100,7 @@ class Body {
           this.#u64(40) - this.#u64(32) < 2048n &&
           this.#u32(48) <= this.#batchBytesMost &&
           this.#u32(48) === length - 56 &&
-          this.#values(56, length) === this.#u32(52);
+          this.#values(56, length) === this.#u16(52) && this.#u16(54) <= 1;
       case "accepted":
         return this.#ballot(24) && this.#ranges();
       case "repair":

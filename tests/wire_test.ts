@@ -63,6 +63,7 @@ const DRAWN: Record<string, string> = {
 /** Constants with such a prefix that are no offsets. */
 const NO_OFFSETS = [
   "PROMISE_LAST",
+  "ACCEPT_CONGESTED",
   "PROMISE_PAUSE",
   "ENTRY_DECIDED",
   "COMMAND_RESERVE",

@@ -13,7 +13,9 @@
 import {
   ACCEPT_BATCH_BYTES,
   ACCEPT_BYTES,
+  ACCEPT_CONGESTED,
   ACCEPT_DECIDED,
+  ACCEPT_FLAGS,
   ACCEPT_INSTANCE,
   ACCEPT_VALUES,
   ANSWER_BYTES,
@@ -69,11 +71,13 @@ import {
 } from "./client_session";
 import { count, gauge, note } from "./meters";
 import { begin, finish, groupAddress, outboxRoom } from "./outbox";
+import { paceAllows, paceAnswered, paceInit, paceLost, paceMarked } from "./pace";
 import { proposerAddress } from "./peers";
 import {
   acceptorIndex,
   batchBytesMax,
   batchValuesMax,
+  mtu,
   proposerIndex,
   settingU32,
   settingU64,
@@ -87,9 +91,10 @@ const HI_PERIOD_US: u64 = 1_000_000;
 const SEARCH_PERIOD_US: u64 = 100_000;
 /** A leader that was silent for this long is searched anew. */
 const LEADER_SILENT_US: u64 = 1_000_000;
-const RETRY_FIRST_US: u64 = 250_000;
-const RETRY_MIN_US: u64 = 3_000;
+const PROBE_FIRST_US: u64 = 250_000;
 const PROBE_DOUBLINGS_MAX: u32 = 8;
+/** So many probes without any answer: what is in the network is gone, or the leader is. */
+const SILENT_PROBES: u32 = 3;
 const ROOM_KEPT: i32 = 8;
 const NONE: u32 = 0xffffffff;
 const NEVER: u64 = u64.MAX_VALUE;
@@ -102,11 +107,11 @@ class Flight {
   sentAt_us: u64;
   client: u32;
   bytes: u32;
-  /** Neighbours in the list of its state: waiting to be sent, in the order to send; or sent, by time of sending. */
+  /** Its state, and its neighbours there. */
+  list: FlightList;
   previous: u32;
   next: u32;
   tries: u32;
-  waiting: bool;
   /** It is a chunk of a large value. */
   chunk: bool;
 }
@@ -126,6 +131,13 @@ class VirtualClient {
 class FlightList {
   head: u32;
   tail: u32;
+  bytes: u64;
+
+  static make(): FlightList {
+    const list = changetype<FlightList>(arenaTake(offsetof<FlightList>()));
+    list.head = list.tail = NONE;
+    return list;
+  }
 }
 
 let window: Window = changetype<Window>(0);
@@ -143,8 +155,13 @@ let outstanding: u32 = 0;
 /** For each virtual client, a ring that finds a flight by its sequence number. */
 let rings: usize = 0;
 let ringMask: u64 = 0;
+/** To be sent: those that were lost, and those that were not sent yet. */
+let lost: FlightList = changetype<FlightList>(0);
 let waiting: FlightList = changetype<FlightList>(0);
+/** Sent, by time of sending. */
 let flying: FlightList = changetype<FlightList>(0);
+/** Of sessions that were lost: never sent again. */
+let refused: FlightList = changetype<FlightList>(0);
 
 let leaderBallot: u64 = 0;
 let leaderHeardAt_us: u64 = 0;
@@ -153,6 +170,8 @@ let hiAt_us: u64 = 0;
 /** When the oldest was sent again before its time, and how often in a row without any answer. */
 let probedAt_us: u64 = 0;
 let probes: u32 = 0;
+/** A frame of the oldest is to leave, though the window is full. */
+let probing: bool = false;
 let roundTrip: RoundTrip = changetype<RoundTrip>(0);
 let timeoutMax_us: u64 = 0;
 
@@ -192,10 +211,11 @@ export function clientInit(): void {
   }
   clientSessionsInit(clientCount, clientBase, timeoutMax_us);
   roundTrip = RoundTrip.make();
-  waiting = changetype<FlightList>(arenaTake(offsetof<FlightList>()));
-  flying = changetype<FlightList>(arenaTake(offsetof<FlightList>()));
-  waiting.head = waiting.tail = NONE;
-  flying.head = flying.tail = NONE;
+  lost = FlightList.make();
+  waiting = FlightList.make();
+  flying = FlightList.make();
+  refused = FlightList.make();
+  paceInit();
   completions = arenaTake(<usize>flightCount * COMPLETION_BYTES);
   staging = arenaTake(batchBytesMax);
 }
@@ -244,7 +264,6 @@ export function clientSubmit(client: u32, bytes: u32, now_us: u64): u64 {
   v.inFlight++;
   memory.copy(value(index), staging, bytes);
   store<u32>(ringAt(client, flight.sequence), index);
-  flight.waiting = true;
   append(waiting, index);
   count(Counter.submitted);
   return flight.sequence;
@@ -254,6 +273,7 @@ export function clientSubmit(client: u32, bytes: u32, now_us: u64): u64 {
 export function clientAccept(p: usize, now_us: u64): void {
   const ballot = load<u64>(p, HEADER_BALLOT);
   hearLeader(ballot, now_us);
+  if ((load<u16>(p, ACCEPT_FLAGS) & ACCEPT_CONGESTED) != 0) paceMarked(now_us);
   const instance = load<u64>(p, ACCEPT_INSTANCE);
   const bytes = load<u32>(p, ACCEPT_BATCH_BYTES);
   const decided = load<u64>(p, ACCEPT_DECIDED);
@@ -309,12 +329,13 @@ export function clientOk(p: usize): void {
   sessionsHear(load<u64>(p, OK_DECIDED));
 }
 
-/** Packs what waits into frames for the leader. */
+/** Packs what was lost and what waits into frames for the leader. */
 export function clientFlush(now_us: u64): void {
   const to = target(now_us);
   if (to == 0) return;
   sessionsFlush(to, now_us);
-  while (anyWaits() && outboxRoom() > ROOM_KEPT) {
+  while ((paceAllows(flying.bytes) || probing) && upNext() != NONE && outboxRoom() > ROOM_KEPT) {
+    probing = false;
     const p = begin(Message.submit, Role.client, Role.proposer, to, 0);
     if (p == 0) return;
     const batch = p + SUBMIT_BYTES;
@@ -324,10 +345,8 @@ export function clientFlush(now_us: u64): void {
     let runNext: u64 = 0;
     let runCount: u32 = 0;
     let values: u32 = 0;
-    while (waiting.head != NONE && values < batchValuesMax) {
-      const index = waiting.head;
+    for (let index = upNext(); index != NONE && values < batchValuesMax; index = upNext()) {
       const flight = at(index);
-      if (!sessionIsOpen(flight.client)) break;
       const follows = run != 0 && flight.client == runClient && flight.sequence == runNext &&
         runCount < RUN_VALUES_MAX;
       const start = follows ? at_ : Run.pad(at_) + RUN_BYTES;
@@ -347,11 +366,9 @@ export function clientFlush(now_us: u64): void {
       runNext++;
       runCount++;
       values++;
-      remove(waiting, index);
-      flight.waiting = false;
       flight.sentAt_us = now_us;
       if (flight.tries++ > 0) count(Counter.retries);
-      append(flying, index);
+      move(flying, index);
     }
     closeRun(run, runCount, at_);
     const bytes = <u32>(Run.pad(at_) - batch);
@@ -361,17 +378,14 @@ export function clientFlush(now_us: u64): void {
   }
 }
 
-/** Whether a value waits to be sent. Those of lost sessions, which learners would refuse, are laid aside. */
-function anyWaits(): bool {
-  while (waiting.head != NONE) {
-    const index = waiting.head;
-    const flight = at(index);
-    if (sessionIsOpen(flight.client)) return true;
-    remove(waiting, index);
-    flight.waiting = false;
-    append(flying, index);
+/** The value to be sent next, or NONE. Those of lost sessions, which learners refuse, are laid aside. */
+function upNext(): u32 {
+  let index = lost.head != NONE ? lost.head : waiting.head;
+  while (index != NONE && !sessionIsOpen(at(index).client)) {
+    move(refused, index);
+    index = lost.head != NONE ? lost.head : waiting.head;
   }
-  return false;
+  return index;
 }
 
 export function clientTick(now_us: u64): u64 {
@@ -382,36 +396,33 @@ export function clientTick(now_us: u64): u64 {
   }
   const to = target(now_us);
   let due = to != 0 ? min(hiAt_us, sessionsDue()) : hiAt_us;
-  const timeout_us = roundTrip.timeout_us(RETRY_FIRST_US, RETRY_MIN_US, timeoutMax_us);
+  due = min(due, loseOvertaken(now_us));
+  due = min(due, probe(now_us));
+  gauge(Gauge.leaderBallot, leaderBallot);
+  gauge(Gauge.leaderHeard_us, leaderHeardAt_us);
+  gauge(Gauge.inFlightValues, flightCount - freeCount);
+  return to != 0 && upNext() != NONE && paceAllows(flying.bytes) ? now_us : due;
+}
+
+/**
+ * Takes for lost what was overtaken by later answers, and, in case that nothing tells, what is old. Returns
+ * when to look again, unless something is answered before.
+ */
+function loseOvertaken(now_us: u64): u64 {
   let next = flying.head;
   while (next != NONE) {
     const index = next;
     const flight = at(index);
     next = flight.next;
-    if (!sessionIsOpen(flight.client)) continue;
-    // Oldest first: those behind it were sent later, but a repeated one among them waits longer.
-    const early = now_us - flight.sentAt_us < timeout_us;
-    if (early && !roundTrip.overtaken(flight.sentAt_us, 1)) {
-      due = min(due, flight.sentAt_us + timeout_us);
-      break;
-    }
-    const wait_us = min(timeout_us << min(<u64>flight.tries - 1, 8), timeoutMax_us);
-    if (
-      now_us - flight.sentAt_us < wait_us && !roundTrip.overtaken(flight.sentAt_us, flight.tries)
-    ) {
-      due = min(due, flight.sentAt_us + wait_us);
-      continue;
-    }
-    remove(flying, index);
-    flight.waiting = true;
-    append(waiting, index);
-    due = now_us;
+    const isOld = now_us - flight.sentAt_us >= timeoutMax_us;
+    // Oldest first: those behind it were sent later, and a repeated one among them is less sure to be lost.
+    if (!isOld && !roundTrip.overtaken(flight.sentAt_us, 1, now_us)) break;
+    if (!isOld && !roundTrip.overtaken(flight.sentAt_us, flight.tries, now_us)) continue;
+    move(lost, index);
+    paceLost(now_us);
   }
-  due = min(due, probe(now_us));
-  gauge(Gauge.leaderBallot, leaderBallot);
-  gauge(Gauge.leaderHeard_us, leaderHeardAt_us);
-  gauge(Gauge.inFlightValues, flightCount - freeCount);
-  return waiting.head != NONE && to != 0 ? now_us : due;
+  if (flying.head == NONE) return NEVER;
+  return min(at(flying.head).sentAt_us + timeoutMax_us, roundTrip.certainAt_us());
 }
 
 /**
@@ -420,7 +431,7 @@ export function clientTick(now_us: u64): u64 {
  */
 function probe(now_us: u64): u64 {
   if (flying.head == NONE) return NEVER;
-  const probe_us = min(roundTrip.probe_us(RETRY_FIRST_US) << min(probes, PROBE_DOUBLINGS_MAX), timeoutMax_us);
+  const probe_us = min(roundTrip.probe_us(PROBE_FIRST_US) << min(probes, PROBE_DOUBLINGS_MAX), timeoutMax_us);
   const due_us = max(probedAt_us, at(flying.head).sentAt_us) + probe_us;
   if (now_us < due_us) return due_us;
   let room = batchBytesMax;
@@ -430,12 +441,12 @@ function probe(now_us: u64): u64 {
     const bytes = RUN_BYTES + VALUE_HEADER_BYTES + flight.bytes;
     if (bytes > room || flight.sentAt_us + probe_us > now_us) break;
     room -= bytes;
-    remove(flying, index);
-    flight.waiting = true;
-    append(waiting, index);
+    move(lost, index);
   }
   probedAt_us = now_us;
+  probing = true;
   probes++;
+  if (probes == SILENT_PROBES) paceInit();
   return now_us;
 }
 
@@ -461,13 +472,9 @@ function hearLeader(ballot: u64, now_us: u64): void {
     leaderBallot = ballot;
     note(Event.leaderHeard, ballotId(ballot), ballot);
     // What the old leader had in hand may be lost with it; the new one drops what it knows.
-    while (flying.head != NONE) {
-      const index = flying.head;
-      remove(flying, index);
-      at(index).waiting = true;
-      append(waiting, index);
-    }
+    while (flying.head != NONE) move(lost, flying.head);
     sessionsRepeat();
+    paceInit();
     probes = 0;
   }
   leaderHeardAt_us = now_us;
@@ -526,14 +533,15 @@ function completeRun(run: usize, client: u32, now_us: u64): void {
     if (index == NONE || at(index).sequence != s) continue;
     store<u32>(cell, NONE);
     const flight = at(index);
-    remove(flight.waiting ? waiting : flying, index);
+    if (flight.list == flying) paceAnswered(weight(flight), flight.sentAt_us);
+    remove(index);
     v.inFlight--;
     const to = completions + <usize>(completionCount++ * COMPLETION_BYTES);
     const latency_us = now_us - flight.submittedAt_us;
     store<u64>(to, s, COMPLETION_SEQUENCE);
     store<u32>(to, client, COMPLETION_CLIENT);
     store<u32>(to, <u32>min(latency_us, 0xffffffff), COMPLETION_LATENCY);
-    roundTrip.answered(flight.sentAt_us, flight.tries, now_us);
+    if (flight.tries > 0) roundTrip.answered(flight.sentAt_us, flight.tries, now_us);
     probes = 0;
     store<u32>(freeFlights + (<usize>(freeCount++) << 2), index);
     count(Counter.completed);
@@ -575,19 +583,34 @@ function ringAt(client: u32, sequence: u64): usize {
 
 function append(list: FlightList, index: u32): void {
   const flight = at(index);
+  flight.list = list;
   flight.previous = list.tail;
   flight.next = NONE;
   if (list.tail != NONE) at(list.tail).next = index;
   else list.head = index;
   list.tail = index;
+  list.bytes += weight(flight);
 }
 
-function remove(list: FlightList, index: u32): void {
+function remove(index: u32): void {
   const flight = at(index);
+  const list = flight.list;
   if (flight.previous != NONE) at(flight.previous).next = flight.next;
   else list.head = flight.next;
   if (flight.next != NONE) at(flight.next).previous = flight.previous;
   else list.tail = flight.previous;
+  list.bytes -= weight(flight);
+}
+
+/** Bytes that a value counts for in the network: where it has a frame to itself, all of that. */
+@inline
+function weight(flight: Flight): u64 {
+  return batchValuesMax == 1 ? mtu : flight.bytes + VALUE_HEADER_BYTES;
+}
+
+function move(list: FlightList, index: u32): void {
+  remove(index);
+  append(list, index);
 }
 
 /** What a status says of the client. */

@@ -3,7 +3,9 @@ import {
   AcceptorState,
   ACCEPT_BATCH_BYTES,
   ACCEPT_BYTES,
+  ACCEPT_CONGESTED,
   ACCEPT_DECIDED,
+  ACCEPT_FLAGS,
   ACCEPT_INSTANCE,
   ACCEPT_VALUES,
   ANSWER_BYTES,
@@ -188,11 +190,12 @@ function bodySound(p: usize, type: i32, length: u32): bool {
         // Never below the leader's first undecided instance, nor beyond what phase 1 could bring up again.
         load<u64>(p, ACCEPT_INSTANCE) - load<u64>(p, ACCEPT_DECIDED) < WINDOW_INSTANCES &&
         instanceSound(load<u64>(p, ACCEPT_INSTANCE)) &&
+        (load<u16>(p, ACCEPT_FLAGS) & ~ACCEPT_CONGESTED) == 0 &&
         batchCarried(load<u32>(p, ACCEPT_BATCH_BYTES)) &&
         batchSound(
           p + ACCEPT_BYTES,
           load<u32>(p, ACCEPT_BATCH_BYTES),
-          load<u32>(p, ACCEPT_VALUES),
+          load<u16>(p, ACCEPT_VALUES),
           length - ACCEPT_BYTES,
         );
     case Message.accepted:

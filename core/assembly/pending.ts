@@ -11,6 +11,11 @@ import { gauge } from "./meters";
 
 /** Bytes of the queue. */
 export const QUEUE_BYTES: usize = 4 << 20;
+/**
+ * A queue of this length keeps the window full while clients answer to what they are told; a longer one only
+ * makes values wait. The rest is for what is under way already, and for clients that have not heard.
+ */
+const LONG_BYTES: usize = QUEUE_BYTES >> 3;
 
 let ring: usize = 0;
 let head: usize = 0;
@@ -37,6 +42,11 @@ export function pendingClear(): void {
 
 export function pendingEmpty(): bool {
   return head == tail && wrap == 0;
+}
+
+/** Clients should send less. */
+export function pendingIsLong(): bool {
+  return pendingBytes() > LONG_BYTES;
 }
 
 /** Room for a run of `bytes`, or 0 when the ring is full; `pendingPush` makes it part of the queue. */
@@ -132,6 +142,10 @@ function dropHead(end: usize): void {
   }
 }
 
+function pendingBytes(): usize {
+  return wrap != 0 ? wrap - head + (tail - ring) : tail - head;
+}
+
 function measure(): void {
-  gauge(Gauge.pendingBytes, wrap != 0 ? wrap - head + (tail - ring) : tail - head);
+  gauge(Gauge.pendingBytes, pendingBytes());
 }

@@ -15,7 +15,9 @@
 import {
   ACCEPT_BATCH_BYTES,
   ACCEPT_BYTES,
+  ACCEPT_CONGESTED,
   ACCEPT_DECIDED,
+  ACCEPT_FLAGS,
   ACCEPT_INSTANCE,
   ACCEPT_VALUES,
   ACCEPTORS_MAX,
@@ -105,6 +107,7 @@ import {
   pendingClear,
   pendingEmpty,
   pendingInit,
+  pendingIsLong,
   pendingPush,
   pendingRoom,
   pendingTake,
@@ -332,7 +335,7 @@ export function proposerAccepted(p: usize, now_us: u64): void {
   if (window.base == sent) return;
   // What everybody waits for need not wait for a timer.
   const first = window.slot(window.base);
-  if (roundTrip.overtaken(first.sentAt_us, first.tries)) lookAt_us = now_us;
+  if (roundTrip.overtaken(first.sentAt_us, first.tries, now_us)) lookAt_us = now_us;
 }
 
 /** Preempted: an acceptor promised a higher ballot, or this one to another incarnation. */
@@ -705,7 +708,10 @@ function transmit(slot: Slot, now_us: u64): void {
   store<u64>(p, window.base, ACCEPT_DECIDED);
   store<u64>(p, slot.instance, ACCEPT_INSTANCE);
   store<u32>(p, slot.bytes, ACCEPT_BATCH_BYTES);
-  store<u32>(p, slot.values, ACCEPT_VALUES);
+  store<u16>(p, <u16>slot.values, ACCEPT_VALUES);
+  const congested = pendingIsLong();
+  store<u16>(p, congested ? <u16>ACCEPT_CONGESTED : 0, ACCEPT_FLAGS);
+  if (congested) count(Counter.congested);
   memory.copy(p + ACCEPT_BYTES, window.batch(slot.instance), slot.bytes);
   finish(p, ACCEPT_BYTES + slot.bytes, groupAddress);
 }
@@ -749,7 +755,7 @@ function retransmit(now_us: u64): u64 {
       wait_us = min(wait_us, min(probe_us, max(timeout_us, PROBE_US)));
     }
     const resumed = slot.tries >= STALLED_TRIES && slot.sentAt_us < resumedAt_us;
-    const overtaken = roundTrip.overtaken(slot.sentAt_us, slot.tries);
+    const overtaken = roundTrip.overtaken(slot.sentAt_us, slot.tries, now_us);
     if (!resumed && !overtaken && now_us - slot.sentAt_us < wait_us) continue;
     if (outboxRoom() <= ROOM_KEPT) break;
     transmit(slot, now_us);

@@ -16,6 +16,9 @@ export class RoundTrip {
   private deviation_us: u64;
   /** When the newest of all that was answered was sent. */
   private newest_us: u64;
+  /** When something was sent that was sent before too, and is answered; and when that was. 0: none. */
+  private doubtful_us: u64;
+  private doubtfulAt_us: u64;
 
   static make(): RoundTrip {
     return changetype<RoundTrip>(arenaTake(offsetof<RoundTrip>()));
@@ -23,13 +26,17 @@ export class RoundTrip {
 
   /** What was sent last at `sentAt_us` is answered. */
   answered(sentAt_us: u64, tries: u32, now_us: u64): void {
-    const sample_us = now_us - sentAt_us;
-    // An answer that comes at once is one to an earlier try.
-    if (sentAt_us > this.newest_us && (tries == 1 || sample_us >= this.smoothed_us >> 1)) {
-      this.newest_us = sentAt_us;
+    if (tries != 1) {
+      // Which of several tries was answered nobody knows (Karn's rule). If it was an early one, the answers
+      // to what was sent after that follow within a round trip.
+      if (this.doubtful_us == 0) {
+        this.doubtful_us = sentAt_us;
+        this.doubtfulAt_us = now_us;
+      }
+      return;
     }
-    // Which of several tries was answered nobody knows (Karn's rule).
-    if (tries != 1) return;
+    if (sentAt_us > this.newest_us) this.newest_us = sentAt_us;
+    const sample_us = now_us - sentAt_us;
     if (this.smoothed_us == 0) {
       this.smoothed_us = sample_us;
       this.deviation_us = sample_us >> 1;
@@ -43,9 +50,18 @@ export class RoundTrip {
   }
 
   /** Whether what was sent last at `sentAt_us` is lost, or its answer is; the more tries, the less sure. */
-  overtaken(sentAt_us: u64, tries: u32): bool {
+  overtaken(sentAt_us: u64, tries: u32, now_us: u64): bool {
+    if (now_us >= this.certainAt_us()) {
+      this.newest_us = max(this.newest_us, this.doubtful_us);
+      this.doubtful_us = 0;
+    }
     const reordering_us = max(this.smoothed_us >> 1, REORDERING_US);
     return this.newest_us > sentAt_us + (reordering_us << min(tries - 1, DOUBLINGS_MAX));
+  }
+
+  /** When a doubtful answer counts, and so more may turn out to be lost. */
+  certainAt_us(): u64 {
+    return this.doubtful_us == 0 ? u64.MAX_VALUE : this.doubtfulAt_us + max(this.smoothed_us, REORDERING_US);
   }
 
   /** After how long to try whether the oldest was lost: `first_us` while nothing was measured. */
