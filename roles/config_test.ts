@@ -58,7 +58,7 @@ Deno.test("without a file there are three replicas, ids 1 to 3, addresses discov
     learnerLease_ms: 1000,
     learnerPatience_ms: 10_000,
     clientTimeout_ms: 1000,
-    acceptorLogBytes: 64 << 20,
+    acceptorLogBytes: 48 << 20,
     verbosity: "info",
     batching: true,
     busyPoll: "auto",

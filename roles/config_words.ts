@@ -65,7 +65,7 @@ export const WORDS = {
   },
   "acceptor-log-size": {
     kind: { type: "bytes", min: 1 << 20, max: 512 << 20 },
-    default: "64mb",
+    default: "48mb",
   },
   "busy-poll": {
     kind: { type: "choice", choices: ["auto", "yes", "no"] },

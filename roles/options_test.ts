@@ -278,10 +278,10 @@ Deno.test("what a node stores, and how, stands in the file or on the command lin
 });
 
 Deno.test("a database that could not hold what waits for it is refused, with how large it must be", () => {
-  const conf = "storage-backend lmdb\nlmdb-mapsize 191mb\n";
+  const conf = "storage-backend lmdb\nlmdb-mapsize 159mb\n";
   assert.equal(
     refusal("replica --id 1 --conf CONF", conf),
-    "lmdb-mapsize 191mb is too small: with acceptor-log-size 64mb expected 192mb or more, or a full database might never have room again",
+    "lmdb-mapsize 159mb is too small: with acceptor-log-size 48mb expected 160mb or more, or a full database might never have room again",
   );
   assert.match(
     refusal("learner --id 9 --storage-backend lmdb --lmdb-mapsize 1mb"),
@@ -289,7 +289,7 @@ Deno.test("a database that could not hold what waits for it is refused, with how
   );
   const least = (line: string) =>
     options("acceptor --id 1 --conf CONF", `storage-backend lmdb\n${line}\n`);
-  assert.equal(least("lmdb-mapsize 192mb").storage?.bytesMax, 192 << 20);
+  assert.equal(least("lmdb-mapsize 160mb").storage?.bytesMax, 160 << 20);
   least("acceptor-log-size 1mb\nlmdb-mapsize 66mb");
   // The journal grows no further, so that the default is always enough.
   least("acceptor-log-size 512mb");

@@ -1,5 +1,6 @@
 /** The control thread of a node: starts the node's thread, prints what it tells, stops it on a signal. */
 import { interfaceNames, probeInterface } from "../ffi/interfaces.ts";
+import { trimHeap } from "../ffi/memory.ts";
 import { type ReservedSocket, reservePacketSocket } from "../ffi/packet.ts";
 import { wake } from "../ffi/shim.ts";
 import { StorageCondition } from "../core/layout.ts";
@@ -28,6 +29,8 @@ import type { NodeMessage, NodeStart } from "./thread.ts";
 
 /** A client's numbers stay below this, so that they are exact in JSON; its virtual clients follow one another. */
 const CLIENT_NUMBER_MAX = 2n ** 48n;
+/** When what the start of all threads left is freed. */
+const TRIM_AFTER_MS = 1000;
 
 const encoder = new TextEncoder();
 
@@ -172,6 +175,7 @@ class NodeProcess {
               leader: this.#options.configuration.leader,
               memory_mb: Math.ceil(data.memoryBytes / 1e6),
             });
+            Deno.unrefTimer(setTimeout(trimHeap, TRIM_AFTER_MS));
             // The signal may have come before there was anything to wake.
             if (this.#signal !== undefined) this.#requestStop();
             break;

@@ -467,7 +467,7 @@ int main(int argc, char **argv) {
            memory_file(self, self_path, &program, false));
   char *const fixed[] = {"kpaxos",      "run",        "--quiet",  "--allow-all", "--no-prompt",
                          "--no-config", "--no-lock",  "--no-npm", "--no-remote", "--no-check",
-                         "--ext=js", program_path};
+                         "--ext=js", V8_FLAGS, program_path};
   size_t count = sizeof fixed / sizeof *fixed;
   char **arguments = calloc(count + (size_t)argc + 1, sizeof *arguments);
   if (arguments == NULL) die("out of memory");

@@ -25,6 +25,7 @@ import {
   STAT_PAGE_BYTES,
 } from "../ffi/lmdb.ts";
 import { cString } from "../ffi/c_string.ts";
+import { Mapping, type Place, placeOf } from "./mapping.ts";
 import { Sealer } from "./seal.ts";
 import { type Store, StoreError, Table } from "./store.ts";
 
@@ -48,6 +49,7 @@ export interface LmdbHandle extends LmdbOptions {
   readonly tables: readonly number[];
   /** Of its sealer; 0: it is only read. */
   readonly sealer: bigint;
+  readonly place: Place | undefined;
 }
 
 const TABLES = [Table.state, Table.log, Table.sessions, Table.pieces];
@@ -96,6 +98,7 @@ export function openLmdbStore(options: LmdbOptions): LmdbStore {
       environment,
       tables,
       sealer: address,
+      place: placeOf(`${directory}/data.mdb`),
     };
     return new LmdbStore(handle);
   } catch (error) {
@@ -136,6 +139,7 @@ export class LmdbStore implements Store {
   #environment: Deno.PointerValue;
   /** Undefined: the environment is only read. */
   readonly #sealer?: Sealer;
+  readonly #mapping: Mapping;
   /** The transaction that writes, if one has begun. */
   #writing: Deno.PointerValue = null;
   /** The transaction that reads: made once, and between two reads it holds no page. */
@@ -163,6 +167,7 @@ export class LmdbStore implements Store {
     this.handle = handle;
     this.#lmdb = openLmdb(handle.library);
     this.#environment = Deno.UnsafePointer.create(handle.environment);
+    this.#mapping = new Mapping(handle.place);
     if (handle.sealer !== 0n) {
       this.#sealer = Sealer.at(handle.sealer, this.#path);
     }
@@ -207,6 +212,7 @@ export class LmdbStore implements Store {
     if (result === MDB_KEYEXIST) result = this.#put(table, 0);
     this.#check(result, "write");
     this.#putBytes += length;
+    this.#mapping.touch(length);
   }
 
   remove(table: Table, key: number): void {
@@ -499,6 +505,7 @@ export class LmdbStore implements Store {
     }
     if (length > this.#value.length) this.#value = new Uint8Array(length);
     copyMemory(this.#value, addressIn(this.#dataRef), length);
+    this.#mapping.touch(length);
     return this.#value.subarray(0, length);
   }
 
