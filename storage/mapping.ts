@@ -7,8 +7,11 @@
  */
 import { letGo } from "../ffi/memory.ts";
 
-/** Once as many bytes were read or put, by a thread, it lets go: what is resident is a few times that at most. */
-const TOUCHED_BYTES_MAX = 4 << 20;
+/**
+ * Once as many bytes were read or put, by a thread, it lets go. What is resident is that, for each of the two
+ * threads; and after each time that it is let go of, commits wait for the pages that they touch again.
+ */
+const TOUCHED_BYTES_MAX = 16 << 20;
 
 /** Where LMDB's file is mapped. */
 export interface Place {
