@@ -49,6 +49,17 @@ Deno.test("a learner that misses something says hi ten times in the length of a 
   ]);
 });
 
+Deno.test("a learner with the shortest lease does not say hi at each step", () => {
+  const rig = new Rig({
+    roles: Role.learner,
+    id: 4,
+    from: 1n,
+    learnerLease_us: 100_000,
+  }, START_US);
+  rig.feed();
+  assert.deepEqual(hiTimes(rig, 1, [heartbeat(2n)]).slice(0, 3), [5, 10, 15]);
+});
+
 Deno.test("a learner that nobody wakes renews when its lease demands it, not before", () => {
   const rig = makeLearner();
   assert.equal(rig.due_us, START_US + 100_000);

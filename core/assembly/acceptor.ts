@@ -168,7 +168,7 @@ import {
   selfId,
   settingU32,
 } from "./settings";
-import { SLACK_US } from "./slack";
+import { slackOf } from "./slack";
 import { statusDecided, statusField } from "./status";
 
 /** Frames of one answer to a prepare; the proposer paces itself by asking again. */
@@ -604,8 +604,7 @@ export function acceptorFlush(): void {
 }
 
 export function acceptorTick(now_us: u64): u64 {
-  const soon_us = now_us + SLACK_US;
-  if (soon_us >= expireAt_us) {
+  if (now_us + slackOf(expirePeriod_us) >= expireAt_us) {
     registryExpire(now_us);
     expireAt_us = now_us + expirePeriod_us;
   }
@@ -615,7 +614,7 @@ export function acceptorTick(now_us: u64): u64 {
   }
   if (untold != 0) note(untold, selfId, 0);
   untold = 0;
-  if ((mayVote(now_us) ? soon_us : now_us) >= hiAt_us) {
+  if (now_us + (mayVote(now_us) ? slackOf(HI_PERIOD_US) : 0) >= hiAt_us) {
     // Whoever hears it counts on it.
     if (isSound()) sendHi(now_us);
     // Soon after a burst storage knows as much of it as this process does.

@@ -111,7 +111,7 @@ import {
   settingU32,
   settingU64,
 } from "./settings";
-import { SLACK_US } from "./slack";
+import { slackOf } from "./slack";
 import { statusDecided, statusField } from "./status";
 import { Window } from "./window";
 
@@ -383,7 +383,7 @@ export function learnerTick(now_us: u64): u64 {
   }
   const isQuiet = started && !behind && safe() == hiDelivered && window.base >= decided;
   let hiAt_us = isQuiet ? renewAt_us : tellAt_us;
-  if (now_us + SLACK_US >= hiAt_us || safe() - hiDelivered >= HI_INSTANCES) {
+  if (now_us + slackOf(hiPeriod_us) >= hiAt_us || safe() - hiDelivered >= HI_INSTANCES) {
     sendHi();
     hiAt_us = tellAt_us = now_us + hiPeriod_us;
     renewAt_us = tellAt_us + hiPeriod_us;

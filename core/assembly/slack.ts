@@ -5,4 +5,9 @@
  * node is awake anyway. That is a little more than the default heartbeat interval: so followers say
  * all they have to say when a heartbeat comes, and a leader when it sends one.
  */
-export const SLACK_US: u64 = 30_000;
+const SLACK_US: u64 = 30_000;
+
+/** How much earlier than each `period_us` something may be. Never as much as the period: it would be due at each step. */
+export function slackOf(period_us: u64): u64 {
+  return min(SLACK_US, period_us >> 1);
+}
