@@ -156,14 +156,14 @@ Deno.test("acceptors hear of what a crash cannot take back, and of no more", () 
   const bench = new LearnerBench();
   bench.decide(command(7n));
   bench.decide(run(7n, 1, "a"));
-  assert.equal(told(bench.rig.wait(100_000)), 1, "nothing is durable");
+  assert.equal(told(bench.rig.wait(200_000)), 1, "nothing is durable");
   bench.commit();
   assert.deepEqual(pending(bench), [3]);
-  assert.equal(told(bench.rig.wait(100_000)), 2, "the first checkpoint is");
+  assert.equal(told(bench.rig.wait(200_000)), 2, "the first checkpoint is");
   bench.commit();
-  assert.equal(told(bench.rig.wait(100_000)), 3);
+  assert.equal(told(bench.rig.wait(200_000)), 3);
   const again = new LearnerBench({}, bench.kept);
-  assert.equal(told(again.rig.wait(100_000)), 3);
+  assert.equal(told(again.rig.wait(200_000)), 3);
 });
 
 Deno.test("a learner whose storage failed delivers on, says so once, and holds nothing back", () => {

@@ -244,6 +244,22 @@ Deno.test("a client keeps a window in the network, twice as large each round tri
   assert.equal(rig.core.counter(Counter.retries), 0);
 });
 
+Deno.test("a client begins with a new leader as if it had never been slowed down", () => {
+  const rig = makeClient({ outstanding: 4096 });
+  const first = inNetwork(rig, 4096);
+  const firstBytes = rig.core.gauge(Gauge.paceBytes);
+  rig.feed(accept(1n, true));
+  assert(rig.core.gauge(Gauge.paceBytes) < firstBytes);
+  const other = { ...LEADER, senderId: 2, incarnation: 202 };
+  const frames = rig.feed(encode(
+    { ...other, ballot: ballotOf(2, 2), source: "02:00:00:00:00:22" },
+    { type: "heartbeat", decided: 2n, next: 2n },
+  ));
+  assert.equal(rig.core.gauge(Gauge.paceBytes), firstBytes);
+  const again = submitted(frames).reduce((sum, r) => sum + r.values.length, 0);
+  assert.equal(again, first);
+});
+
 Deno.test("an answer to what was sent twice makes nobody believe that the rest is lost", () => {
   const rig = makeClient({ outstanding: 64 });
   const submit = (values: number) => {

@@ -2,6 +2,7 @@
 import { arenaInit, arenaTake } from "../core/assembly/arena";
 import { xxh64 } from "../core/assembly/checksum";
 import { logGet, logHigh, logInit, logLow, logPut } from "../core/assembly/log";
+import { paceAllows, paceAnswered, paceInit, paceLost, paceMarked } from "../core/assembly/pace";
 import {
   pendingEmpty,
   pendingInit,
@@ -98,6 +99,22 @@ export function queueTake(batch: usize, snug: u32, limit: u32, valuesMax: u32): 
 }
 export function queueTaken(): u32 {
   return takenValues;
+}
+
+export function paceMake(): void {
+  paceInit();
+}
+export function paceOpen(bytes: u64): bool {
+  return paceAllows(bytes);
+}
+export function paceAnswer(bytes: u64, sentAt_us: u64): void {
+  paceAnswered(bytes, sentAt_us);
+}
+export function paceMark(now_us: u64): void {
+  paceMarked(now_us);
+}
+export function paceLose(now_us: u64): void {
+  paceLost(now_us);
 }
 
 let window: Window = changetype<Window>(0);

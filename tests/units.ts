@@ -39,6 +39,11 @@ export type Units = {
     valuesMax: number,
   ): number;
   queueTaken(): number;
+  paceMake(): void;
+  paceOpen(bytes: bigint): number;
+  paceAnswer(bytes: bigint, sentAt_us: bigint): void;
+  paceMark(now_us: bigint): void;
+  paceLose(now_us: bigint): void;
   windowMake(batchBytes: number): void;
   windowOffer(
     instance: bigint,

@@ -168,6 +168,7 @@ import {
   selfId,
   settingU32,
 } from "./settings";
+import { slackOf } from "./slack";
 import { statusDecided, statusField } from "./status";
 
 /** Frames of one answer to a prepare; the proposer paces itself by asking again. */
@@ -434,6 +435,8 @@ export function acceptorHi(p: usize, now_us: u64): void {
       now_us,
     );
   }
+  // A learner that is as far as this acceptor hears nothing new from it.
+  if (role == Role.learner && load<u64>(p, HI_DELIVERED) >= decided) return;
   // To be counted on, an acceptor must vote.
   if (mayVote(now_us)) sendOk(p, now_us, logLow);
 }
@@ -601,7 +604,7 @@ export function acceptorFlush(): void {
 }
 
 export function acceptorTick(now_us: u64): u64 {
-  if (now_us >= expireAt_us) {
+  if (now_us + slackOf(expirePeriod_us) >= expireAt_us) {
     registryExpire(now_us);
     expireAt_us = now_us + expirePeriod_us;
   }
@@ -611,7 +614,7 @@ export function acceptorTick(now_us: u64): u64 {
   }
   if (untold != 0) note(untold, selfId, 0);
   untold = 0;
-  if (now_us >= hiAt_us) {
+  if (now_us + (mayVote(now_us) ? slackOf(HI_PERIOD_US) : 0) >= hiAt_us) {
     // Whoever hears it counts on it.
     if (isSound()) sendHi(now_us);
     // Soon after a burst storage knows as much of it as this process does.

@@ -111,10 +111,14 @@ import {
   settingU32,
   settingU64,
 } from "./settings";
+import { slackOf } from "./slack";
 import { statusDecided, statusField } from "./status";
 import { Window } from "./window";
 
-/** A learner renews so often at least, and ten times in the length of a lease. */
+/**
+ * A learner that goes on tells so this often at least, and ten times in the length of a lease. One that
+ * has told how far it is, and knows of nothing more, merely renews, half as often.
+ */
 const HI_PERIOD_US: u64 = 100_000;
 /** Progress after which acceptors hear of it before the period is over, so that they can trim. */
 const HI_INSTANCES: u64 = 1024;
@@ -186,7 +190,9 @@ let repairTrip: RoundTrip = changetype<RoundTrip>(0);
 let leaderBallot: u64 = 0;
 /** When the base moved last, as far as repairs looked. */
 let movedAt_us: u64 = 0;
-let hiAt_us: u64 = 0;
+/** When it renews, and when it may tell of progress. */
+let renewAt_us: u64 = 0;
+let tellAt_us: u64 = 0;
 let hiPeriod_us: u64 = HI_PERIOD_US;
 let hiDelivered: u64 = 0;
 /** The host was told that storage failed. */
@@ -375,9 +381,12 @@ export function learnerTick(now_us: u64): u64 {
     isFailureTold = true;
     note(Event.checkpointsFailed, 0, safeInstance);
   }
-  if (now_us >= hiAt_us || safe() - hiDelivered >= HI_INSTANCES) {
+  const isQuiet = started && !behind && safe() == hiDelivered && window.base >= decided;
+  let hiAt_us = isQuiet ? renewAt_us : tellAt_us;
+  if (now_us + slackOf(hiPeriod_us) >= hiAt_us || safe() - hiDelivered >= HI_INSTANCES) {
     sendHi();
-    hiAt_us = now_us + hiPeriod_us;
+    hiAt_us = tellAt_us = now_us + hiPeriod_us;
+    renewAt_us = tellAt_us + hiPeriod_us;
     hiDelivered = safe();
   }
   due = min(due, min(hiAt_us, repairTick(now_us)));
