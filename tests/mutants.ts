@@ -1234,6 +1234,42 @@ const ELECTIONS: readonly Mutation[] = [
   },
 ];
 
+const PACE: readonly Mutation[] = [
+  {
+    name: "what is answered counts as in the network",
+    why:
+      "A client never takes what is answered out of its window, which is full for ever in the end.",
+    violates: ["liveness"],
+    edits: [{
+      file: "client.ts",
+      find: "list.bytes -= weight(flight);",
+      replace: "",
+    }],
+  },
+  {
+    name: "what is lost counts as in the network",
+    why:
+      "A client does not send again what was lost, since that fills its window until it is answered.",
+    violates: ["liveness"],
+    edits: [{
+      file: "client.ts",
+      find: "(paceAllows(flying.bytes) || probing)",
+      replace: "(paceAllows(flying.bytes + lost.bytes) || probing)",
+    }],
+  },
+  {
+    name: "a loss shuts the window",
+    why:
+      "A client sends nothing after a loss until an answer opens its window, and none may be to come.",
+    violates: ["liveness"],
+    edits: [{
+      file: "pace.ts",
+      find: "shrink(LOSSY_FRAMES * <u64>mtu, now_us);",
+      replace: "window = 0;",
+    }],
+  },
+];
+
 /** All mutations. */
 export const MUTATIONS: readonly Mutation[] = [
   ...QUORUMS,
@@ -1248,4 +1284,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...DELIVERY,
   ...ANSWERS,
   ...PROGRESS,
+  ...PACE,
 ];

@@ -38,7 +38,6 @@ export function paceInit(): void {
   resize(FIRST_FRAMES * <u64>mtu);
   starting = true;
   settling = false;
-  answeredBytes = 0;
 }
 
 /** Whether more may be sent while so many bytes are unanswered. */
