@@ -17,19 +17,26 @@ function contents({ batch }: Accept): string {
     .join(" ");
 }
 
-/** Three acceptors, a learner, a client, and the first of two proposers; 2A are recorded by proposer. */
-function makeTakeover(seed: number, inFlight: number, values: number) {
+/** Three acceptors, a learner, clients, and the first of two proposers; 2A are recorded by proposer. */
+function makeTakeover(
+  seed: number,
+  inFlight: number,
+  values: number,
+  clientCount = 1,
+) {
   const cluster = new Cluster(seed, { inFlight, proposers: [1, 2] });
   for (const id of [1, 2, 3]) cluster.add({ roles: Role.acceptor, id });
   const first = cluster.add({ roles: Role.proposer, id: 1, leader: 1 });
   cluster.add({ roles: Role.learner, id: 1 });
-  const client = cluster.add({
-    roles: Role.client,
-    id: 1,
-    outstanding: inFlight,
-    // One value fills most of a batch.
-    padBytes: 250,
-  });
+  const clients = Array.from({ length: clientCount }, (_, i) =>
+    cluster.add({
+      roles: Role.client,
+      id: 1 + i,
+      firstClient: BigInt((1 + i) * 1000),
+      outstanding: inFlight / clientCount,
+      // One value fills most of a batch.
+      padBytes: 250,
+    }));
   const accepts: Record<number, Map<bigint, string>> = {
     1: new Map(),
     2: new Map(),
@@ -52,19 +59,29 @@ function makeTakeover(seed: number, inFlight: number, values: number) {
     2_000_000,
     () =>
       first.gauge(Gauge.proposerState) === LEADING &&
-      client.gauge(Gauge.sessionsPending) === 0,
+      clients.every((it) => it.gauge(Gauge.sessionsPending) === 0),
   );
   accepts[1].clear();
-  client.values = values;
-  cluster.must("it submits", 100_000, () => client.submitted > 0);
-  return { cluster, first, client, accepts, prepares: () => prepares };
+  for (const client of clients) client.values = values / clientCount;
+  cluster.must(
+    "they submit",
+    100_000,
+    () => clients.every(({ submitted }) => submitted > 0),
+  );
+  const acknowledged = () =>
+    clients.reduce((sum, it) => sum + it.acknowledged.size, 0);
+  return { cluster, first, acknowledged, accepts, prepares: () => prepares };
 }
 
 Deno.test("a new leader keeps what may be chosen and fills holes with no-ops", () => {
   let noops = 0;
   let kept = 0;
   for (let seed = 1; seed <= 60; seed++) {
-    const { cluster, first, client, accepts } = makeTakeover(seed, 32, 120);
+    const { cluster, first, acknowledged, accepts } = makeTakeover(
+      seed,
+      32,
+      120,
+    );
     // Most frames are lost while the leader has many proposals under way; then it dies.
     cluster.faults.loss = cluster.random.between(30, 80) / 100;
     cluster.run(cluster.random.between(1000, 60_000));
@@ -73,7 +90,7 @@ Deno.test("a new leader keeps what may be chosen and fills holes with no-ops", (
     cluster.faults.loss = cluster.random.between(0, 20) / 100;
     const second = cluster.add({ roles: Role.proposer, id: 2, leader: 2 });
     cluster.finish(30_000_000);
-    assert.equal(client.acknowledged.size, 120);
+    assert.equal(acknowledged(), 120);
     assert.equal(second.noted(Event.leading).length, 1);
     for (const [instance, value] of accepts[2]) {
       if (value === "") noops++;
@@ -87,17 +104,19 @@ Deno.test("a new leader keeps what may be chosen and fills holes with no-ops", (
 for (const loss of [0, 0.2]) {
   Deno.test(`phase 1 brings up hundreds of accepted instances in pages, at ${loss} loss`, () => {
     const instances = 600;
-    const { cluster, first, client, accepts, prepares } = makeTakeover(
+    // One client alone would wait for answers before it sends so much.
+    const { cluster, first, acknowledged, accepts, prepares } = makeTakeover(
       7,
       instances,
       instances,
+      12,
     );
     // The leader's 2A arrive, but it hears no vote, and nor do client and learner.
     cluster.faults.partition = (from) => from.options.roles === Role.acceptor;
     cluster.run(1_000_000, () => accepts[1].size === instances);
     assert.equal(accepts[1].size, instances);
     cluster.run(500_000);
-    assert.equal(client.acknowledged.size, 0);
+    assert.equal(acknowledged(), 0);
     first.kill();
     cluster.faults.partition = () => false;
     cluster.faults.loss = loss;
