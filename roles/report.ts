@@ -82,7 +82,8 @@ export class ClientReport {
   }
 }
 
-function count(number: number): string {
+/** "1,234,567". */
+export function count(number: number): string {
   return number.toLocaleString("en-US");
 }
 

@@ -260,7 +260,8 @@ Deno.test("a client begins with a new leader as if it had never been slowed down
   assert.equal(again, first);
 });
 
-Deno.test("an answer to what was sent twice makes nobody believe that the rest is lost", () => {
+/** A client that knows of a round trip of 1 ms, and waits for the answers to 20 values for 3 ms already. */
+function makeWaiting(): ReturnType<typeof makeClient> {
   const rig = makeClient({ outstanding: 64 });
   const submit = (values: number) => {
     for (let n = 0; n < values; n++) {
@@ -268,12 +269,16 @@ Deno.test("an answer to what was sent twice makes nobody believe that the rest i
     }
     rig.feed();
   };
-  // A round trip of 1 ms is known; then one lasts for 4.
   submit(1);
   rig.now_us += 1000;
   rig.feed(answer(1, 1));
   submit(20);
   rig.wait(3000);
+  return rig;
+}
+
+Deno.test("an answer to what was sent twice makes nobody believe that the rest is lost", () => {
+  const rig = makeWaiting();
   const probed = rig.core.counter(Counter.retries);
   assert(probed > 0 && probed < 10, `${probed} sent again to see`);
   rig.now_us += 900;
@@ -286,18 +291,7 @@ Deno.test("an answer to what was sent twice makes nobody believe that the rest i
 });
 
 Deno.test("where an answer to what was sent twice is followed by none, the rest was lost", () => {
-  const rig = makeClient({ outstanding: 64 });
-  const submit = (values: number) => {
-    for (let n = 0; n < values; n++) {
-      rig.core.submit(0, bytes.encode("v".repeat(80)), rig.now_us);
-    }
-    rig.feed();
-  };
-  submit(1);
-  rig.now_us += 1000;
-  rig.feed(answer(1, 1));
-  submit(20);
-  rig.wait(3000);
+  const rig = makeWaiting();
   const probed = rig.core.counter(Counter.retries);
   rig.now_us += 900;
   rig.feed(answer(2, 1 + probed));

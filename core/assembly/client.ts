@@ -380,12 +380,11 @@ export function clientFlush(now_us: u64): void {
 
 /** The value to be sent next, or NONE. Those of lost sessions, which learners refuse, are laid aside. */
 function upNext(): u32 {
-  let index = lost.head != NONE ? lost.head : waiting.head;
-  while (index != NONE && !sessionIsOpen(at(index).client)) {
+  while (true) {
+    const index = lost.head != NONE ? lost.head : waiting.head;
+    if (index == NONE || sessionIsOpen(at(index).client)) return index;
     move(refused, index);
-    index = lost.head != NONE ? lost.head : waiting.head;
   }
-  return index;
 }
 
 export function clientTick(now_us: u64): u64 {

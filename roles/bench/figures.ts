@@ -1,4 +1,5 @@
 /** What a target looks at in the result of a bench, and what it is held against. */
+import { count } from "../report.ts";
 import {
   type Choice,
   describeSeries,
@@ -207,8 +208,4 @@ function peakOf(rows: readonly Row[]): Row | undefined {
 
 function describeRow(row: Row): string {
   return `${describeSeries(row)}: ${count(row.outstanding)} in flight`;
-}
-
-function count(number: number): string {
-  return number.toLocaleString("en-US");
 }

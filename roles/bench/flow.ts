@@ -1,7 +1,7 @@
 /** The frames that carry a cell's values: what a relay must send to be its floor. */
+import { batchBytesFit } from "../../core/core.ts";
 import {
   ACCEPT_BYTES,
-  BATCH_OVERHEAD_BYTES,
   RUN_BYTES,
   VALUE_HEADER_BYTES,
 } from "../../core/layout.ts";
@@ -42,7 +42,7 @@ export function flowKey(flow: Flow): string {
 
 /** How many values of this size one full frame brings to the acceptors; less than 1: it takes several. */
 export function valuesPerFrame(mtu: number, valueBytes: number): number {
-  const values = (batchRoom(mtu) - RUN_BYTES) /
+  const values = (batchBytesFit(mtu) - RUN_BYTES) /
     (VALUE_HEADER_BYTES + valueBytes);
   return values < 1 ? values : Math.floor(values);
 }
@@ -50,9 +50,5 @@ export function valuesPerFrame(mtu: number, valueBytes: number): number {
 function acceptBytes(mtu: number, valueBytes: number, values: number): number {
   const run = RUN_BYTES + values * (VALUE_HEADER_BYTES + valueBytes);
   // Padded, as docs/wire.md says of a run.
-  return ACCEPT_BYTES + Math.min((run + 7) & ~7, batchRoom(mtu));
-}
-
-function batchRoom(mtu: number): number {
-  return (mtu - BATCH_OVERHEAD_BYTES) & ~7;
+  return ACCEPT_BYTES + Math.min((run + 7) & ~7, batchBytesFit(mtu));
 }

@@ -1,17 +1,7 @@
 import assert from "node:assert/strict";
 import { flowOf, valuesPerFrame } from "./flow.ts";
 import type { Cell } from "./matrix.ts";
-
-const CELL: Cell = {
-  topology: "replicas",
-  storage: "memory",
-  mtu: 1500,
-  batching: true,
-  busyPoll: "auto",
-  outstanding: 1,
-  valueBytes: 64,
-  clients: 1,
-};
+import { CELL } from "./test_cell.ts";
 
 Deno.test("a frame holds so many values, or so much of one", () => {
   assert.equal(valuesPerFrame(1500, 64), 20);

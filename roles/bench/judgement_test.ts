@@ -4,17 +4,7 @@ import type { Cell } from "./matrix.ts";
 import { spread } from "./spread.ts";
 import type { NetworkFigures, Result, Row } from "./summary.ts";
 import { TARGETS } from "./targets.ts";
-
-const CELL: Cell = {
-  topology: "replicas",
-  storage: "memory",
-  mtu: 1500,
-  batching: true,
-  busyPoll: "auto",
-  outstanding: 1,
-  valueBytes: 64,
-  clients: 1,
-};
+import { CELL } from "./test_cell.ts";
 
 /** A row with so many values a second in each run. */
 function row(cell: Partial<Cell>, ...values_per_s: number[]): Row {

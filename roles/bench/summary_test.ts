@@ -5,17 +5,8 @@ import type { NetworkFloor } from "./floors.ts";
 import { type Cell, keyOf } from "./matrix.ts";
 import { flowKey, flowOf } from "./flow.ts";
 import { type Measured, summarise } from "./summary.ts";
+import { CELL as MEMORY } from "./test_cell.ts";
 
-const MEMORY: Cell = {
-  topology: "replicas",
-  storage: "memory",
-  mtu: 1500,
-  batching: true,
-  busyPoll: "auto",
-  outstanding: 1,
-  valueBytes: 64,
-  clients: 1,
-};
 const SYNC: Cell = { ...MEMORY, storage: "lmdb-sync" };
 
 function process(name: string, cores: number): ProcessCost {
